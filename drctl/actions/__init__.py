@@ -1,0 +1,1 @@
+"""Verbs: one change of state or one proof each; runbooks are lists of them."""

@@ -1,0 +1,13 @@
+"""What is known of a call from its name alone: whether it changes AWS, and how a person would type it."""
+
+from __future__ import annotations
+
+#: Operations that change nothing although their verb does not say so.
+READS_BY_NAME = frozenset({"AssumeRole", "HeadBucket", "HeadObject", "SelectObjectContent", "Decrypt", "Encrypt"})
+READ_VERBS = ("BatchGet", "Check", "Describe", "Get", "Head", "List", "Lookup", "Query", "Scan", "Search", "Simulate",
+              "Test", "Validate")
+
+
+def is_mutating(operation: str) -> bool:
+    """Whether the operation can change AWS; an unknown verb counts as a change."""
+    return not (operation in READS_BY_NAME or operation.startswith(READ_VERBS))

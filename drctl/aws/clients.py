@@ -1,0 +1,144 @@
+"""Clients by region, made once and shared: one session, one place for time-outs, retries and endpoints.
+
+boto3 clients may be shared between threads, sessions may not (Boto3 guide, "Multithreading or multiprocessing with
+clients"): clients are made under a lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from drctl.aws.hooks import Listener, listen
+
+if TYPE_CHECKING:
+    from mypy_boto3_acm import ACMClient
+    from mypy_boto3_backup import BackupClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_wafv2 import WAFV2Client
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Static credentials, used for the lab alone: real ones come from the SDK's own chain."""
+
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where requests go: AWS's own endpoints, or one endpoint that stands for all of them."""
+
+    endpoint_url: str | None = None
+    credentials: Credentials | None = None
+    connect_timeout_s: float = 5
+    read_timeout_s: float = 60
+    attempts: int = 8
+
+
+#: boto3 service names that are not Python names, or too long to read well.
+SERVICE_NAMES = {"lambda_": "lambda", "quotas": "service-quotas", "secrets": "secretsmanager",
+                 "tagging": "resourcegroupstaggingapi"}
+
+
+class Region:
+    """The clients of one region, each made at its first use."""
+
+    acm: ACMClient
+    backup: BackupClient
+    cloudwatch: CloudWatchClient
+    ec2: EC2Client
+    elbv2: ElasticLoadBalancingv2Client
+    events: EventBridgeClient
+    iam: IAMClient
+    kms: KMSClient
+    lambda_: LambdaClient
+    logs: CloudWatchLogsClient
+    quotas: ServiceQuotasClient
+    rds: RDSClient
+    route53: Route53Client
+    s3: S3Client
+    secrets: SecretsManagerClient
+    sns: SNSClient
+    sqs: SQSClient
+    ssm: SSMClient
+    sts: STSClient
+    tagging: ResourceGroupsTaggingAPIClient
+    wafv2: WAFV2Client
+
+    def __init__(self, name: str, make: Callable[[str, str], Any]) -> None:
+        self.name = name
+        self._make = make
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute not in type(self).__annotations__:
+            raise AttributeError(attribute)
+        client = self._make(SERVICE_NAMES.get(attribute, attribute), self.name)
+        setattr(self, attribute, client)
+        return client
+
+
+class Aws:
+    """All regions behind one door; every request passes the listener before it is sent."""
+
+    def __init__(self, door: Door, listener: Listener) -> None:
+        self._door = door
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._regions: dict[str, Region] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def __getitem__(self, region: str) -> Region:
+        with self._lock:
+            return self._regions.setdefault(region, Region(region, self._make))
+
+    @cached_property
+    def _session(self) -> Any:
+        core = botocore.session.Session()
+        return boto3.session.Session(botocore_session=core)
+
+    def _make(self, service: str, region: str) -> Any:
+        with self._lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._new(service, region)
+            return self._clients[service, region]
+
+    def _new(self, service: str, region: str) -> Any:
+        door = self._door
+        given = door.credentials
+        keys = {} if given is None else {
+            "aws_access_key_id": given.access_key, "aws_secret_access_key": given.secret_key}
+        style: Any = {"s3": {"addressing_style": "path"}} if door.endpoint_url else {
+            "s3": {"us_east_1_regional_endpoint": "regional"}}
+        client = self._session.client(
+            service, region_name=region, endpoint_url=door.endpoint_url, **keys,
+            config=Config(connect_timeout=door.connect_timeout_s, read_timeout=door.read_timeout_s,
+                          retries={"mode": "standard", "total_max_attempts": door.attempts},
+                          max_pool_connections=32, user_agent_extra="drctl", **style))
+        listen(client, region, self._listener)
+        return client

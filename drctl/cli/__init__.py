@@ -1,0 +1,1 @@
+"""The command line: parse, call one function, render. Heavy modules are imported when a command runs."""

@@ -1,0 +1,37 @@
+"""Time as AWS spends it: real time on AWS, a scaled time against the lab (`DRCTL_SPEED` AWS seconds in one second)."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Clock:
+    """AWS seconds since the run began, and the one sleep of drctl, which a stop ends at once."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.speed = speed
+        self.started_at = time.time()
+        self._zero = time.monotonic()
+        self._stop = threading.Event()
+
+    def now(self) -> float:
+        """AWS seconds since this clock was made."""
+        return (time.monotonic() - self._zero) * self.speed
+
+    def wall(self) -> float:
+        """Real seconds since this clock was made."""
+        return time.monotonic() - self._zero
+
+    def sleep(self, aws_seconds: float) -> None:
+        """Wait that many AWS seconds, or until `stop`."""
+        self._stop.wait(max(0.0, aws_seconds) / self.speed)
+
+    def stop(self) -> None:
+        """End every sleep now and all sleeps to come."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the operator asked to stop."""
+        return self._stop.is_set()

@@ -1,0 +1,131 @@
+"""A runbook is a list of actions, printable without running, played from top to bottom.
+
+An action is a verb: one change of state or one proof. Each reads AWS anew, so that any line can be started on a fresh
+laptop; nothing is handed from one to the next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import ClassVar
+
+from drctl.engine.run import Run
+from drctl.engine.runner import failure_of
+from drctl.errors import DrctlError, Failure, Interrupted, RunFailed
+
+
+@dataclass(frozen=True, eq=False)
+class Action(ABC):
+    """One line of a runbook."""
+
+    #: Why this line is there, for whoever reads the runbook aloud.
+    why: ClassVar[str]
+    #: What it usually takes, in minutes.
+    typical_minutes: ClassVar[float]
+    #: What a person does when it does not get done.
+    if_stuck: ClassVar[str]
+    #: Phase of the report this line's time belongs to.
+    phase: ClassVar[str] = "prepare"
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is done, in words a tired person understands."""
+
+    @property
+    def region(self) -> str:
+        """Region the line works in; empty for both."""
+        return ""
+
+    @abstractmethod
+    def do(self, run: Run) -> None:
+        """Change the state, or raise."""
+
+    def done(self, run: Run) -> bool:
+        """Whether AWS shows it done; asked before (to skip) and after (to prove). Proofs are never done before."""
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide(Action):
+    """Actions that run at the same time; the line is done when all are."""
+
+    actions: tuple[Action, ...]
+    why = "none of these waits for another"
+    typical_minutes = 0.0
+    if_stuck = "see the line that is not done"
+
+    @property
+    def title(self) -> str:
+        return " · ".join(action.title for action in self.actions)
+
+    def do(self, run: Run) -> None:
+        with ThreadPoolExecutor(max_workers=len(self.actions)) as pool:
+            ends = [pool.submit(copy_context().run, _perform, run, action) for action in self.actions]
+        failures = [end.exception() for end in ends if end.exception()]
+        if failures:
+            raise failures[0]  # type: ignore[misc]  # exceptions that are None were filtered out
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """A name, the lines, and the lines that put things back whatever happened."""
+
+    name: str
+    lines: tuple[Action, ...]
+    put_back: tuple[Action, ...] = ()
+
+
+def play(run: Run, runbook: Runbook) -> None:
+    """Do each line that is not done yet; on any end but success the put-back lines are played too.
+
+    Raises RunFailed, Interrupted, or a guard's Refused.
+    """
+    try:
+        for action in runbook.lines:
+            if run.clock.stopped:
+                raise Interrupted(f"stopped before: {action.title}", next_step="the same command again goes on")
+            _perform(run, action)
+    finally:
+        _put_back(run, runbook)
+
+
+def _put_back(run: Run, runbook: Runbook) -> None:
+    for action in runbook.put_back:
+        _perform(run, action)
+
+
+def _perform(run: Run, action: Action) -> None:
+    if isinstance(action, SideBySide):
+        action.do(run)
+        return
+    with run.events.at(action.title, action.region):
+        began = run.clock.now()
+        run.events.emit("action-started", phase=action.phase)
+        outcome = "failed"
+        try:
+            outcome = _do_and_prove(run, action)
+        except DrctlError:
+            raise
+        except Exception as error:
+            failure: Failure = failure_of(action.title, action.region, error)
+            raise RunFailed(f"{action.title}: {error}", failures=(failure,), next_step=action.if_stuck) from error
+        finally:
+            run.events.emit("action-ended", outcome=outcome, phase=action.phase,
+                            aws_seconds=round(run.clock.now() - began, 1))
+
+
+def _do_and_prove(run: Run, action: Action) -> str:
+    if action.done(run):
+        return "skipped"
+    action.do(run)
+    if type(action).done is not Action.done and not action.done(run):
+        raise RunFailed(f"{action.title}: AWS does not show it done", next_step=action.if_stuck)
+    return "done"
+
+
+Play = Callable[[Run, Runbook], None]

@@ -1,0 +1,17 @@
+"""Loads every extension of moto; importing this module installs all rules and operations."""
+
+from __future__ import annotations
+
+from moto.moto_api._internal import moto_api_backend
+
+from drctl.lab.clock import CLOCK
+
+
+def stop() -> None:
+    """End every process that an extension has started."""
+
+
+def reset() -> None:
+    """Empty the lab: moto's backends, what is due, and what extensions keep beside them."""
+    CLOCK.forget_all()
+    moto_api_backend.reset()

@@ -1,0 +1,102 @@
+"""Rules: what AWS does and moto does not, one small function each, switched off by name to see what it holds.
+
+A rule wraps one method of moto. It gets `proceed`, the method as it was, and decides: refuse, delay, change or add to
+the answer. Its docstring says the rule, the error code where it refuses, and the source.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from drctl.lab.clock import CLOCK
+
+Wrapped = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: its name, and its docstring (first line: the rule; then code and source)."""
+
+    name: str
+    text: str
+
+
+#: Every rule by name.
+RULES: dict[str, Rule] = {}
+#: Names of the rules that are switched off.
+SWITCHED_OFF: set[str] = set()
+
+
+def rule(name: str, owner: type[Any], *methods: str) -> Callable[[Wrapped], Wrapped]:
+    """Put a rule around methods of a moto class: `def rule(proceed, self, *args, **kwargs)`."""
+
+    def install(function: Wrapped) -> Wrapped:
+        if not function.__doc__ or "Source:" not in function.__doc__:
+            raise ValueError(f"rule {name} must say its source")
+        RULES[name] = Rule(name, function.__doc__)
+        for method in methods:
+            _wrap(name, owner, method, function)
+        return function
+
+    return install
+
+
+def _wrap(name: str, owner: type[Any], method: str, function: Wrapped) -> None:
+    before = getattr(owner, method)
+
+    @functools.wraps(before)
+    def around(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if name in SWITCHED_OFF:
+            return before(self, *args, **kwargs)
+        return function(functools.partial(before, self), self, *args, **kwargs)
+
+    setattr(owner, method, around)
+
+
+def operation(name: str, owner: type[Any], method: str) -> Callable[[Wrapped], Wrapped]:
+    """Add an operation that moto lacks to one of its response classes: `def operation(self) -> ActionResult`."""
+
+    def install(function: Wrapped) -> Wrapped:
+        if not function.__doc__ or "Source:" not in function.__doc__:
+            raise ValueError(f"operation {name} must say its source")
+        RULES[name] = Rule(name, function.__doc__)
+        setattr(owner, method, function)
+        return function
+
+    return install
+
+
+class Pending:
+    """An attribute of a moto model that shows a pending value until its object is due, then its own.
+
+    `Pending.install(NatGateway, "state", "pending")` once; `take(nat, seconds)` when one is made.
+    """
+
+    def __init__(self, attribute: str, value: str) -> None:
+        self.attribute, self.value = attribute, value
+
+    @classmethod
+    def install(cls, owner: type[Any], attribute: str, value: str) -> None:
+        """Replace the plain attribute of `owner`; instances keep their values."""
+        setattr(owner, attribute, cls(attribute, value))
+
+    def __get__(self, instance: Any, owner: type[Any]) -> Any:
+        if instance is None:
+            return self
+        return self.value if not is_due(instance) else instance.__dict__.get(self.attribute)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.attribute] = value
+
+
+def take(model: Any, aws_seconds: float) -> None:
+    """Let `model` be pending for that long from now."""
+    model.__dict__["_lab_due_at"] = CLOCK.now() + aws_seconds
+
+
+def is_due(model: Any) -> bool:
+    """Whether what `model` waits for has come."""
+    return bool(CLOCK.now() >= model.__dict__.get("_lab_due_at", 0.0))

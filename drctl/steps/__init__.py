@@ -1,0 +1,1 @@
+"""Nouns: one AWS thing per file, with find, ensure, verify and destroy side by side."""

@@ -1,0 +1,127 @@
+"""The network of a region: a VPC with DNS and a way to the internet; subnets and route tables have their own steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from drctl.aws.errors import Refusal, absent_is_fine, already
+from drctl.aws.tags import ours, specification
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+
+#: A thing just made is unknown to some hosts of EC2 for up to five minutes (Terraform provider: propagation timeout).
+PROPAGATION = minutes(5)
+
+
+@dataclass(frozen=True)
+class NetworkOut:
+    """The VPC as it stands."""
+
+    vpc_id: str
+    internet_gateway: str
+    dns: bool
+    attached: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Network(Step[NetworkOut]):
+    """VPC and internet gateway, each found by its Name tag."""
+
+    def _name(self, run: Run, purpose: str) -> str:
+        return run.name("ec2", purpose, self.region)
+
+    def find(self, run: Run) -> NetworkOut | None:
+        vpc_id, gateway = self._vpc(run), self._gateway(run)
+        if vpc_id is None or gateway is None:
+            return None
+        attached = any(attachment["VpcId"] == vpc_id for attachment in gateway.get("Attachments", []))
+        return NetworkOut(vpc_id, gateway["InternetGatewayId"], self._has_dns(run, vpc_id), attached)
+
+    def ensure(self, run: Run) -> NetworkOut:
+        vpc_id = self._vpc(run) or self._create_vpc(run)
+        self._enable_dns(run, vpc_id)
+        gateway_id = self._ensure_gateway(run, vpc_id)
+        return NetworkOut(vpc_id, gateway_id, dns=True, attached=True)
+
+    def _vpc(self, run: Run) -> str | None:
+        vpcs = run.at(self.region).ec2.describe_vpcs(
+            Filters=ours(run.settings.environment, self._name(run, "vpc")))["Vpcs"]
+        return vpcs[0]["VpcId"] if vpcs else None
+
+    def _has_dns(self, run: Run, vpc_id: str) -> bool:
+        """Whether both DNS attributes are on, which private DNS of endpoints needs."""
+        ec2 = run.at(self.region).ec2
+        return bool(
+            ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsSupport")["EnableDnsSupport"]["Value"]
+            and ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsHostnames")["EnableDnsHostnames"]["Value"])
+
+    def _gateway(self, run: Run) -> Any:
+        answer = run.at(self.region).ec2.describe_internet_gateways(
+            Filters=ours(run.settings.environment, self._name(run, "internet")))
+        return next(iter(answer["InternetGateways"]), None)
+
+    def _create_vpc(self, run: Run) -> str:
+        name = self._name(run, "vpc")
+        ec2 = run.at(self.region).ec2
+        vpc_id = ec2.create_vpc(CidrBlock=str(self.site.cidr),
+                                TagSpecifications=specification("vpc", run.tags(self.site, name)))["Vpc"]["VpcId"]
+        run.wait_until(
+            f"{vpc_id} is available", lambda: ec2.describe_vpcs(Filters=ours(run.settings.environment, name))["Vpcs"],
+            lambda vpcs: bool(vpcs) and vpcs[0]["State"] == "available", within=minutes(10),
+            show=lambda vpcs: vpcs[0]["State"] if vpcs else "not visible yet")
+        return vpc_id
+
+    def _enable_dns(self, run: Run, vpc_id: str) -> None:
+        """One attribute a call (EC2 API Reference, ModifyVpcAttribute)."""
+        ec2 = run.at(self.region).ec2
+        if not self._has_dns(run, vpc_id):
+            ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
+            ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+            run.wait_until("DNS support is on", lambda: self._has_dns(run, vpc_id), bool, within=PROPAGATION)
+
+    def _ensure_gateway(self, run: Run, vpc_id: str) -> str:
+        ec2 = run.at(self.region).ec2
+        gateway = self._gateway(run) or ec2.create_internet_gateway(TagSpecifications=specification(
+            "internet-gateway", run.tags(self.site, self._name(run, "internet"))))["InternetGateway"]
+        gateway_id: str = gateway["InternetGatewayId"]
+        if not gateway.get("Attachments"):
+            with already(Refusal("Resource.AlreadyAssociated")):
+                run.retry("the internet gateway is known", lambda: ec2.attach_internet_gateway(
+                    InternetGatewayId=gateway_id, VpcId=vpc_id), (Refusal("InvalidInternetGatewayID.NotFound"),),
+                    within=PROPAGATION)
+        return gateway_id
+
+    def verify(self, run: Run, out: NetworkOut) -> Iterable[Finding]:
+        if not out.dns:
+            yield Finding(f"{out.vpc_id}: DNS support or DNS hostnames are off, so private endpoints are not found")
+        if not out.attached:
+            yield Finding(f"{out.internet_gateway} is not attached to {out.vpc_id}: the balancer is unreachable")
+
+    def destroy(self, run: Run) -> None:
+        ec2 = run.at(self.region).ec2
+        if gateway := self._gateway(run):
+            self._delete_gateway(run, gateway)
+        if vpc_id := self._vpc(run):
+            with absent_is_fine():
+                run.retry(f"{vpc_id} is empty", lambda: ec2.delete_vpc(VpcId=vpc_id),
+                          (Refusal("DependencyViolation"),), within=minutes(5))
+
+    def _delete_gateway(self, run: Run, gateway: Any) -> None:
+        ec2 = run.at(self.region).ec2
+        gateway_id = gateway["InternetGatewayId"]
+        for attachment in gateway.get("Attachments", []):
+            with absent_is_fine():
+                # "mapped public address" until the balancer's interfaces are really gone
+                detach = partial(ec2.detach_internet_gateway, InternetGatewayId=gateway_id, VpcId=attachment["VpcId"])
+                run.retry("no public address is mapped any more", detach, (Refusal("DependencyViolation"),),
+                          within=minutes(20))
+        with absent_is_fine():
+            ec2.delete_internet_gateway(InternetGatewayId=gateway_id)
+
+    def resources(self, out: NetworkOut) -> Iterable[Resource]:
+        yield Resource("ec2:vpc", out.vpc_id, self.region)
+        yield Resource("ec2:internet-gateway", out.internet_gateway, self.region)

@@ -1,0 +1,100 @@
+"""Public, private and database subnets over the zones: for the balancer, for functions and endpoints, for Aurora."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Network
+from typing import Any
+
+from drctl.aws.errors import Refusal, absent_is_fine
+from drctl.aws.tags import as_map, ours, specification
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.steps.network import Network
+
+TIERS = ("public", "private", "database")
+
+
+@dataclass(frozen=True)
+class SubnetsOut:
+    """The subnets as they stand, by tier, in the order of the zones."""
+
+    zones: tuple[str, ...]
+    public: tuple[str, ...]
+    private: tuple[str, ...]
+    database: tuple[str, ...]
+
+
+def subnet_cidrs(cidr: IPv4Network, zones: int) -> list[IPv4Network]:
+    """Address ranges tier after tier, one a zone: 32nds of the VPC's range, eight reserved for each tier."""
+    blocks = list(cidr.subnets(prefixlen_diff=5))
+    return [blocks[tier * 8 + zone] for tier in range(len(TIERS)) for zone in range(zones)]
+
+
+@dataclass(frozen=True, eq=False)
+class Subnets(Step[SubnetsOut]):
+    """All subnets of a region, each found by its Name tag."""
+
+    network: Network
+
+    def _names(self, run: Run) -> list[str]:
+        count = run.settings.network.availability_zones
+        return [run.name("ec2", f"{tier}-{index}", self.region) for tier in TIERS for index in range(1, count + 1)]
+
+    def _subnets(self, run: Run) -> dict[str, Any]:
+        answer = run.at(self.region).ec2.describe_subnets(Filters=ours(run.settings.environment, *self._names(run)))
+        return {as_map(subnet.get("Tags"))["Name"]: subnet for subnet in answer["Subnets"]}
+
+    def find(self, run: Run) -> SubnetsOut | None:
+        found, names = self._subnets(run), self._names(run)
+        if set(names) - set(found):
+            return None
+        count = run.settings.network.availability_zones
+        ids = tuple(found[name]["SubnetId"] for name in names)
+        zones = tuple(found[name]["AvailabilityZone"] for name in names[:count])
+        return SubnetsOut(zones, ids[:count], ids[count: 2 * count], ids[2 * count:])
+
+    def ensure(self, run: Run) -> SubnetsOut:
+        out = self.find(run)
+        return out if out is not None else self._create_missing(run)
+
+    def _create_missing(self, run: Run) -> SubnetsOut:
+        """Zones are the region's first ones by zone id: names of zones differ between accounts, ids do not."""
+        ec2 = run.at(self.region).ec2
+        vpc_id, names, there = run.output(self.network).vpc_id, self._names(run), self._subnets(run)
+        count = run.settings.network.availability_zones
+        zones, blocks = self._zones(run), subnet_cidrs(self.site.cidr, count)
+        for index, name in enumerate(names):
+            if name not in there:
+                ec2.create_subnet(VpcId=vpc_id, CidrBlock=str(blocks[index]), AvailabilityZoneId=zones[index % count],
+                                  TagSpecifications=specification("subnet", run.tags(self.site, name)))
+        run.wait_until(
+            "all subnets are available", lambda: self._subnets(run),
+            lambda found: len(found) == len(names) and all(one["State"] == "available" for one in found.values()),
+            within=minutes(10), show=lambda found: f"{len(found)} of {len(names)}")
+        return run.output(self)
+
+    def _zones(self, run: Run) -> list[str]:
+        answer = run.at(self.region).ec2.describe_availability_zones(
+            Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required"]},
+                     {"Name": "zone-type", "Values": ["availability-zone"]}])
+        return sorted(zone["ZoneId"] for zone in answer["AvailabilityZones"] if zone["State"] == "available")
+
+    def verify(self, run: Run, out: SubnetsOut) -> Iterable[Finding]:
+        if len(set(out.zones)) < run.settings.network.availability_zones:
+            yield Finding(f"the subnets of {self.region} lie in {len(set(out.zones))} zone(s) only: {out.zones}")
+
+    def destroy(self, run: Run) -> None:
+        """A subnet goes only after every interface in it: those of functions can linger for 20 minutes and more."""
+        ec2 = run.at(self.region).ec2
+        for subnet_id in [subnet["SubnetId"] for subnet in self._subnets(run).values()]:
+            with absent_is_fine():
+                run.retry(f"{subnet_id} is free of interfaces", partial(ec2.delete_subnet, SubnetId=subnet_id),
+                          (Refusal("DependencyViolation"),), within=minutes(45))
+
+    def resources(self, out: SubnetsOut) -> Iterable[Resource]:
+        for subnet_id in (*out.public, *out.private, *out.database):
+            yield Resource("ec2:subnet", subnet_id, self.region)

@@ -1,0 +1,1 @@
+"""The runbooks: explicit lists of actions, read from top to bottom."""

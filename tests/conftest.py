@@ -1,0 +1,114 @@
+"""One lab per test process, emptied before every test; nothing but loopback can be reached."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from drctl.lab.server import Lab  # isort: skip  # sets moto's environment before anything imports it
+
+from drctl.aws.clients import Aws, Credentials, Door
+from drctl.engine.clock import Clock
+from drctl.engine.events import Events, Record
+from drctl.engine.run import Run
+from drctl.engine.step import Step, dependencies
+from drctl.lab import extensions
+from drctl.settings import Settings
+
+#: AWS seconds in a second of a test: half an hour of AWS passes in 18 ms.
+SPEED = 100_000.0
+
+_connect = socket.socket.connect
+
+
+def _connect_to_loopback_only(self: socket.socket, address: Any) -> None:
+    by_network = self.family in {socket.AF_INET, socket.AF_INET6}
+    if by_network and not str(address[0]).startswith(("127.", "::1", "localhost")):
+        raise AssertionError(f"a test tried to reach {address}")
+    _connect(self, address)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection that is not loopback."""
+    setattr(socket.socket, "connect", _connect_to_loopback_only)  # noqa: B010  # the one wall around all tests
+    yield
+    setattr(socket.socket, "connect", _connect)  # noqa: B010  # as it was
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_real_credentials() -> None:
+    """The SDK finds neither credentials nor profiles nor a metadata service."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "DRCTL_"))]:
+        del os.environ[name]
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent"
+
+
+@pytest.fixture(scope="session")
+def lab_server() -> Iterator[Lab]:
+    """The lab of this test process."""
+    lab = Lab(speed=SPEED)
+    lab.start()
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def lab(lab_server: Lab) -> Lab:
+    """The lab, empty."""
+    extensions.reset()
+    lab_server.counting.calls.clear()
+    return lab_server
+
+
+@pytest.fixture
+def aws(lab: Lab) -> Aws:
+    """Plain clients of the lab."""
+    return Aws(Door(lab.endpoint, Credentials("lab", "lab")), Events(Clock(SPEED)))
+
+
+@pytest.fixture
+def records() -> list[Record]:
+    """Everything the run tells."""
+    return []
+
+
+@pytest.fixture
+def make_run(lab: Lab, records: list[Record]) -> Callable[..., Run]:
+    """A new run against the lab, as another process would make it: it remembers nothing."""
+
+    def make(settings: Settings | None = None) -> Run:
+        clock = Clock(SPEED)
+        events = Events(clock, records.append)
+        return Run("test", settings or Settings(), Aws(Door(lab.endpoint, Credentials("lab", "lab")), events), clock,
+                   events)
+
+    return make
+
+
+@pytest.fixture
+def run(make_run: Callable[..., Run]) -> Run:
+    """A run with the default settings."""
+    return make_run()
+
+
+def ensure_with_needs(run: Run, step: Step[Any]) -> Any:
+    """Ensure everything that `step` needs, then `step`, and return how it stands."""
+    for need in dependencies(step):
+        if run._outputs.get(need) is None:
+            ensure_with_needs(run, need)
+    with run.events.at(step.key, step.region):
+        run.forget(step)
+        out = step.ensure(run)
+        run.remember(step, out)
+    return out
+
+
+def changes(run: Run, step: Step[Any]) -> int:
+    """How many mutating calls this run made for `step`."""
+    return run.events.changes.get(step.key, 0)
