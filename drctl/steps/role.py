@@ -1,0 +1,140 @@
+"""An IAM role that one AWS service assumes to do one piece of work of the stack, with exactly the rights for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
+from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+
+Statements = list[dict[str, Any]]
+
+#: Services documented to send aws:SourceAccount when they assume a role (VPC User Guide, "IAM role for publishing flow
+#: logs"; EventBridge User Guide, "Confused deputy"). Lambda and S3 replication document a trust policy without it: they
+#: assume a role only for a function or bucket whose owner was allowed to pass it.
+SENDS_SOURCE_ACCOUNT = frozenset({"events.amazonaws.com", "vpc-flow-logs.amazonaws.com"})
+#: IAM's copies agree after seconds, up to two minutes (IAM User Guide, "Troubleshoot IAM: changes are not immediately
+#: visible"; Terraform provider: IAM propagation timeout).
+PROPAGATION = minutes(2)
+BUSY = (Refusal("NoSuchEntity"), Refusal("ConcurrentModification"), Refusal("EntityTemporarilyUnmodifiable"))
+
+
+@dataclass(frozen=True)
+class RoleOut:
+    """The role as it stands, with who may assume it and what it may do."""
+
+    name: str
+    arn: str
+    trust: Any
+    policy: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Role(Step[RoleOut]):
+    """One role with one inline policy; `policy` gives its statements once `needs` stand.
+
+    IAM is eventually consistent: whoever uses a new role retries on the error of the service that it gives the role to.
+    """
+
+    label: str
+    service: str
+    policy: Callable[[Run], Statements]
+    needs: tuple[Step[Any], ...] = ()
+
+    @property
+    def purpose(self) -> str:
+        return self.label
+
+    def _name(self, run: Run) -> str:
+        return run.name("iam", self.label, self.site)
+
+    def _trust(self, run: Run) -> dict[str, Any]:
+        service = self.service if self.service.endswith(".amazonaws.com") else f"{self.service}.amazonaws.com"
+        statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        if service in SENDS_SOURCE_ACCOUNT:
+            statement["Condition"] = {"StringEquals": {"aws:SourceAccount": run.settings.account_id}}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    def _wanted(self, run: Run) -> dict[str, Any]:
+        return {"Version": "2012-10-17", "Statement": self.policy(run)}
+
+    def _role(self, run: Run) -> Any:
+        """The role of this name, whoever made it."""
+        try:
+            return run.at(self.site).iam.get_role(RoleName=self._name(run))["Role"]
+        except run.at(self.site).iam.exceptions.ClientError as error:
+            if is_gone(error):
+                return None
+            raise
+
+    def _refuse_a_foreign(self, run: Run, role: Any) -> None:
+        if not is_ours(as_map(role.get("Tags")), run.settings.environment):
+            raise Refused(f"role {role['RoleName']} exists and does not belong to this stack",
+                          next_step="rename or delete that role, or choose another environment name")
+
+    def find(self, run: Run) -> RoleOut | None:
+        role = self._role(run)
+        if role is None or not is_ours(as_map(role.get("Tags")), run.settings.environment):
+            return None
+        try:
+            policy = run.at(self.site).iam.get_role_policy(RoleName=role["RoleName"], PolicyName=self.label)
+        except run.at(self.site).iam.exceptions.NoSuchEntityException:
+            return None
+        return RoleOut(role["RoleName"], role["Arn"], role["AssumeRolePolicyDocument"], policy["PolicyDocument"])
+
+    def ensure(self, run: Run) -> RoleOut:
+        out, trust, policy = self.find(run), self._trust(run), self._wanted(run)
+        if out and (out.trust, out.policy) == (trust, policy):
+            return out
+        iam, name = run.at(self.site).iam, self._name(run)
+        if out is None:
+            self._create(run, trust)
+        if out is None or out.policy != policy:
+            run.retry(f"role {name} takes its policy", lambda: iam.put_role_policy(
+                RoleName=name, PolicyName=self.label, PolicyDocument=json.dumps(policy)), BUSY, within=PROPAGATION)
+        if out and out.trust != trust:
+            run.retry(f"role {name} takes its trust policy", lambda: iam.update_assume_role_policy(
+                RoleName=name, PolicyDocument=json.dumps(trust)), BUSY, within=PROPAGATION)
+        return run.wait_until(
+            f"role {name} is as it should be", lambda: self.find(run), within=PROPAGATION,
+            ready=lambda seen: seen is not None and (seen.trust, seen.policy) == (trust, policy),
+            show=lambda seen: "policies not up to date yet" if seen else "not visible yet") or run.output(self)
+
+    def _create(self, run: Run, trust: dict[str, Any]) -> None:
+        """Make the role unless there is one of ours without its policy, which a run leaves that died in between."""
+        if role := self._role(run):
+            self._refuse_a_foreign(run, role)
+            return
+        with already(Refusal("EntityAlreadyExists")):
+            run.at(self.site).iam.create_role(
+                RoleName=self._name(run), AssumeRolePolicyDocument=json.dumps(trust), Tags=as_list(
+                    run.tags(self.site, self._name(run))), Description=f"drctl: {self.label} in {self.region}")
+
+    def verify(self, run: Run, out: RoleOut) -> Iterable[Finding]:
+        if out.trust != self._trust(run):
+            yield Finding(f"role {out.name} is not trusted to {self.service} alone")
+        if out.policy != self._wanted(run):
+            yield Finding(f"role {out.name} may do other things than {self.label} needs")
+
+    def destroy(self, run: Run) -> None:
+        role = self._role(run)
+        if role is None:
+            return
+        self._refuse_a_foreign(run, role)
+        iam, name = run.at(self.site).iam, role["RoleName"]
+        with absent_is_fine():
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+                iam.delete_role_policy(RoleName=name, PolicyName=policy)
+            run.retry(f"role {name} is free", lambda: iam.delete_role(RoleName=name),
+                      (Refusal("DeleteConflict"), *BUSY[1:]), within=PROPAGATION)
+
+    def resources(self, out: RoleOut) -> Iterable[Resource]:
+        yield Resource("iam:role", out.arn, self.region)
+        yield Resource("iam:role-policy", f"{out.name}/{self.label}", self.region)

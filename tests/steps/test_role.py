@@ -1,0 +1,79 @@
+"""A role is trusted to one service, may do one thing, and is found again by its name and tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from drctl.aws.clients import Aws
+from drctl.engine.run import Run
+from drctl.errors import Refused
+from drctl.settings import Settings
+from drctl.steps.role import Role
+from tests.conftest import changes, ensure_with_needs
+
+SITE = Settings().primary
+
+
+def statements(_: Run) -> list[dict[str, Any]]:
+    return [{"Effect": "Allow", "Action": ["logs:PutLogEvents"], "Resource": ["arn:aws:logs:us-east-1:1:x"]}]
+
+
+ROLE = Role(SITE, "flow-logs", "vpc-flow-logs", statements)
+
+
+def test_a_role_stands_and_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) -> None:
+    out = ensure_with_needs(run, ROLE)
+    assert out.name == "iam-flow-logs-us-east-1-lab"
+    assert out.policy["Statement"] == statements(run)
+    assert list(ROLE.verify(run, out)) == []
+    again = make_run()
+    ensure_with_needs(again, ROLE)
+    assert changes(again, ROLE) == 0
+
+
+def test_only_this_account_may_make_the_service_use_the_role(run: Run) -> None:
+    trust = ensure_with_needs(run, ROLE).trust["Statement"][0]
+    assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": run.settings.account_id}}
+
+
+def test_a_role_for_lambda_has_the_trust_that_lambda_documents(run: Run) -> None:
+    trust = ensure_with_needs(run, Role(SITE, "app", "lambda", statements)).trust["Statement"][0]
+    assert "Condition" not in trust
+
+
+@pytest.mark.parametrize("damage", ["trust", "policy", "policy gone"])
+def test_verify_notices_changed_policies_and_ensure_mends_them(run: Run, aws: Aws, damage: str) -> None:
+    name, iam = ensure_with_needs(run, ROLE).name, aws[SITE.region].iam
+    anyone = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    if damage == "trust":
+        wide = {**anyone, "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(wide))
+    elif damage == "policy":
+        iam.put_role_policy(RoleName=name, PolicyName="flow-logs", PolicyDocument=json.dumps(anyone))
+    else:
+        iam.delete_role_policy(RoleName=name, PolicyName="flow-logs")
+    seen = run.refresh(ROLE)
+    assert seen is None if damage == "policy gone" else seen and len(list(ROLE.verify(run, seen))) == 1
+    mended = ensure_with_needs(run, ROLE)
+    assert list(ROLE.verify(run, mended)) == []
+
+
+def test_destroy_removes_the_role_and_twice_is_fine(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, ROLE)
+    ROLE.destroy(run)
+    ROLE.destroy(run)
+    assert aws[SITE.region].iam.list_roles()["Roles"] == []
+
+
+def test_somebody_elses_role_of_that_name_is_neither_taken_over_nor_deleted(run: Run, aws: Aws) -> None:
+    name = run.name("iam", "flow-logs", SITE)
+    aws[SITE.region].iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    with pytest.raises(Refused, match=name):
+        ROLE.ensure(run)
+    with pytest.raises(Refused, match=name):
+        ROLE.destroy(run)
