@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from moto.moto_api._internal import moto_api_backend
 
+from drctl.lab import (
+    s3_gaps,  # noqa: F401  # importing installs its rules
+    secrets_gaps,  # noqa: F401  # imported for its rules
+)
 from drctl.lab.clock import CLOCK
 
 

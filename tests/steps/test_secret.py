@@ -1,0 +1,97 @@
+"""The database's credentials exist once, are copied to the other region, and are seen nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from drctl.aws.clients import Aws
+from drctl.engine.events import Record
+from drctl.engine.run import Run
+from drctl.errors import Refused
+from drctl.settings import Settings
+from drctl.steps.key import Key
+from drctl.steps.secret import DatabaseSecret
+from tests.conftest import changes, ensure_with_needs
+
+HOME, AWAY = Settings().sites
+SECRET = DatabaseSecret(HOME, Key(HOME), Key(AWAY))
+NAME = "secret-database-global-lab"
+
+
+def test_both_regions_have_the_secret_each_with_its_own_key(run: Run, aws: Aws) -> None:
+    out = ensure_with_needs(run, SECRET)
+    assert out.replica == "InSync"
+    assert (out.key, out.replica_key) == (run.output(SECRET.primary_key).arn, run.output(SECRET.standby_key).arn)
+    assert list(SECRET.verify(run, out)) == []
+    values = [aws[site.region].secrets.get_secret_value(SecretId=out.local(site.region)) for site in (HOME, AWAY)]
+    assert values[0]["SecretString"] == values[1]["SecretString"]
+    assert json.loads(values[0]["SecretString"])["username"] == "dradmin"
+
+
+def test_the_password_is_in_no_output_no_representation_and_no_record(run: Run, records: list[Record]) -> None:
+    out = ensure_with_needs(run, SECRET)
+    credentials = SECRET.credentials(run)
+    assert len(credentials.password) == 40
+    assert credentials.password not in repr((out, credentials, SECRET)) + repr(records)
+
+
+def test_a_second_run_changes_nothing_and_keeps_the_password(run: Run, make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(run, SECRET)
+    again = make_run()
+    ensure_with_needs(again, SECRET)
+    assert changes(again, SECRET) == 0
+    assert SECRET.credentials(again).password == SECRET.credentials(run).password
+
+
+def test_verify_notices_that_the_copy_is_gone_and_ensure_makes_it_again(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, SECRET)
+    aws[HOME.region].secrets.remove_regions_from_replication(SecretId=NAME, RemoveReplicaRegions=[AWAY.region])
+    out = run.refresh(SECRET) or run.output(SECRET)
+    assert "missing" in next(iter(SECRET.verify(run, out))).text
+    assert not list(SECRET.verify(run, ensure_with_needs(run, SECRET)))
+
+
+def test_verify_notices_another_key_and_ensure_puts_ours_back(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, SECRET)
+    aws[HOME.region].secrets.update_secret(SecretId=NAME, KmsKeyId="alias/aws/secretsmanager")
+    out = run.refresh(SECRET) or run.output(SECRET)
+    assert "not encrypted with the key of us-east-1" in next(iter(SECRET.verify(run, out))).text
+    assert not list(SECRET.verify(run, ensure_with_needs(run, SECRET)))
+
+
+def test_a_secret_in_its_recovery_window_is_brought_back_with_its_password(make_run: Callable[..., Run]) -> None:
+    run = make_run(Settings(deletion_protection=True))
+    ensure_with_needs(run, SECRET)
+    password = SECRET.credentials(run).password
+    SECRET.destroy(run)
+    assert SECRET.find(run) is None
+    assert ensure_with_needs(run, SECRET).replica == "InSync"
+    assert SECRET.credentials(run).password == password
+
+
+def test_destroy_removes_the_copy_and_the_secret_and_twice_is_fine(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, SECRET)
+    SECRET.destroy(run)
+    SECRET.destroy(run)
+    assert [aws[site.region].secrets.list_secrets()["SecretList"] for site in (HOME, AWAY)] == [[], []]
+
+
+def test_a_new_secret_of_the_same_name_is_another_generation(run: Run) -> None:
+    first = ensure_with_needs(run, SECRET).generation
+    SECRET.destroy(run)
+    assert ensure_with_needs(run, SECRET).generation != first
+
+
+@pytest.mark.parametrize("site", [HOME, AWAY], ids=lambda site: site.role)
+def test_somebody_elses_secret_of_that_name_is_left_alone(run: Run, aws: Aws, site: object) -> None:
+    region = AWAY.region if site is AWAY else HOME.region
+    aws[region].secrets.create_secret(Name=NAME, SecretString="theirs")
+    with pytest.raises(Refused, match=NAME):
+        ensure_with_needs(run, SECRET)
+    if region == HOME.region:
+        with pytest.raises(Refused, match=NAME):
+            SECRET.destroy(run)
+    assert aws[region].secrets.get_secret_value(SecretId=NAME)["SecretString"] == "theirs"
