@@ -1,0 +1,237 @@
+"""An S3 bucket as this stack wants every bucket: private, encrypted, TLS only, with lifecycle rules and our tags."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from drctl.aws import policies
+from drctl.aws.errors import Refusal, absent_is_fine, code_of, is_gone
+from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+from drctl.steps.bucket_emptying import empty
+
+#: A new bucket is unknown to some hosts of S3 for up to two minutes, and settings of one bucket that are put at the
+#: same time abort each other (Terraform provider: 2 min). A new principal makes a policy malformed till then.
+NOT_YET = (Refusal("NoSuchBucket"), Refusal("OperationAborted"), Refusal("MalformedPolicy"))
+#: A name that was just freed, perhaps in another region, is taken for a while (Terraform provider: 20 min).
+NAME_BUSY = (Refusal("OperationAborted"), Refusal("BucketAlreadyExists", "conflicting"))
+BLOCKED: Any = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+SSE_S3 = "AES256"
+
+
+@dataclass(frozen=True)
+class BucketOut:
+    """The bucket as it stands; `encryption` is a key's ARN or AES256, `policy` the document in JSON."""
+
+    name: str
+    arn: str
+    tags: dict[str, str]
+    public_access: dict[str, bool]
+    encryption: str
+    versioned: bool
+    policy: str | None
+    lifecycle: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One setting of a bucket that is not as it must be: what is wrong, and the call that mends it."""
+
+    wrong: str
+    put: Callable[[], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Bucket(Step[BucketOut]):
+    """A bucket found by its name; a class for each kind says what differs.
+
+    A look costs six calls: S3 answers each setting separately, and every one of them can quietly undo the protection
+    of patient data. Object ownership is put but not read: blocked public access already makes ACLs powerless.
+    """
+
+    #: What the bucket is for, as its name says it.
+    label: ClassVar[str]
+    versioned: ClassVar[bool] = True
+
+    @abstractmethod
+    def policy(self, run: Run) -> list[dict[str, Any]]:
+        """Statements of the bucket policy beside the one that demands TLS."""
+
+    @abstractmethod
+    def lifecycle(self, run: Run) -> list[dict[str, Any]]:
+        """Lifecycle rules beside the one that ends forgotten multipart uploads."""
+
+    def encryption(self, run: Run) -> str:
+        """ARN of the KMS key, or SSE_S3."""
+        return SSE_S3
+
+    def name(self, run: Run) -> str:
+        """The bucket's name: with the account, because bucket names are unique in all of AWS."""
+        return run.name("s3", self.label, self.site)
+
+    def arn(self, run: Run) -> str:
+        """The bucket's ARN, known before it stands."""
+        return f"arn:aws:s3:::{self.name(run)}"
+
+    def find(self, run: Run) -> BucketOut | None:
+        tags = self._tags(run)
+        if tags is None:
+            return None
+        s3 = run.at(self.region).s3
+        named = {"Bucket": self.name(run), "ExpectedBucketOwner": run.settings.account_id}
+        blocked = _read(partial(s3.get_public_access_block, **named), "PublicAccessBlockConfiguration", {})
+        encryption = _read(partial(s3.get_bucket_encryption, **named), "ServerSideEncryptionConfiguration", {})
+        versioned = s3.get_bucket_versioning(**named).get("Status") == "Enabled" if self.versioned else False
+        policy = _read(partial(s3.get_bucket_policy, **named), "Policy", None)
+        rules = _read(partial(s3.get_bucket_lifecycle_configuration, **named), "Rules", [])
+        return BucketOut(self.name(run), self.arn(run), tags, dict(blocked), _encrypted_with(encryption), versioned,
+                         policy, list(rules))
+
+    def _tags(self, run: Run) -> dict[str, str] | None:
+        """The bucket's tags, None when there is no bucket: the cheapest question that also tells whose it is."""
+        try:
+            answer = run.at(self.region).s3.get_bucket_tagging(
+                Bucket=self.name(run), ExpectedBucketOwner=run.settings.account_id)
+        except ClientError as error:
+            if code_of(error) == "NoSuchTagSet":
+                return {}
+            if is_gone(error):
+                return None
+            if code_of(error) in {"AccessDenied", "403", "PermanentRedirect"}:
+                raise Refused(f"bucket {self.name(run)} exists but belongs to somebody else or another region",
+                              next_step="choose another environment name") from error
+            raise
+        return as_map(answer["TagSet"])
+
+    def ensure(self, run: Run) -> BucketOut:
+        out = self.find(run)
+        if out is None:
+            self._create(run)
+            run.wait_until(f"bucket {self.name(run)} is there", lambda: self._tags(run),
+                           lambda tags: tags is not None, within=minutes(2), every=5)
+            out = self._seen(run)
+        self._refuse_foreign(run, out.tags)
+        if wrong := self._wrong(run, out):
+            for setting in wrong:
+                run.retry(f"{setting.wrong}: mended", setting.put, NOT_YET, within=minutes(2), every=5)
+            out = run.wait_until(f"bucket {out.name} shows its settings", partial(self._seen, run),
+                                 lambda seen: not self._wrong(run, seen), within=minutes(3), every=5,
+                                 show=lambda seen: "; ".join(one.wrong for one in self._wrong(run, seen)))
+        return out
+
+    def _seen(self, run: Run) -> BucketOut:
+        out = self.find(run)
+        if out is None:
+            raise Refused(f"bucket {self.name(run)} disappeared while it was made", next_step="drctl provision")
+        return out
+
+    def _create(self, run: Run) -> None:
+        """Tags go with the request, so that a run that dies right after it leaves a bucket known to be ours.
+
+        us-east-1 refuses to be named as a location, every other region wants it (S3 API Reference, CreateBucket).
+        """
+        s3 = run.at(self.region).s3
+        place: Any = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
+        place["Tags"] = as_list(run.tags(self.site, self.name(run)))
+        run.retry(f"the name {self.name(run)} is free", lambda: s3.create_bucket(
+            Bucket=self.name(run), ObjectOwnership="BucketOwnerEnforced", CreateBucketConfiguration=place), NAME_BUSY,
+            within=minutes(20))
+
+    def _wanted_policy(self, run: Run) -> dict[str, Any]:
+        arn = self.arn(run)
+        tls_only = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                    "Resource": [arn, f"{arn}/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+        return policies.document(tls_only, *self.policy(run))
+
+    def _wanted_rules(self, run: Run) -> list[dict[str, Any]]:
+        return [*self.lifecycle(run), {"ID": "unfinished-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
+                                       "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}]
+
+    def _wrong(self, run: Run, out: BucketOut) -> list[_Setting]:
+        """What differs, in the order S3 wants it put: one after the other, never two at a time."""
+        s3, bucket, wrong = run.at(self.region).s3, out.name, []
+        key, policy = self.encryption(run), self._wanted_policy(run)
+        rules: Any = self._wanted_rules(run)
+        if out.public_access != BLOCKED:
+            wrong.append(_Setting(f"bucket {bucket}: public access is not blocked", partial(
+                s3.put_public_access_block, Bucket=bucket, PublicAccessBlockConfiguration=BLOCKED)))
+        if out.encryption != key:
+            text = f"bucket {bucket}: new objects are encrypted with {out.encryption}, not {key}"
+            wrong.append(_Setting(text, partial(
+                s3.put_bucket_encryption, Bucket=bucket, ServerSideEncryptionConfiguration=_encryption(key))))
+        if out.versioned != self.versioned:
+            wrong.append(_Setting(f"bucket {bucket}: versioning is not enabled", partial(
+                s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})))
+        if not policies.same(out.policy, policy):
+            wrong.append(_Setting(f"bucket {bucket}: its policy is not the stack's", partial(
+                s3.put_bucket_policy, Bucket=bucket, Policy=json.dumps(policy))))
+        if _by_id(out.lifecycle) != _by_id(rules):
+            wrong.append(_Setting(f"bucket {bucket}: its lifecycle rules are not the stack's", partial(
+                s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration={"Rules": rules})))
+        return wrong
+
+    def _refuse_foreign(self, run: Run, tags: dict[str, str]) -> None:
+        if not is_ours(tags, run.settings.environment):
+            raise Refused(f"bucket {self.name(run)} does not carry this stack's tag: it is not touched",
+                          next_step="tag it drctl:stack or remove it, or choose another environment name")
+
+    def verify(self, run: Run, out: BucketOut) -> Iterable[Finding]:
+        yield from (Finding(setting.wrong) for setting in self._wrong(run, out))
+
+    def destroy(self, run: Run) -> None:
+        tags = self._tags(run)
+        if tags is None:
+            return
+        self._refuse_foreign(run, tags)
+        s3, bucket = run.at(self.region).s3, self.name(run)
+        with absent_is_fine():
+            s3.delete_bucket_replication(Bucket=bucket)
+        with absent_is_fine():
+            run.retry(f"bucket {bucket} is empty", partial(self._empty_and_delete, run),
+                      (Refusal("BucketNotEmpty"), Refusal("OperationAborted")), within=minutes(20))
+
+    def _empty_and_delete(self, run: Run) -> None:
+        """Deliveries under way can put objects again between the last look and the deletion: then once more."""
+        empty(run, self.region, self.name(run))
+        run.at(self.region).s3.delete_bucket(Bucket=self.name(run))
+
+    def resources(self, out: BucketOut) -> Iterable[Resource]:
+        yield Resource("s3:bucket", out.name, self.region)
+
+
+def _read(call: Callable[[], Any], field: str, absent: Any) -> Any:
+    """One setting of a bucket; S3 answers with an error where nothing was ever set."""
+    try:
+        return call()[field]
+    except ClientError as error:
+        if is_gone(error):
+            return absent
+        raise
+
+
+def _encryption(key: str) -> Any:
+    """A bucket key spares KMS a request for each object (S3 User Guide, "Using S3 Bucket Keys")."""
+    default = {"SSEAlgorithm": SSE_S3} if key == SSE_S3 else {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    return {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key != SSE_S3}]}
+
+
+def _encrypted_with(configuration: Any) -> str:
+    rules = configuration.get("Rules") or [{}]
+    default = rules[0].get("ApplyServerSideEncryptionByDefault", {})
+    return str(default.get("KMSMasterKeyID") or default.get("SSEAlgorithm") or "nothing")
+
+
+def _by_id(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lifecycle rules without what S3 adds or leaves out when it gives them back: an empty filter, empty lists."""
+    return {rule["ID"]: {key: value for key, value in rule.items() if value not in ({}, [], {"Prefix": ""})}
+            for rule in rules}
