@@ -28,8 +28,17 @@ class LabClock:
         return (time.monotonic() - self._zero) * self.speed
 
     def set_speed(self, speed: float) -> None:
-        """Restart the clock at `speed` AWS seconds a second."""
-        self.speed, self._zero = speed, time.monotonic()
+        """Go on at `speed` AWS seconds a second; what is due keeps its moment."""
+        self._set(self.now(), speed)
+
+    def skip(self, aws_seconds: float) -> None:
+        """Let that many AWS seconds pass at once."""
+        self._set(self.now() + aws_seconds, self.speed)
+
+    def _set(self, now: float, speed: float) -> None:
+        with self._changed:
+            self.speed, self._zero = speed, time.monotonic() - now / speed
+            self._changed.notify()
 
     def after(self, aws_seconds: float, do: Callable[[], None]) -> None:
         """Do something once that many AWS seconds have passed, in the lab's own thread."""

@@ -72,7 +72,8 @@ def operation(name: str, owner: type[Any], method: str) -> Callable[[Wrapped], W
 class Pending:
     """An attribute of a moto model that shows a pending value until its object is due, then its own.
 
-    `Pending.install(NatGateway, "state", "pending")` once; `take(nat, seconds)` when one is made.
+    `Pending.install(NatGateway, "state", "pending")` once; `take(nat, seconds)` when one is made, and
+    `take(nat, seconds, "deleting")` for a later stage that shows another value.
     """
 
     def __init__(self, attribute: str, value: str) -> None:
@@ -86,14 +87,17 @@ class Pending:
     def __get__(self, instance: Any, owner: type[Any]) -> Any:
         if instance is None:
             return self
-        return self.value if not is_due(instance) else instance.__dict__.get(self.attribute)
+        if is_due(instance):
+            return instance.__dict__.get(self.attribute)
+        return instance.__dict__.get("_lab_shows") or self.value
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self.attribute] = value
 
 
-def take(model: Any, aws_seconds: float) -> None:
-    """Let `model` be pending for that long from now."""
+def take(model: Any, aws_seconds: float, shows: str | None = None) -> None:
+    """Let `model` be pending for that long from now, showing `shows` instead of the usual pending value."""
+    model.__dict__["_lab_shows"] = shows
     model.__dict__["_lab_due_at"] = CLOCK.now() + aws_seconds
 
 
