@@ -25,7 +25,8 @@ from drctl.steps.bucket_emptying import empty
 NOT_YET = (Refusal("NoSuchBucket"), Refusal("OperationAborted"), Refusal("MalformedPolicy"))
 #: A name that was just freed, perhaps in another region, is taken for a while (Terraform provider: 20 min).
 NAME_BUSY = (Refusal("OperationAborted"), Refusal("BucketAlreadyExists", "conflicting"))
-BLOCKED: Any = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+BLOCKED: Any = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True}
 SSE_S3 = "AES256"
 
 
