@@ -5,8 +5,11 @@ from __future__ import annotations
 from moto.moto_api._internal import moto_api_backend
 
 from drctl.lab import (
+    prefix_lists,  # noqa: F401  # importing installs its rules
+    replication,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
+    security_groups,  # noqa: F401  # importing installs its rules
 )
 from drctl.lab.clock import CLOCK
 
