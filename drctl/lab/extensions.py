@@ -5,6 +5,10 @@ from __future__ import annotations
 from moto.moto_api._internal import moto_api_backend
 
 from drctl.lab import (
+    database_groups,  # noqa: F401  # importing installs its rules
+    interfaces,  # noqa: F401  # importing installs its rules
+    network,  # noqa: F401  # importing installs its rules
+    peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
