@@ -1,0 +1,31 @@
+"""What tests of the lab's own rules need: time that stands almost still, and waiting for the lab's thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from drctl.lab.clock import CLOCK, LabClock
+from drctl.lab.server import Lab
+from tests.conftest import SPEED
+
+
+@pytest.fixture
+def clock(lab: Lab) -> Iterator[LabClock]:
+    """The lab's clock at the pace of AWS; `skip` lets time pass."""
+    CLOCK.set_speed(1.0)
+    yield CLOCK
+    CLOCK.set_speed(SPEED)
+
+
+def eventually(check: Callable[[], bool]) -> bool:
+    """Whether `check` comes true within three seconds, which the lab's own thread may need."""
+    end = time.monotonic() + 3
+    while not check():
+        if time.monotonic() > end:
+            return False
+        threading.Event().wait(0.005)
+    return True
