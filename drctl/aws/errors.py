@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from drctl.errors import DrctlError
+
+Answer = TypeVar("Answer")
 
 #: What botocore and AWS raise; nothing else is taken for an answer of AWS.
 AwsError = (ClientError, BotoCoreError)
@@ -82,6 +84,16 @@ def is_gone(error: BaseException) -> bool:
 def is_one_of(error: BaseException, *refusals: Refusal) -> bool:
     """Whether `error` is one of these answers."""
     return any(refusal.matches(error) for refusal in refusals)
+
+
+def or_none(look: Callable[[], Answer]) -> Answer | None:
+    """What a describe call answers, or None when AWS says that there is no such thing."""
+    try:
+        return look()
+    except ClientError as error:
+        if is_gone(error):
+            return None
+        raise
 
 
 @contextmanager

@@ -1,0 +1,41 @@
+"""The application's bucket of a region: old versions kept for a while, open to replication from the other region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from drctl.engine.run import Run
+from drctl.steps.bucket import Bucket
+from drctl.steps.key import Key
+
+#: Label of the role that replicates a region's bucket; the bucket at the other end admits it by name.
+REPLICATION = "replication"
+
+
+@dataclass(frozen=True, eq=False)
+class DataBucket(Bucket):
+    """Encrypted with the region's key; replicas are encrypted anew with the key of their own region."""
+
+    label: ClassVar[str] = "data"
+
+    encryption_key: Key
+
+    def encryption(self, run: Run) -> str:
+        return run.output(self.encryption_key).arn
+
+    def policy(self, run: Run) -> list[dict[str, Any]]:
+        """The other region's replication role may write replicas (S3 User Guide, "Granting permissions to a destination
+        bucket"). It is named in a condition: as a principal it would have to exist before the bucket."""
+        other = run.settings.other(self.site)
+        role = f"arn:aws:iam::{run.settings.account_id}:role/{run.name('iam', REPLICATION, other)}"
+        return [{"Sid": "Replicas", "Effect": "Allow",
+                 "Principal": {"AWS": f"arn:aws:iam::{run.settings.account_id}:root"},
+                 "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
+                 "Resource": f"{self.arn(run)}/*", "Condition": {"ArnEquals": {"aws:PrincipalArn": role}}}]
+
+    def lifecycle(self, run: Run) -> list[dict[str, Any]]:
+        """Lifecycle deletes are never replicated, so both buckets carry the same rules."""
+        return [{"ID": "old-versions", "Status": "Enabled", "Filter": {"Prefix": ""},
+                 "Expiration": {"ExpiredObjectDeleteMarker": True},
+                 "NoncurrentVersionExpiration": {"NoncurrentDays": run.settings.storage.noncurrent_days}}]

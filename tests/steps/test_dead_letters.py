@@ -1,0 +1,48 @@
+"""What cannot be forwarded waits on an encrypted queue that only the forwarding rule may fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from drctl.aws.clients import Aws
+from drctl.engine.run import Run
+from drctl.errors import Refused
+from drctl.settings import Settings
+from drctl.steps.dead_letters import DeadLetters
+from drctl.steps.key import Key
+from tests.conftest import ensure_with_needs
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+
+SITE = Settings().primary
+QUEUE = DeadLetters(SITE, Key(SITE))
+
+
+def test_the_queue_is_encrypted_and_keeps_messages_for_two_weeks(run: Run, make_run: Callable[..., Run]) -> None:
+    out = ensure_with_needs(run, QUEUE)
+    assert out.key == run.output(QUEUE.encryption_key).arn
+    assert out.retention_s == 14 * 86_400
+    assert findings(run, QUEUE) == []
+    assert_a_second_run_changes_nothing(make_run, QUEUE)
+
+
+@pytest.mark.parametrize(("attribute", "value", "text"), [
+    ("Policy", "", "admit"), ("KmsMasterKeyId", "alias/other", "encrypted"), ("MessageRetentionPeriod", "60", "60 s")])
+def test_a_changed_attribute_is_noticed_and_mended(run: Run, aws: Aws, attribute: str, value: str, text: str) -> None:
+    url, sqs = ensure_with_needs(run, QUEUE).url, aws[SITE.region].sqs
+    attributes: dict[str, str] = {attribute: value}
+    assert_mended(run, QUEUE, lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes), text)  # type: ignore[arg-type]  # the name is a parameter
+
+
+def test_destroy_removes_the_queue_and_twice_is_fine(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, QUEUE)
+    other = aws[SITE.region].sqs.create_queue(QueueName="somebody-elses")["QueueUrl"]
+    destroy_twice(run, QUEUE)
+    assert aws[SITE.region].sqs.list_queues()["QueueUrls"] == [other]
+
+
+def test_a_queue_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None:
+    aws[SITE.region].sqs.create_queue(QueueName=run.name("queue", "dead-letters", SITE))
+    with pytest.raises(Refused, match="does not belong"):
+        QUEUE.destroy(run)

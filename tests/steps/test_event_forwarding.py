@@ -1,0 +1,86 @@
+"""Events cross to the other region once, with a role, a dead-letter queue and no way back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from drctl.aws.clients import Aws
+from drctl.engine.run import Run
+from drctl.settings import Settings
+from drctl.steps import event_forwarding
+from drctl.steps.dead_letters import DeadLetters
+from drctl.steps.event_bus import EventBus
+from drctl.steps.event_forwarding import EventForwarding
+from drctl.steps.key import Key
+from drctl.steps.role import Role
+from tests.conftest import ensure_with_needs
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+
+HERE, THERE = Settings().sites
+BUSES = EventBus(HERE, THERE), EventBus(THERE, HERE)
+
+
+def forwarding(here: int) -> EventForwarding:
+    site = (HERE, THERE)[here]
+    role = Role(site, "event-forwarding", "events.amazonaws.com", lambda run: event_forwarding.policy(run, site))
+    return EventForwarding(site, BUSES[here], BUSES[1 - here], role, DeadLetters(site, Key(site)))
+
+
+OUT, BACK = forwarding(0), forwarding(1)
+
+
+def target_of(aws: Aws, run: Run) -> Any:
+    bus, rule = run.output(BUSES[0]).name, run.output(OUT).rule
+    return aws[HERE.region].events.list_targets_by_rule(Rule=rule, EventBusName=bus)["Targets"][0]
+
+
+def test_trap_8_the_target_has_a_role_a_dead_letter_queue_and_a_bus_that_admits_it(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, OUT)
+    target, there = target_of(aws, run), run.output(BUSES[1])
+    assert target["Arn"] == there.arn
+    assert target["RoleArn"] == run.output(OUT.role).arn
+    assert target["DeadLetterConfig"]["Arn"] == run.output(OUT.dead_letters).arn
+    assert run.output(OUT).seen.arn in there.policy
+    assert run.output(OUT).seen.arn in run.output(OUT.dead_letters).policy
+    assert run.output(OUT.role).policy["Statement"][0]["Resource"] == there.arn
+
+
+def test_a_forwarded_event_does_not_match_the_rule_of_the_way_back(run: Run) -> None:
+    ensure_with_needs(run, OUT)
+    ensure_with_needs(run, BACK)
+    out, back = (json.loads(run.output(step).seen.pattern)["region"] for step in (OUT, BACK))
+    assert (out, back) == ([HERE.region], [THERE.region])
+
+
+def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(run, OUT)
+    ensure_with_needs(run, BACK)
+    assert_a_second_run_changes_nothing(make_run, OUT, BACK)
+
+
+def test_every_kind_of_damage_is_noticed_and_mended(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, OUT)
+    events, bus, rule = aws[HERE.region].events, run.output(BUSES[0]).name, run.output(OUT).rule
+    without_role = {key: value for key, value in target_of(aws, run).items() if key != "RoleArn"}
+    everything = json.dumps({"source": [{"prefix": ""}]})
+    assert_mended(run, OUT, lambda: events.disable_rule(Name=rule, EventBusName=bus), "disabled")
+    assert_mended(run, OUT, lambda: events.remove_targets(Rule=rule, EventBusName=bus, Ids=["other-region"]), "send")
+    assert_mended(run, OUT, lambda: events.put_targets(Rule=rule, EventBusName=bus, Targets=[without_role]), "send")  # type: ignore[list-item]  # a target as it was answered
+    assert_mended(run, OUT, lambda: events.put_rule(Name=rule, EventBusName=bus, EventPattern=everything), "matches")
+
+
+def test_a_second_target_is_noticed_and_removed(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, OUT)
+    events, bus, rule = aws[HERE.region].events, run.output(BUSES[0]).name, run.output(OUT).rule
+    stray: Any = {"Id": "stray", "Arn": run.output(OUT.dead_letters).arn}
+    assert_mended(run, OUT, lambda: events.put_targets(Rule=rule, EventBusName=bus, Targets=[stray]), "2 targets")
+
+
+def test_destroy_removes_the_rule_even_when_the_buses_are_gone(run: Run) -> None:
+    ensure_with_needs(run, OUT)
+    destroy_twice(run, OUT)
+    for bus in BUSES:
+        bus.destroy(run)
+    OUT.destroy(run)
