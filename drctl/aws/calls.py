@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: Operations that change nothing although their verb does not say so.
-READS_BY_NAME = frozenset({"AssumeRole", "HeadBucket", "HeadObject", "SelectObjectContent", "Decrypt", "Encrypt"})
+#: Operations that change no resource although their verb does not say so.
+READS_BY_NAME = frozenset({"AssumeRole", "Decrypt", "Encrypt", "Invoke", "ReceiveMessage", "SelectObjectContent"})
 READ_VERBS = ("BatchGet", "Check", "Describe", "Get", "Head", "List", "Lookup", "Query", "Scan", "Search", "Simulate",
               "Test", "Validate")
 

@@ -31,6 +31,10 @@ class Clock:
         """End every sleep now and all sleeps to come."""
         self._stop.set()
 
+    def resume(self) -> None:
+        """Wait again: what a stop interrupted has still to be put back."""
+        self._stop.clear()
+
     @property
     def stopped(self) -> bool:
         """Whether the operator asked to stop."""

@@ -7,7 +7,6 @@ laptop; nothing is handed from one to the next.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class SideBySide(Action):
 
     def do(self, run: Run) -> None:
         with ThreadPoolExecutor(max_workers=len(self.actions)) as pool:
-            ends = [pool.submit(copy_context().run, _perform, run, action) for action in self.actions]
+            ends = [pool.submit(copy_context().run, perform, run, action) for action in self.actions]
         failures = [end.exception() for end in ends if end.exception()]
         if failures:
             raise failures[0]  # type: ignore[misc]  # exceptions that are None were filtered out
@@ -89,17 +88,21 @@ def play(run: Run, runbook: Runbook) -> None:
         for action in runbook.lines:
             if run.clock.stopped:
                 raise Interrupted(f"stopped before: {action.title}", next_step="the same command again goes on")
-            _perform(run, action)
+            perform(run, action)
     finally:
         _put_back(run, runbook)
 
 
 def _put_back(run: Run, runbook: Runbook) -> None:
+    """Putting back waits although the operator stopped the run; stopping once more ends that too."""
+    if runbook.put_back:
+        run.clock.resume()
     for action in runbook.put_back:
-        _perform(run, action)
+        perform(run, action)
 
 
-def _perform(run: Run, action: Action) -> None:
+def perform(run: Run, action: Action) -> None:
+    """One line: skipped when done, recorded, proven; what it raises tells which line it was."""
     if isinstance(action, SideBySide):
         action.do(run)
         return
@@ -126,6 +129,3 @@ def _do_and_prove(run: Run, action: Action) -> str:
     if type(action).done is not Action.done and not action.done(run):
         raise RunFailed(f"{action.title}: AWS does not show it done", next_step=action.if_stuck)
     return "done"
-
-
-Play = Callable[[Run, Runbook], None]

@@ -1,0 +1,145 @@
+"""Heartbeats: numbered writes through the probe all the time while something moves, so that RTO and RPO are measured.
+
+A heartbeat counts when the database acknowledged it. What was acknowledged is remembered here, outside the database;
+afterwards the writer is asked which numbers it holds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from drctl.actions import probe
+from drctl.aws.errors import AwsError
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action, perform
+from drctl.engine.waiting import minutes
+from drctl.errors import DrctlError
+from drctl.settings import Site
+
+#: AWS seconds between two heartbeats: the resolution of RTO and RPO.
+EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One acknowledged write: its number, when it was acknowledged in AWS seconds, and where."""
+
+    number: int
+    at: float
+    region: str
+
+
+class Heart:
+    """Writes heartbeats from a thread of its own, wherever a writer is found."""
+
+    def __init__(self, run: Run, label: str, sites: tuple[Site, Site]) -> None:
+        self._run, self._sites = run, list(sites)
+        self.label = label
+        self.beats: list[Beat] = []
+        self.refused: list[str] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="heart", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the beat under way."""
+        self._ended.set()
+        self._thread.join(timeout=30)
+
+    def last_in(self, site: Site) -> Beat | None:
+        """The newest acknowledged write in a region."""
+        return next((beat for beat in reversed(self.beats) if beat.region == site.region), None)
+
+    def first_in(self, site: Site) -> Beat | None:
+        """The oldest acknowledged write in a region."""
+        return next((beat for beat in self.beats if beat.region == site.region), None)
+
+    def _work(self) -> None:
+        number = 0
+        while not self._ended.is_set():
+            number += 1
+            self._beat(number)
+            self._ended.wait(EVERY_S / self._run.clock.speed)
+
+    def _beat(self, number: int) -> None:
+        """One write; where the last one was refused the other region is tried next."""
+        site = self._sites[0]
+        try:
+            answer = probe.ask(self._run, site, action="write", run=self.label, n=number)
+        except (DrctlError, *AwsError) as error:
+            answer = {"ok": False, "error": type(error).__name__, "text": str(error)}
+        if answer.get("ok"):
+            self.beats.append(Beat(number, self._run.clock.now(), site.region))
+        else:
+            self.refused.append(f"{site.region}: {answer.get('error')}: {answer.get('text')}")
+            self._sites.reverse()
+
+
+@dataclass(frozen=True, eq=False)
+class WhileWriting(Action):
+    """Plays lines that move the stack from one region to the other while heartbeats are written, and measures."""
+
+    lines: tuple[Action, ...]
+    source: Site
+    target: Site
+    #: Prefix of the figures in the report; empty for the way out.
+    prefix: str = ""
+    why = "RTO and RPO are taken from writes, not from status fields"
+    typical_minutes = 0.0
+    if_stuck = "see the line that is not done"
+    phase: ClassVar[str] = "measure"
+
+    @property
+    def title(self) -> str:
+        return f"move from {self.source.region} to {self.target.region} while writing"
+
+    def do(self, run: Run) -> None:
+        heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target))
+        heart.start()
+        try:
+            run.wait_until("a first heartbeat is acknowledged", lambda: len(heart.beats), bool, within=minutes(2),
+                           every=1.0, show=lambda count: f"{count} acknowledged, refused: {heart.refused[-1:]}")
+            for line in self.lines:
+                perform(run, line)
+            ended = run.clock.now()
+            run.wait_until(f"a heartbeat is acknowledged in {self.target.region}",
+                           lambda: heart.first_in(self.target), lambda beat: beat is not None, within=minutes(15),
+                           every=1.0, show=lambda _: f"{heart.refused[-1:] or 'none refused'}")
+        finally:
+            heart.stop()
+        self._measure(run, heart, ended)
+
+    def _measure(self, run: Run, heart: Heart, ended: float) -> None:
+        """RTO: from the last write in the old region to the first in the new one, or to the name's answer if later."""
+        last, first = heart.last_in(self.source), heart.first_in(self.target)
+        if last is None or first is None:
+            raise DrctlError("no heartbeat was acknowledged on one of the sides; nothing can be measured")
+        held = _held(run, heart, self.target)
+        lost = [beat for beat in heart.beats if beat.number not in held]
+        figures = {"rto_s": max(first.at, ended) - last.at, "write_gap_s": first.at - last.at,
+                   "rpo_s": span_of(lost, last), "lost_rows": len(lost), "acknowledged_rows": len(heart.beats)}
+        for name, value in figures.items():
+            run.measure(f"{self.prefix}{name}", round(value, 1))
+
+
+def span_of(lost: Sequence[Beat], last: Beat) -> float:
+    """AWS seconds of writes that are gone: from the first lost one to the last acknowledged before the move."""
+    return max(0.0, last.at - lost[0].at) + EVERY_S if lost else 0.0
+
+
+def _held(run: Run, heart: Heart, site: Site) -> set[int]:
+    """The numbers the new writer holds."""
+    held: set[int] = set()
+    while True:
+        answer: dict[str, Any] = probe.ask(run, site, action="read", run=heart.label, after=max(held, default=0))
+        rows = answer.get("rows", [])
+        if not rows:
+            return held
+        held.update(rows)

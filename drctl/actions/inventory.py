@@ -1,0 +1,224 @@
+"""The inventory: everything of the stack that stands in both regions, asked of AWS independently of the steps.
+
+The verdict of a teardown comes from here: by tag where a service tells tags in its listing, else by the stack's names.
+The tagging API alone proves nothing: it lags by minutes, and some kinds are missing from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from drctl.aws.tags import as_map, is_ours, ours
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action
+from drctl.engine.step import Resource
+from drctl.engine.waiting import minutes
+from drctl.errors import ChecksFailed
+from drctl.names import GLOBAL
+
+#: States in which EC2 still shows what is gone.
+DEAD = {"deleted", "deleting", "rejected", "expired", "failed"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How one kind is listed: client, operation, key of the items, keys of id and of name or tags in an item."""
+
+    kind: str
+    service: str
+    operation: str
+    items: str
+    id: str
+    #: Key of the item's name; empty when ownership is told by `tags`.
+    name: str = ""
+    tags: str = ""
+    state: Callable[[Any], str] = lambda _: ""
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+
+def _ec2(kind: str, operation: str, items: str, item_id: str, state: Callable[[Any], str] = lambda _: "") -> Listing:
+    return Listing(f"ec2:{kind}", "ec2", operation, items, item_id, tags="Tags", state=state)
+
+
+def _plain_state(item: Any) -> str:
+    return str(item["State"]).lower()
+
+
+REGIONAL = (
+    _ec2("vpc", "describe_vpcs", "Vpcs", "VpcId"),
+    _ec2("subnet", "describe_subnets", "Subnets", "SubnetId"),
+    _ec2("internet-gateway", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+    _ec2("route-table", "describe_route_tables", "RouteTables", "RouteTableId"),
+    _ec2("security-group", "describe_security_groups", "SecurityGroups", "GroupId"),
+    _ec2("vpc-endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", _plain_state),
+    _ec2("natgateway", "describe_nat_gateways", "NatGateways", "NatGatewayId", _plain_state),
+    _ec2("elastic-ip", "describe_addresses", "Addresses", "AllocationId"),
+    _ec2("vpc-peering-connection", "describe_vpc_peering_connections", "VpcPeeringConnections",
+         "VpcPeeringConnectionId", lambda item: str(item["Status"]["Code"])),
+    _ec2("vpc-flow-log", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+    Listing("elbv2:loadbalancer", "elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn",
+            name="LoadBalancerName"),
+    Listing("elbv2:targetgroup", "elbv2", "describe_target_groups", "TargetGroups", "TargetGroupArn",
+            name="TargetGroupName"),
+    Listing("wafv2:webacl", "wafv2", "list_web_acls", "WebACLs", "ARN", name="Name",
+            arguments=(("Scope", "REGIONAL"),)),
+    Listing("wafv2:ipset", "wafv2", "list_ip_sets", "IPSets", "ARN", name="Name", arguments=(("Scope", "REGIONAL"),)),
+    Listing("rds:cluster", "rds", "describe_db_clusters", "DBClusters", "DBClusterArn", name="DBClusterIdentifier"),
+    Listing("rds:db", "rds", "describe_db_instances", "DBInstances", "DBInstanceArn", tags="TagList"),
+    Listing("rds:subgrp", "rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupArn",
+            name="DBSubnetGroupName"),
+    Listing("rds:cluster-pg", "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups",
+            "DBClusterParameterGroupArn", name="DBClusterParameterGroupName"),
+    Listing("rds:pg", "rds", "describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupArn",
+            name="DBParameterGroupName"),
+    Listing("lambda:function", "lambda_", "list_functions", "Functions", "FunctionArn", name="FunctionName"),
+    Listing("logs:log-group", "logs", "describe_log_groups", "logGroups", "arn", name="logGroupName"),
+    Listing("secretsmanager:secret", "secrets", "list_secrets", "SecretList", "ARN", name="Name"),
+    Listing("kms:alias", "kms", "list_aliases", "Aliases", "AliasArn", name="AliasName"),
+    Listing("sqs:queue", "sqs", "list_queues", "QueueUrls", "", name=""),
+    Listing("sns:topic", "sns", "list_topics", "Topics", "TopicArn", name="TopicArn"),
+    Listing("events:event-bus", "events", "list_event_buses", "EventBuses", "Arn", name="Name"),
+    Listing("events:archive", "events", "list_archives", "Archives", "ArchiveName", name="ArchiveName"),
+    Listing("cloudwatch:alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmArn", name="AlarmName"),
+    Listing("backup:vault", "backup", "list_backup_vaults", "BackupVaultList", "BackupVaultArn",
+            name="BackupVaultName"),
+    Listing("backup:plan", "backup", "list_backup_plans", "BackupPlansList", "BackupPlanArn", name="BackupPlanName"),
+)
+ONCE = (
+    Listing("iam:role", "iam", "list_roles", "Roles", "Arn", name="RoleName"),
+    Listing("s3:bucket", "s3", "list_buckets", "Buckets", "Name", name="Name"),
+    Listing("cloudwatch:dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName",
+            name="DashboardName"),
+    Listing("rds:global-cluster", "rds", "describe_global_clusters", "GlobalClusters", "GlobalClusterArn",
+            name="GlobalClusterIdentifier"),
+)
+
+
+def inventory(run: Run) -> list[Resource]:
+    """Every resource of the stack that stands, in both regions; keys that wait for their deletion are not counted."""
+    regions = [site.region for site in run.settings.sites]
+    work: list[tuple[str, Callable[[], list[tuple[str, str]]]]] = []
+    for region in regions:
+        work += [(region, lambda it=it, region=region: _listed(run, it, region)) for it in REGIONAL]
+        work += [(region, lambda it=it, region=region: list(it(run, region)))
+                 for it in (keys, certificates, parameters)]
+    work += [(GLOBAL, lambda it=it: _listed(run, it, regions[0])) for it in ONCE]
+    work.append((GLOBAL, lambda: list(route53(run))))
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        asked = [(region, pool.submit(copy_context().run, look)) for region, look in work]
+    found = {Resource(kind, name, region) for region, answer in asked for kind, name in answer.result()}
+    return sorted(found, key=lambda one: (one.region, one.kind, one.id))
+
+
+def _pages(client: Any, operation: str, arguments: dict[str, Any]) -> Iterator[Any]:
+    if client.can_paginate(operation):
+        yield from client.get_paginator(operation).paginate(**arguments)
+    else:
+        yield getattr(client, operation)(**arguments)
+
+
+def _listed(run: Run, listing: Listing, region: str) -> list[tuple[str, str]]:
+    client: Any = getattr(run.at(region), listing.service)
+    arguments = dict(listing.arguments)
+    if listing.service == "ec2":
+        arguments["Filters"] = ours(run.settings.environment)
+    return [(listing.kind, item if isinstance(item, str) else item[listing.id])
+            for page in _pages(client, listing.operation, arguments) for item in page.get(listing.items, [])
+            if _is_owned(run, listing, item) and (isinstance(item, str) or listing.state(item) not in DEAD)]
+
+
+def _is_owned(run: Run, listing: Listing, item: Any) -> bool:
+    if isinstance(item, str):
+        return is_stack_name(run, item)
+    if listing.tags:
+        return is_ours(as_map(item.get(listing.tags)), run.settings.environment)
+    return is_stack_name(run, item[listing.name])
+
+
+def is_stack_name(run: Run, name: str) -> bool:
+    """Whether `name` follows the stack's pattern, whatever precedes it."""
+    regions = "|".join(re.escape(site.region) for site in run.settings.sites)
+    environment, account = re.escape(run.settings.environment), run.settings.account_id
+    return re.search(rf"-(?:{regions}|{GLOBAL})-{environment}(?:-{account})?(?:-[0-9a-f]{{6}})?$", name) is not None
+
+
+def keys(run: Run, region: str) -> Iterator[tuple[str, str]]:
+    """Keys have no name: those that are not waiting for deletion are looked at by their tags."""
+    kms = run.at(region).kms
+    for page in _pages(kms, "list_keys", {}):
+        for key in page["Keys"]:
+            data = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+            if data["KeyManager"] != "CUSTOMER" or "Deletion" in data["KeyState"]:
+                continue
+            if is_ours(as_map(kms.list_resource_tags(KeyId=key["KeyId"]).get("Tags")), run.settings.environment):
+                yield "kms:key", key["KeyArn"]
+
+
+def certificates(run: Run, region: str) -> Iterator[tuple[str, str]]:
+    """Certificates have no name either; only those of the stack's domain are asked for their tags."""
+    acm = run.at(region).acm
+    for page in _pages(acm, "list_certificates", {}):
+        for one in page["CertificateSummaryList"]:
+            if not one["DomainName"].endswith(run.settings.dns.zone):
+                continue
+            tags = acm.list_tags_for_certificate(CertificateArn=one["CertificateArn"]).get("Tags")
+            if is_ours(as_map(tags), run.settings.environment):
+                yield "acm:certificate", one["CertificateArn"]
+
+
+def parameters(run: Run, region: str) -> Iterator[tuple[str, str]]:
+    """Everything below the stack's own path."""
+    arguments = {"Path": f"/drctl/{run.settings.environment}", "Recursive": True}
+    for page in _pages(run.at(region).ssm, "get_parameters_by_path", arguments):
+        for parameter in page["Parameters"]:
+            yield "ssm:parameter", parameter["ARN"]
+
+
+def route53(run: Run) -> Iterator[tuple[str, str]]:
+    """Route 53 allows five requests a second: tags are asked for ten resources at a time."""
+    client: Any = run.at(run.settings.primary).route53
+    zones = [zone["Id"].rpartition("/")[2] for page in _pages(client, "list_hosted_zones", {})
+             for zone in page["HostedZones"] if zone["Name"].rstrip(".") == run.settings.dns.zone]
+    checks = [check["Id"] for page in _pages(client, "list_health_checks", {}) for check in page["HealthChecks"]]
+    for kind, ids in (("hostedzone", zones), ("healthcheck", checks)):
+        for start in range(0, len(ids), 10):
+            answer = client.list_tags_for_resources(ResourceType=kind, ResourceIds=ids[start: start + 10])
+            for tags in answer["ResourceTagSets"]:
+                if is_ours(as_map(tags["Tags"]), run.settings.environment):
+                    yield f"route53:{kind}", tags["ResourceId"]
+
+
+@dataclass(frozen=True, eq=False)
+class ProveEmpty(Action):
+    """Nothing of the stack stands in either region; ChecksFailed with the list otherwise."""
+
+    why = "a delete that was accepted is not yet a thing that is gone"
+    typical_minutes = 0.5
+    if_stuck = "drctl teardown again; what is listed twice has something of somebody else in it"
+    phase: ClassVar[str] = "inventory"
+
+    @property
+    def title(self) -> str:
+        return "prove that nothing is left"
+
+    def do(self, run: Run) -> None:
+        left = inventory(run)
+        for _ in range(3):
+            if not left:
+                break
+            run.clock.sleep(minutes(1))  # listings lag behind deletes
+            left = inventory(run)
+        lines = tuple(_lines(left))
+        run.measure("left", list(lines))
+        if lines:
+            raise ChecksFailed(f"{len(lines)} resource(s) are left", findings=lines, next_step="drctl teardown")
+
+
+def _lines(resources: Iterable[Resource]) -> Iterator[str]:
+    for one in resources:
+        yield f"{one.kind} {one.id} ({one.region})"

@@ -1,0 +1,258 @@
+"""Proofs that the wires of the stack carry something: an object, an event, a request, a health check, an answer.
+
+A proof that changes something leaves its evidence in AWS (the replicated canary object, a tag), so that a second
+provision repeats only what a change has put in doubt.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from drctl.actions import probe
+from drctl.aws.errors import AwsError, is_gone, refuse_partial
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action
+from drctl.engine.step import Step
+from drctl.engine.waiting import minutes
+from drctl.errors import DrctlError, Refused
+from drctl.settings import Site
+from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
+from drctl.steps.data_bucket import DataBucket
+from drctl.steps.event_bus import EventBus
+from drctl.steps.event_forwarding import EventForwarding
+from drctl.steps.function import Function
+from drctl.steps.health_checks import HealthChecks
+from drctl.steps.replication import Replication
+
+#: Object whose replica proves replication; below a prefix that no application uses.
+CANARY_KEY = ".drctl/canary"
+#: Tag that says when, or for which version, a proof was made.
+PROVEN_TAG = "drctl:proven"
+
+
+class NotProven(DrctlError):
+    """What should work was tried and did not."""
+
+
+def untouched(run: Run, *steps: Step[Any]) -> bool:
+    """Whether this run has changed none of `steps`, so that earlier evidence still holds."""
+    return not any(run.events.changes.get(step.key, 0) for step in steps)
+
+
+@dataclass(frozen=True, eq=False)
+class ProveReplication(Action):
+    """A canary object put in the source bucket arrives in the other region (trap 4)."""
+
+    replication: Replication
+    source: DataBucket
+    target: DataBucket
+    why = "S3 accepts a wrong role or key and then replicates nothing, in silence"
+    typical_minutes = 0.5
+    if_stuck = "aws s3api head-object on the canary shows ReplicationStatus; look at role and key policies"
+    phase: ClassVar[str] = "prove"
+
+    @property
+    def title(self) -> str:
+        return f"prove that objects replicate from {self.source.region} to {self.target.region}"
+
+    @property
+    def region(self) -> str:
+        return self.source.region
+
+    def done(self, run: Run) -> bool:
+        if not untouched(run, self.replication, self.source, self.target):
+            return self._arrived(run, run.id)
+        return self._status(run) == "COMPLETED" and self._arrived(run, None)
+
+    def do(self, run: Run) -> None:
+        run.at(self.source.site).s3.put_object(Bucket=self.source.name(run), Key=CANARY_KEY, Body=run.id.encode(),
+                                               Metadata={"run": run.id})
+
+        def failed(_: bool) -> str | None:
+            return "S3 says FAILED: the role or a key does not allow it" if self._status(run) == "FAILED" else None
+
+        run.wait_until(f"the canary object is in {self.target.region}", lambda: self._arrived(run, run.id), bool,
+                       within=minutes(30), failed=failed, show=lambda there: "arrived" if there else "not yet")
+
+    def _head(self, run: Run, bucket: DataBucket) -> Any:
+        try:
+            return run.at(bucket.site).s3.head_object(Bucket=bucket.name(run), Key=CANARY_KEY)
+        except AwsError as error:
+            if is_gone(error):
+                return None
+            raise
+
+    def _status(self, run: Run) -> str:
+        head = self._head(run, self.source)
+        return str(head.get("ReplicationStatus", "")) if head else ""
+
+    def _arrived(self, run: Run, run_id: str | None) -> bool:
+        head = self._head(run, self.target)
+        return head is not None and (run_id is None or head["Metadata"].get("run") == run_id)
+
+
+@dataclass(frozen=True, eq=False)
+class ProveEvents(Action):
+    """A canary event put on one bus is received in the other region (trap 8)."""
+
+    forwarding: EventForwarding
+    source: EventBus
+    target: EventBus
+    queue: CanaryQueue
+    why = "a missing permission loses events without an error at the sender"
+    typical_minutes = 0.5
+    if_stuck = "look at the dead-letter queue of the rule, its role and the policy of the receiving bus"
+    phase: ClassVar[str] = "prove"
+
+    @property
+    def title(self) -> str:
+        return f"prove that events reach {self.target.region} from {self.source.region}"
+
+    @property
+    def region(self) -> str:
+        return self.source.region
+
+    def done(self, run: Run) -> bool:
+        return untouched(run, self.forwarding, self.source, self.target, self.queue) and PROVEN_TAG in self._tags(run)
+
+    def _tags(self, run: Run) -> dict[str, str]:
+        rule = run.output(self.forwarding).seen.arn
+        tags = run.at(self.source.site).events.list_tags_for_resource(ResourceARN=rule)["Tags"]
+        return {tag["Key"]: tag["Value"] for tag in tags}
+
+    def do(self, run: Run) -> None:
+        """A new rule needs up to a minute to act, so a canary is put again at every look."""
+        mark = secrets.token_hex(8)
+        run.wait_until(f"a canary event is received in {self.target.region}", lambda: self._one_canary(run, mark), bool,
+                       within=minutes(15), every=20, show=lambda there: "received" if there else "not yet")
+        run.at(self.source.site).events.tag_resource(
+            ResourceARN=run.output(self.forwarding).seen.arn, Tags=[{"Key": PROVEN_TAG, "Value": run.id}])
+
+    def _one_canary(self, run: Run, mark: str) -> bool:
+        bus = run.output(self.source).name
+        answer = run.at(self.source.site).events.put_events(Entries=[{
+            "EventBusName": bus, "Source": run.settings.events.source, "DetailType": DETAIL_TYPE,
+            "Detail": json.dumps({"mark": mark})}])
+        if answer["FailedEntryCount"]:
+            refuse_partial("PutEvents", list(answer["Entries"]))
+        return any(mark in body for body in self._received(run))
+
+    def _received(self, run: Run) -> Iterable[str]:
+        sqs, url = run.at(self.target.site).sqs, run.output(self.queue).url
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages", [])
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            yield message["Body"]
+
+
+@dataclass(frozen=True, eq=False)
+class ProveApp(Action):
+    """The app's tables are there, and both regions' functions reach their database in the role it has (trap 13)."""
+
+    app: Function
+    probe: Function
+    writer: bool
+    why = "a function that is Active can still lack a route, a permission or a password"
+    typical_minutes = 0.3
+    if_stuck = "aws logs tail on the function's log group"
+    phase: ClassVar[str] = "prove"
+
+    @property
+    def title(self) -> str:
+        return f"prove that the app in {self.app.region} {'writes' if self.writer else 'reads'}"
+
+    @property
+    def region(self) -> str:
+        return self.app.region
+
+    def done(self, run: Run) -> bool:
+        if not untouched(run, self.app, self.probe):
+            return False
+        out = run.output(self.app)
+        tags = run.at(self.app.site).lambda_.list_tags(Resource=out.arn)["Tags"]
+        return tags.get(PROVEN_TAG) == out.version
+
+    def do(self, run: Run) -> None:
+        if self.writer and run.settings.app.package is None:
+            _must(probe.invoke(run, self.app.site, "app", {"action": "migrate"}), "the app's migrations")
+        _must(probe.ask(run, self.app.site, action="health"), f"the probe in {self.app.region}")
+        if self.writer:
+            _must(probe.ask(run, self.app.site, action="write", run=run.id, n=1), "a heartbeat")
+        out = run.output(self.app)
+        run.at(self.app.site).lambda_.tag_resource(Resource=out.arn, Tags={PROVEN_TAG: out.version})
+        run.forget(self.app)
+
+
+def _must(answer: dict[str, Any], what: str) -> None:
+    if not answer.get("ok"):
+        raise NotProven(f"{what}: {answer.get('error')}: {answer.get('text')}")
+
+
+@dataclass(frozen=True, eq=False)
+class ProveWrite(Action):
+    """The database in `at` takes a write through the probe, over the same path as the app's."""
+
+    at: Site
+    why = "only a write proves a writer"
+    typical_minutes = 0.2
+    if_stuck = "aws rds describe-global-clusters; the probe's log group"
+    phase: ClassVar[str] = "prove"
+
+    @property
+    def title(self) -> str:
+        return f"prove a write in {self.at.region}"
+
+    @property
+    def region(self) -> str:
+        return self.at.region
+
+    def do(self, run: Run) -> None:
+        run.wait_until(f"the database in {self.at.region} takes a write", lambda: probe.ask(
+            run, self.at, action="write", run=f"{run.id}-proof", n=round(run.clock.now() * 1000) + 1),
+            lambda answer: bool(answer.get("ok")), within=minutes(10), every=5,
+            show=lambda answer: "written" if answer.get("ok") else f"{answer.get('error')}: {answer.get('text')}")
+
+
+@dataclass(frozen=True, eq=False)
+class ProveHealthChecks(Action):
+    """Both regions' health checks are green, as Route 53's checkers see them (trap 2)."""
+
+    checks: HealthChecks
+    why = "both regions unhealthy means that Route 53 answers with the primary, dead or alive"
+    typical_minutes = 1.0
+    if_stuck = "aws route53 get-health-check-status names the reason; look at listener, security group and WAF"
+    phase: ClassVar[str] = "prove"
+
+    @property
+    def title(self) -> str:
+        return "prove that the health checks of both regions are green"
+
+    def do(self, run: Run) -> None:
+        out = run.output(self.checks)
+        for name, check in (("primary", out.primary_app), ("standby", out.standby_app)):
+            run.wait_until(f"the {name} health check is green", lambda check=check: _reports(run, self.checks, check),  # type: ignore[misc]  # the loop's value is bound on purpose
+                           _is_green, within=minutes(15), every=10,
+                           show=lambda reports: reports[0] if reports else "no data yet")
+
+
+def _reports(run: Run, checks: HealthChecks, check_id: str) -> list[str]:
+    answer = run.at(checks.site).route53.get_health_check_status(HealthCheckId=check_id)
+    return [one["StatusReport"]["Status"] for one in answer["HealthCheckObservations"] if "StatusReport" in one]
+
+
+def _is_green(reports: list[str]) -> bool:
+    """More than 18 % of the checkers must say so (Route 53 Developer Guide, "How Route 53 determines whether a health
+    check is healthy")."""
+    green = sum(report.startswith("Success") for report in reports)
+    return bool(reports) and green / len(reports) > 0.18
+
+
+def refuse_without(run: Run, step: Step[Any]) -> None:
+    """Refused when the stack, of which `step` is a sure part, does not stand."""
+    if run.found(step) is None:
+        raise Refused(f"there is no stack {run.settings.environment}: {step.key} does not stand",
+                      next_step="drctl provision")

@@ -1,0 +1,130 @@
+"""The steady state: what must be so before anything is moved on purpose; every reason why not is listed.
+
+All questions are asked side by side and each once: a drill must be under way within seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from drctl.actions import probe
+from drctl.actions.switchover import region_of
+from drctl.aws import dns
+from drctl.aws.errors import AwsError, code_of, message_of
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action
+from drctl.errors import DrctlError, Refused
+from drctl.settings import Site
+from drctl.steps.balancer import Balancer
+from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.zone import Zone
+
+ANSWER_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class SteadyState(Action):
+    """The gate of a drill: Refused with all findings when the stack is not ready to be moved to `target`."""
+
+    global_cluster: GlobalCluster
+    zone: Zone
+    balancer: Balancer
+    source: Site
+    target: Site
+    why = "a drill that begins on a sick stack makes an outage of it"
+    typical_minutes = 0.1
+    if_stuck = "mend the findings; drctl status shows the stack"
+    phase: ClassVar[str] = "steady state"
+
+    @property
+    def title(self) -> str:
+        return f"steady state, ready to move to {self.target.region}"
+
+    def do(self, run: Run) -> None:
+        questions: tuple[Callable[[], Iterable[str]], ...] = (
+            lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
+            lambda: self._lag(run), lambda: self._standby_answers(run), lambda: self._name(run))
+        with ThreadPoolExecutor(max_workers=len(questions)) as pool:
+            asked = [pool.submit(copy_context().run, _answered, question) for question in questions]
+        findings = tuple(finding for answer in asked for finding in answer.result())
+        for finding in findings:
+            run.events.emit("finding", text=finding)
+        if findings:
+            raise Refused("the stack is not ready for a drill; nothing was moved", findings=findings,
+                          next_step="mend the findings (drctl provision converges structure), then run the drill again")
+
+    def _membership(self, run: Run) -> Iterable[str]:
+        out = run.found(self.global_cluster)
+        if out is None:
+            yield "there is no global database"
+            return
+        if out.status != "available" or out.changing:
+            yield f"the global database is {out.status}{', changing roles' if out.changing else ''}"
+        if out.writer is None or region_of(out.writer) != self.source.region:
+            yield f"the writer is not in {self.source.region}"
+        member = next((one for one in out.members if one.region == self.target.region), None)
+        if member is None:
+            yield f"the global database has no member in {self.target.region}"
+        elif member.synchronization not in {"connected", None}:
+            yield f"replication to {self.target.region} is {member.synchronization}"
+
+    def _lag(self, run: Run) -> Iterable[str]:
+        lag = replication_lag_s(run, self.target)
+        if lag is not None and lag > run.settings.objectives.rpo_minutes * 60:
+            yield f"replication lag is {lag:.0f} s, over the RPO of {run.settings.objectives.rpo_minutes:g} min"
+
+    def _standby_answers(self, run: Run) -> Iterable[str]:
+        answer = probe.ask(run, self.target, action="health")
+        if not answer.get("ok"):
+            yield f"the probe in {self.target.region} cannot read: {answer.get('error')}: {answer.get('text')}"
+
+    def _name(self, run: Run) -> Iterable[str]:
+        """Users are sent to the region that is to be left, and nowhere else."""
+        name, servers = run.settings.dns.name, run.output(self.zone).name_servers
+        here = dns.addresses_of(run.output(self.balancer).dns_name, override=run.name_server, timeout_s=ANSWER_WITHIN_S)
+        replies = dns.ask_zone(name, servers, override=run.name_server, timeout_s=ANSWER_WITHIN_S)
+        heard = [reply for reply in replies if reply.error is None]
+        if not heard:
+            yield f"no name server of {name} answers"
+        for reply in heard:
+            if not reply.addresses or not set(reply.addresses) <= set(here):
+                heard_of = ", ".join(reply.addresses) or "nothing"
+                yield f"{name} answers {heard_of}, not with {self.source.region} ({', '.join(here)})"
+                return
+
+
+def instances(run: Run, site: Site) -> Iterable[str]:
+    """A member without an available instance cannot take over (Aurora User Guide, headless clusters)."""
+    cluster = run.name("aurora", "cluster", site)
+    found = run.at(site).rds.describe_db_instances(
+        Filters=[{"Name": "db-cluster-id", "Values": [cluster]}])["DBInstances"]
+    states = [one["DBInstanceStatus"] for one in found]
+    if "available" not in states:
+        yield f"no database instance in {site.region} is available: {', '.join(states) or 'there is none'}"
+
+
+def replication_lag_s(run: Run, site: Site) -> float | None:
+    """Newest AuroraGlobalDBRPOLag in seconds; published by the region of the secondary only; None without data."""
+    now = datetime.now(UTC)
+    query: Any = [{"Id": "lag", "ReturnData": True, "MetricStat": {"Stat": "Maximum", "Period": 60, "Metric": {
+        "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag",
+        "Dimensions": [{"Name": "DBClusterIdentifier", "Value": run.name("aurora", "cluster", site)}]}}}]
+    answer = run.at(site).cloudwatch.get_metric_data(
+        MetricDataQueries=query, StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1))
+    values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
+    return values[0] / 1000 if values else None
+
+
+def _answered(question: Callable[[], Iterable[str]]) -> list[str]:
+    """The findings of a question; that it could not be asked is one too."""
+    try:
+        return list(question())
+    except AwsError as error:
+        return [f"AWS answered {code_of(error)}: {message_of(error)}"]
+    except DrctlError as error:
+        return [error.message]

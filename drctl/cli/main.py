@@ -1,0 +1,117 @@
+"""The `drctl` command: finds the subcommand, turns errors into messages and exit codes.
+
+Start-up matters at 3 a.m.: nothing but click is imported before a subcommand is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from drctl import __version__
+from drctl.errors import DrctlError
+
+#: Subcommand: module below drctl.cli.commands, and the line `--help` shows, so that help imports no command.
+COMMANDS = {
+    "provision": ("provision", "Build or converge both regions, verify them, print the outputs."),
+    "status": ("status", "One screen: which region is active, roles, replication lag, health."),
+    "failover": ("failover", "Rehearse the loss of the active region (--drill)."),
+    "teardown": ("teardown", "Remove everything drctl made, and prove that nothing is left."),
+    "outputs": ("outputs", "The stack's endpoints and identifiers."),
+    "runs": ("runs", "Past and interrupted runs."),
+    "report": ("report", "The report of one run."),
+    "lab": ("lab", "The simulated AWS on this machine."),
+}
+
+
+class Commands(click.Group):
+    """Subcommands that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, text = COMMANDS[cmd_name]
+        if ctx.resilient_parsing or _only_help():
+            return click.Command(cmd_name, short_help=text)
+        command: click.Command = importlib.import_module(f"drctl.cli.commands.{module}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            self._suggest(ctx, args[0])
+        return super().resolve_command(ctx, args)
+
+    def _suggest(self, ctx: click.Context, name: str) -> None:
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+
+
+def _only_help() -> bool:
+    """Whether `drctl --help` lists the commands and none of them will run."""
+    return len(sys.argv) < 2 or sys.argv[1] in {"--help", "-h"}
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=(
+    "Without -c/--config (or DRCTL_CONFIG) every command works on the lab, a simulated AWS on this machine. "
+    "Exit codes: 0 done, 1 failed (run it again), 2 bad usage or configuration, 3 refused by a guard, "
+    "4 checks found problems, 130 interrupted (run it again)."))
+@click.version_option(__version__, prog_name="drctl")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Build a two-region disaster-recovery stack on AWS, rehearse the loss of a region, take it all down again."""
+    if debug:
+        os.environ["DRCTL_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        cli.main(standalone_mode=False)
+        code = 0
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except DrctlError as error:
+        code = _tell(error)
+    except BrokenPipeError:
+        code = 141
+    except Exception as error:
+        code = _bug(error)
+    sys.exit(code)
+
+
+def _tell(error: DrctlError) -> int:
+    if os.environ.get("DRCTL_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    from drctl.cli.failures import show
+
+    show(error)
+    return error.exit_code
+
+
+def _bug(error: Exception) -> int:
+    """A mistake of ours looks different from a mistake of the user."""
+    if os.environ.get("DRCTL_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    click.echo(f"drctl has a defect: {type(error).__name__}: {error}\n"
+               "What stands, stands; the same command again goes on. `drctl --debug …` shows the traceback.", err=True)
+    return 1

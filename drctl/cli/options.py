@@ -1,0 +1,27 @@
+"""Options every command shares, spelled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+def config(command: Command) -> Command:
+    """`-c/--config`, or DRCTL_CONFIG; with neither, the packaged lab configuration."""
+    return click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), envvar="DRCTL_CONFIG",
+                        help="Configuration file; default: the packaged configuration of the lab.")(command)
+
+
+def as_json(command: Command) -> Command:
+    """`--json`: one JSON document on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
+
+
+def yes(command: Command) -> Command:
+    """`--yes`: for automation."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)

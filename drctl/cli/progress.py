@@ -1,0 +1,133 @@
+"""What a person watches: what runs in which region, what it waits for, elapsed in AWS time and in wall time.
+
+On a terminal a live table, elsewhere one line for each thing that ends.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Protocol
+
+import click
+
+from drctl.engine.clock import Clock
+
+Record = dict[str, Any]
+#: Outcomes worth a line; what was kept or absent is only counted.
+QUIET_OUTCOMES = {"kept", "absent", "skipped"}
+
+
+def span(aws_seconds: float) -> str:
+    """AWS time as minutes and seconds."""
+    return f"{int(aws_seconds) // 60}:{int(aws_seconds) % 60:02d}"
+
+
+class Progress(Protocol):
+    """A sink of records with something on the screen."""
+
+    def __call__(self, record: Record) -> None: ...
+
+    def __enter__(self) -> Progress: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None: ...
+
+
+class Lines:
+    """One line on stderr for everything that ends, with its time."""
+
+    def __call__(self, record: Record) -> None:
+        if line := line_of(record):
+            click.echo(line, err=True)
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+class Silent(Lines):
+    """Nothing at all: the caller renders everything."""
+
+    def __call__(self, record: Record) -> None:
+        return
+
+
+def line_of(record: Record) -> str:
+    """The line a record is worth; empty for most."""
+    at = f"{span(record['aws']):>6}"
+    match record["event"]:
+        case "step-ended" | "action-ended" if record["outcome"] not in QUIET_OUTCOMES:
+            took = f" ({span(record['aws_seconds'])})" if record["aws_seconds"] >= 1 else ""
+            error = f": {record['error']}" if "error" in record else ""
+            return f"{at}  {record['step']}: {record['outcome']}{took}{error}"
+        case "note":
+            return f"{at}  {record['text']}"
+        case _:
+            return ""
+
+
+class Live:
+    """A live table of what runs, over a log of what has ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: dict[str, tuple[str, float, str]] = {}
+        self._ended: dict[str, int] = {}
+        self._console = Console(stderr=True)
+        self._live = RichLive(console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True)
+
+    def __call__(self, record: Record) -> None:
+        with self._lock:
+            self._take(record)
+        if line := line_of(record):
+            style = "red" if record.get("outcome") == "failed" else "dim" if record["event"] == "note" else ""
+            self._console.print(line, style=style, highlight=False, markup=False)
+
+    def _take(self, record: Record) -> None:
+        step = record.get("step", "")
+        match record["event"]:
+            case "step-started" | "action-started":
+                self._running[step] = (record.get("region", ""), record["aws"], "")
+            case "waiting" if step in self._running:
+                region, since, _ = self._running[step]
+                self._running[step] = (region, since, f"{record['sentence']}: {record['seen']}")
+            case "step-ended" | "action-ended":
+                self._running.pop(step, None)
+                self._ended[record["outcome"]] = self._ended.get(record["outcome"], 0) + 1
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        with self._lock:
+            running, ended = dict(self._running), dict(self._ended)
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items()))
+        title = f"AWS time {span(self._clock.now())} · wall {span(self._clock.wall())} · {counts or 'starting'}"
+        table = Table(title=title, title_justify="left", expand=True, box=None, title_style="bold")
+        for name, options in (("region", {"width": 12}), ("running", {"width": 34}), ("for", {"width": 7}),
+                              ("waits for", {"ratio": 1, "no_wrap": True})):
+            table.add_column(name, **options)  # type: ignore[arg-type]  # options differ by column
+        for step, (region, since, waits) in sorted(running.items(), key=lambda item: item[1]):
+            table.add_row(region or "both", step, span(self._clock.now() - since), waits)
+        return table
+
+    def __enter__(self) -> Live:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+
+def progress_for(clock: Clock, *, quiet: bool) -> Progress:
+    """The progress that suits where stderr goes."""
+    if quiet:
+        return Silent()
+    return Live(clock) if sys.stderr.isatty() else Lines()

@@ -1,0 +1,146 @@
+"""Opens a run for a command: settings, door to AWS, journal, progress, Ctrl-C; and closes it with a report."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drctl import __version__
+from drctl.aws.clients import Aws, Credentials, Door
+from drctl.cli import failures
+from drctl.cli.progress import Progress, progress_for
+from drctl.configuration import load, packaged_lab
+from drctl.engine import rundir
+from drctl.engine.clock import Clock
+from drctl.engine.events import Events
+from drctl.engine.journal import Journal
+from drctl.engine.report import report_of
+from drctl.engine.run import Run
+from drctl.engine.rundir import RunDirectory
+from drctl.errors import DrctlError, Refused
+from drctl.settings import Settings
+
+
+def settings_of(config_path: Path | None) -> Settings:
+    """The settings a command works with."""
+    return load(config_path or packaged_lab())
+
+
+@dataclass(frozen=True)
+class Way:
+    """How requests reach AWS or the lab, and how fast its time goes."""
+
+    door: Door
+    speed: float
+    name_server: tuple[str, int] | None = None
+
+
+def way_to(settings: Settings) -> Way:
+    """The way to the settings' target; starts a lab, and says so, when the target is one and none runs."""
+    given = os.environ.get("AWS_ENDPOINT_URL")
+    if settings.target == "aws":
+        return Way(Door(endpoint_url=given), float(os.environ.get("DRCTL_SPEED", "1")) if given else 1.0)
+    keys = Credentials("lab", "lab")
+    from drctl.lab import process
+
+    lab = process.running()
+    if lab is None and given is None:
+        stopped = process.state()
+        lab, _ = process.up()
+        why = f"the one at {stopped.endpoint} is gone, and what was in it" if stopped else "none was running"
+        click.echo(f"lab: started at {lab.endpoint}, speed {lab.speed:g} ({why})", err=True)
+    speed = lab.speed if lab else float(os.environ.get("DRCTL_SPEED", process.DEFAULT_SPEED))
+    server = None
+    if lab and lab.dns:
+        host, _, port = lab.dns.rpartition(":")
+        server = (host, int(port))
+    return Way(Door(endpoint_url=given or (lab.endpoint if lab else None), credentials=keys), speed, server)
+
+
+@dataclass
+class Session:
+    """An open run, and what is shown of it."""
+
+    run: Run
+    directory: RunDirectory
+    progress: Progress
+    report: dict[str, Any]
+
+
+@contextmanager
+def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator[Session]:
+    """A run with its journal; at the end, however it comes, the report is written.
+
+    A DrctlError passes through after it was recorded; its journal says how the run ended.
+    """
+    way = way_to(settings)
+    directory = rundir.new(command)
+    clock = Clock(way.speed)
+    journal = Journal(directory.journal)
+    progress = progress_for(clock, quiet=quiet)
+    events = Events(clock, journal, progress)
+    run = Run(directory.id, settings, Aws(way.door, events), clock, events, way.name_server)
+    events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
+                version=__version__)
+    session = Session(run, directory, progress, {})
+    outcome, error = "done", None
+    try:
+        with progress, _stops_on_ctrl_c(run):
+            yield session
+    except DrctlError as failure:
+        outcome, error = _outcome(failure), failure
+        raise
+    except BaseException:
+        outcome = "failed"
+        raise
+    finally:
+        ending = {} if error is None else {"error": failures.as_dict(error),
+                                           "failures": failures.as_dict(error).get("failures", [])}
+        events.emit("run-ended", outcome=outcome, **ending)
+        journal.close()
+        session.report |= report_of(directory.id, directory.records())
+        directory.write_report(session.report)
+
+
+def _outcome(error: DrctlError) -> str:
+    return {3: "refused", 4: "problems found", 130: "interrupted"}.get(error.exit_code, "failed")
+
+
+@contextmanager
+def _stops_on_ctrl_c(run: Run) -> Iterator[None]:
+    """The first Ctrl-C stops at a clean edge; the second ends the process, which is safe too."""
+
+    def stop(*_: Any) -> None:
+        if run.clock.stopped:
+            raise KeyboardInterrupt
+        run.clock.stop()
+        click.echo("\nstopping at the next clean edge; press Ctrl-C again to end at once", err=True)
+
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):  # not in the main thread: somebody else decides about signals
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> None:
+    """Ask before anything changes; against AWS what moves traffic or deletes wants the environment's name typed."""
+    if yes:
+        return
+    if typed and settings.target == "aws":
+        answer = click.prompt(f"{question} Type the environment's name to go on", err=True)
+        if answer != settings.environment:
+            raise Refused(f"{answer!r} is not {settings.environment!r}; nothing was changed")
+    elif not click.confirm(question, err=True):
+        raise Refused("not confirmed; nothing was changed")

@@ -1,0 +1,65 @@
+"""What happened in a run, judged from its journal: outcome, time by phase, figures, calls, what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
+    """The report as a JSON document; a run whose journal has no end is `interrupted`."""
+    start = _first(records, "run-started")
+    end = _first(records, "run-ended")
+    measures = {record["name"]: record["value"] for record in records if record["event"] == "measure"}
+    return {
+        "run": run_id,
+        "command": start.get("command"), "environment": start.get("environment"), "target": start.get("target"),
+        "simulated": start.get("target") == "lab",
+        "version": start.get("version"), "started_at": start.get("at"),
+        "outcome": end.get("outcome", "interrupted"),
+        "aws_seconds": end.get("aws", records[-1]["aws"] if records else 0.0),
+        "wall_seconds": round(end["at"] - start["at"], 2) if end and start else None,
+        **measures,
+        "phases": phases(records),
+        "actions": [_row(record, "action") for record in records if record["event"] == "action-ended"],
+        "steps": [_row(record, "step") for record in records if record["event"] == "step-ended"],
+        "calls": calls(records),
+        "failures": end.get("failures", []),
+        "findings": [record["text"] for record in records if record["event"] == "finding"],
+        "notes": [record["text"] for record in records if record["event"] == "note"],
+        "journal_hash": records[-1].get("hash") if records else None,
+    }
+
+
+def _first(records: Iterable[Record], event: str) -> Record:
+    return next((record for record in records if record["event"] == event), {})
+
+
+def _row(record: Record, kind: str) -> Record:
+    keys = ("region", "outcome", "phase", "aws_seconds", "calls", "changes", "error")
+    known = {key: record[key] for key in keys if key in record}
+    return {kind: record.get("step", ""), "ended_aws": record["aws"], **known}
+
+
+def phases(records: Iterable[Record]) -> dict[str, float]:
+    """AWS seconds by phase of the runbook's lines."""
+    spent: dict[str, float] = {}
+    for record in records:
+        if record["event"] == "action-ended" and record.get("outcome") != "skipped":
+            phase = record.get("phase", "prepare")
+            spent[phase] = round(spent.get(phase, 0.0) + record["aws_seconds"], 1)
+    return spent
+
+
+def calls(records: Iterable[Record]) -> dict[str, Any]:
+    """How many calls went where, and how many of them could change something."""
+    by_region: Counter[str] = Counter()
+    changes = 0
+    for record in records:
+        if record["event"] == "call":
+            by_region[record["to"]] += 1
+            changes += bool(record["mutating"])
+    return {"total": sum(by_region.values()), "mutating": changes, "by_region": dict(sorted(by_region.items()))}

@@ -1,0 +1,144 @@
+"""The lab's background process: started, found again and stopped through a small state file under `DRCTL_HOME`.
+
+One lab belongs to one home; several labs run side by side under several homes. This module never imports moto.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from drctl.errors import DrctlError, Refused
+from drctl.home import home
+
+#: Speed of a lab that nobody gave one: a minute of AWS in a second.
+DEFAULT_SPEED = 60.0
+#: Real seconds a lab may take to answer, and to end.
+START_WITHIN, END_WITHIN = 60.0, 15.0
+
+
+class LabDown(DrctlError):
+    """The lab does not answer; what was in it is gone with its process."""
+
+
+@dataclass(frozen=True)
+class LabState:
+    """A lab that was started here."""
+
+    endpoint: str
+    speed: float
+    pid: int
+    dns: str = ""
+    without: tuple[str, ...] = ()
+
+
+def state() -> LabState | None:
+    """The lab of this home as it was started, whether or not it still answers."""
+    try:
+        data = json.loads((home() / "lab.json").read_text(encoding="utf-8"))
+        return LabState(**{**data, "without": tuple(data.get("without", ()))})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def running() -> LabState | None:
+    """The lab of this home, if it answers."""
+    found = state()
+    return found if found is not None and answers(found) else None
+
+
+def answers(lab: LabState) -> bool:
+    """Whether a lab answers at its address."""
+    with contextlib.suppress(OSError, ValueError):
+        return "speed" in ask(lab, "status")
+    return False
+
+
+def ask(lab: LabState, path: str) -> dict[str, Any]:
+    """One of the lab's own pages (`status`, `calls`); OSError when it does not answer."""
+    with urllib.request.urlopen(f"{lab.endpoint}/drctl-lab/{path}", timeout=5) as reply:  # noqa: S310  # loopback only
+        answer: dict[str, Any] = json.load(reply)
+        return answer
+
+
+def up(port: int = 0, speed: float | None = None, without: tuple[str, ...] = ()) -> tuple[LabState, bool]:
+    """The lab of this home, and whether it had to be started; Refused when another one runs with other settings."""
+    wanted = speed or float(os.environ.get("DRCTL_SPEED", DEFAULT_SPEED))
+    if found := running():
+        same = (port in {0, int(found.endpoint.rpartition(":")[2])} and without in {(), found.without}
+                and speed in {None, found.speed})
+        if not same:
+            raise Refused(f"a lab with other settings runs at {found.endpoint}, speed {found.speed:g}",
+                          next_step="drctl lab down, or another DRCTL_HOME for a lab beside it")
+        return found, False
+    return _start(port, wanted, without), True
+
+
+def _start(port: int, speed: float, without: tuple[str, ...]) -> LabState:
+    home().mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "drctl.lab.server", "--port", str(port), "--speed", str(speed),
+               *(word for name in without for word in ("--without", name))]
+    with (home() / "lab.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                   start_new_session=True)
+    line = _first_line(process)
+    if not line.startswith(b"{"):
+        process.kill()
+        process.wait()
+        raise LabDown(f"the lab did not start: {_last_words()}",
+                      next_step="is drctl installed with its lab? pip install 'drctl[lab]'")
+    told = json.loads(line)
+    lab = LabState(told["endpoint"], told["speed"], process.pid, told.get("dns", ""), without)
+    (home() / "lab.json").write_text(json.dumps(asdict(lab)), encoding="utf-8")
+    return lab
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> bytes:
+    """What the lab prints when it answers; empty when it ended or said nothing in time."""
+    out = process.stdout
+    if out is None or not select.select([out], [], [], START_WITHIN)[0]:
+        return b""
+    return out.readline()
+
+
+def _last_words() -> str:
+    lines = (home() / "lab.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def down() -> LabState | None:
+    """End the lab of this home; None when there was none."""
+    found = state()
+    if found is None:
+        return None
+    if answers(found):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(found.pid, signal.SIGTERM)
+        _wait_until_gone(found)
+    for name in ("lab.json", "lab.log"):
+        (home() / name).unlink(missing_ok=True)
+    return found
+
+
+def _wait_until_gone(lab: LabState) -> None:
+    pause = threading.Event()
+    for _ in range(int(END_WITHIN * 20)):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(lab.pid, os.WNOHANG)
+        try:
+            os.kill(lab.pid, 0)
+        except ProcessLookupError:
+            return
+        pause.wait(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(lab.pid, signal.SIGKILL)
