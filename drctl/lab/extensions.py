@@ -11,6 +11,7 @@ from drctl.lab import (
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
+    route53_gaps,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules

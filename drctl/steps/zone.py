@@ -1,0 +1,181 @@
+"""The public hosted zone of the application's name: the user's own, used as it is, or one that drctl makes.
+
+Route 53 takes no tags when it makes a zone. The caller reference, which it keeps and lists, says whose the zone is
+from its first moment; tags follow for inventories.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
+from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+from drctl.steps.record_changes import await_sync, change, delete, plain
+
+GIVE_ID = "set dns.zone_id to its id, or dns.zone to a name of your own"
+
+
+@dataclass(frozen=True)
+class ZoneOut:
+    """The zone as it stands; `tagged` is not asked of a given zone, which is never tagged."""
+
+    id: str
+    name: str
+    name_servers: tuple[str, ...]
+    given: bool
+    tagged: bool
+
+
+def reference_prefix(run: Run) -> str:
+    """How the caller references of this stack's zone begin."""
+    return f"drctl-{run.names.token('zone', run.settings.dns.zone)[:16]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Zone(Step[ZoneOut]):
+    """A given zone is neither made, tagged nor removed; our own is found by name and caller reference."""
+
+    waits = ("record-change",)
+
+    def find(self, run: Run) -> ZoneOut | None:
+        given = run.settings.dns.zone_id
+        zone_id = given or self._own(run)
+        if zone_id is None:
+            return None
+        route53 = run.at(self.region).route53
+        try:
+            answer = route53.get_hosted_zone(Id=zone_id)
+        except ClientError as error:
+            if is_gone(error) or is_one_of(error, Refusal("InvalidInput")):
+                return None
+            raise
+        return ZoneOut(zone_id, plain(answer["HostedZone"]["Name"]),
+                       tuple(answer.get("DelegationSet", {}).get("NameServers", ())), given is not None,
+                       given is not None or self._is_tagged(run, zone_id))
+
+    def _zones(self, run: Run) -> list[Any]:
+        """All public zones of exactly this name: the listing only starts there."""
+        wanted = plain(run.settings.dns.zone)
+        answer = run.at(self.region).route53.list_hosted_zones_by_name(DNSName=wanted)
+        return [zone for zone in answer["HostedZones"]
+                if plain(zone["Name"]) == wanted and not zone.get("Config", {}).get("PrivateZone")]
+
+    def _own(self, run: Run) -> str | None:
+        prefix = reference_prefix(run)
+        return next((zone["Id"].removeprefix("/hostedzone/") for zone in self._zones(run)
+                     if zone["CallerReference"].startswith(prefix)), None)
+
+    def _is_tagged(self, run: Run, zone_id: str) -> bool:
+        answer = run.at(self.region).route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+        return is_ours(as_map(answer["ResourceTagSet"]["Tags"]), run.settings.environment)
+
+    def ensure(self, run: Run) -> ZoneOut:
+        out = self.find(run)
+        if run.settings.dns.zone_id is not None:
+            return self._checked(run, out)
+        if out is None:
+            self._refuse_a_second(run)
+            self._create(run)
+            out = run.output(self)
+        if not out.tagged:
+            run.at(self.region).route53.change_tags_for_resource(
+                ResourceType="hostedzone", ResourceId=out.id,
+                AddTags=as_list(run.tags(None, run.name("zone", "public", "global"))))
+        return out
+
+    def _checked(self, run: Run, out: ZoneOut | None) -> ZoneOut:
+        dns = run.settings.dns
+        if out is None:
+            raise Refused(f"hosted zone {dns.zone_id} does not exist in account {run.settings.account_id}",
+                          next_step="correct dns.zone_id, or leave it out to have the zone made")
+        if out.name != plain(dns.zone):
+            raise Refused(f"hosted zone {dns.zone_id} is {out.name}, not {dns.zone}",
+                          next_step="correct dns.zone or dns.zone_id")
+        return out
+
+    def _refuse_a_second(self, run: Run) -> None:
+        """A second zone of one name gets other name servers, which nobody would ask."""
+        if others := self._zones(run):
+            raise Refused(f"a hosted zone {run.settings.dns.zone} exists already ({others[0]['Id']}) and is not this "
+                          "stack's: a second one would not be asked by anybody", next_step=GIVE_ID)
+
+    def _create(self, run: Run) -> None:
+        """A reference is used up for ever, even by a zone since deleted: each generation's ends in the time."""
+        route53, name = run.at(self.region).route53, run.settings.dns.zone
+        with already(Refusal("HostedZoneAlreadyExists")):  # a repeated request whose first answer was lost
+            made = route53.create_hosted_zone(
+                Name=name, CallerReference=f"{reference_prefix(run)}-{time.time_ns():x}",
+                HostedZoneConfig={"Comment": f"drctl stack {run.settings.environment}"})
+            await_sync(run, self.region, made["ChangeInfo"]["Id"])
+        out = run.wait_until(f"zone {name} is listed", lambda: run.refresh(self), lambda zone: zone is not None,
+                             within=minutes(2))
+        servers = ", ".join(out.name_servers) if out else ""
+        run.say(f"zone {name} is made; whoever owns its parent must delegate it to {servers}. Until then certificates "
+                "stay unissued and the name unknown")
+
+    def verify(self, run: Run, out: ZoneOut) -> Iterable[Finding]:
+        if out.name != plain(run.settings.dns.zone):
+            yield Finding(f"hosted zone {out.id} is {out.name}, not {run.settings.dns.zone}", "correct dns.zone_id")
+        if not out.tagged:
+            yield Finding(f"hosted zone {out.id} does not carry this stack's tags")
+
+    def destroy(self, run: Run) -> None:
+        given = run.settings.dns.zone_id
+        zone_id = given or self._own(run)
+        if zone_id is None:
+            return
+        with absent_is_fine():
+            self._remove_validation(run, zone_id)
+            if given is None:
+                self._delete(run, zone_id)
+
+    def _remove_validation(self, run: Run, zone_id: str) -> None:
+        """Remove the CNAME that proved the name to ACM, unless a certificate still renews itself by it.
+
+        ACM's CNAME is the same for all certificates of a name in an account, drctl's or not.
+        """
+        records = [record for record in self._records(run, zone_id) if is_validation(run, record)]
+        if records and not self._still_needed(run):
+            change(run, self.region, zone_id, [delete(record) for record in records])
+
+    def _records(self, run: Run, zone_id: str) -> list[Any]:
+        pages = run.at(self.region).route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+        return [record for page in pages for record in page["ResourceRecordSets"]]
+
+    def _still_needed(self, run: Run) -> bool:
+        return any(certificate["DomainName"] == run.settings.dns.name
+                   for site in run.settings.sites
+                   for page in run.at(site).acm.get_paginator("list_certificates").paginate()
+                   for certificate in page["CertificateSummaryList"])
+
+    def _delete(self, run: Run, zone_id: str) -> None:
+        try:
+            run.at(self.region).route53.delete_hosted_zone(Id=zone_id)
+        except ClientError as error:
+            if not is_one_of(error, Refusal("HostedZoneNotEmpty")):
+                raise
+            left = sorted({f"{plain(record['Name'])} {record['Type']}" for record in self._records(run, zone_id)
+                           if record["Type"] not in {"NS", "SOA"}})
+            raise Refused(f"zone {run.settings.dns.zone} still has records that drctl did not make: {', '.join(left)}",
+                          next_step="remove them, then drctl teardown") from error
+
+    def resources(self, out: ZoneOut) -> Iterable[Resource]:
+        if not out.given:
+            yield Resource("route53:hostedzone", out.id, "global")
+
+
+def is_validation(run: Run, record: Any) -> bool:
+    """Whether a record is ACM's proof for the application's name."""
+    values = [value["Value"] for value in record.get("ResourceRecords", [])]
+    return bool(record["Type"] == "CNAME" and record["Name"].startswith("_")
+                and plain(record["Name"]).endswith(f".{plain(run.settings.dns.name)}")
+                and all(plain(value).endswith(".acm-validations.aws") for value in values))
