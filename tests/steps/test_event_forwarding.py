@@ -16,7 +16,7 @@ from drctl.steps.event_forwarding import EventForwarding
 from drctl.steps.key import Key
 from drctl.steps.role import Role
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice
 
 HERE, THERE = Settings().sites
 BUSES = EventBus(HERE, THERE), EventBus(THERE, HERE)

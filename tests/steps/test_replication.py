@@ -9,6 +9,7 @@ import pytest
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
+from drctl.engine.step import Step
 from drctl.errors import WaitTimeout
 from drctl.settings import Settings
 from drctl.steps import replication
@@ -51,7 +52,8 @@ def test_the_rule_covers_encrypted_objects_delete_markers_and_replicas_changes(r
 
 
 def test_trap_4_replication_waits_until_both_buckets_keep_versions(run: Run, aws: Aws) -> None:
-    for need in (*BUCKETS, OUT.role):
+    needs: tuple[Step[Any], ...] = (*BUCKETS, OUT.role)
+    for need in needs:
         ensure_with_needs(run, need)
     there = run.output(BUCKETS[1]).name
     aws[SITES[1].region].s3.put_bucket_versioning(Bucket=there, VersioningConfiguration={"Status": "Suspended"})
