@@ -6,6 +6,8 @@ from moto.moto_api._internal import moto_api_backend
 
 from drctl.lab import (
     database_groups,  # noqa: F401  # importing installs its rules
+    functions,  # noqa: F401  # importing installs its rules
+    event_delivery,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
     network,  # noqa: F401  # importing installs its rules
     peering,  # noqa: F401  # importing installs its rules

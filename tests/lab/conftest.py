@@ -29,3 +29,10 @@ def eventually(check: Callable[[], bool]) -> bool:
             return False
         threading.Event().wait(0.005)
     return True
+
+
+def settle(clock: LabClock) -> None:
+    """Return when the lab's thread has done everything that is due."""
+    done = threading.Event()
+    clock.after(0, done.set)
+    assert done.wait(3)
