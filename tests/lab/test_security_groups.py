@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -42,13 +44,15 @@ def test_a_name_that_looks_like_an_id_is_refused(aws: Aws) -> None:
         group(aws, "sg-balancer")
 
 
+def named_by(group_id: str, **text: str) -> Any:
+    """HTTPS from a group, as `IpPermissions`."""
+    return [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{"GroupId": group_id, **text}]}]
+
+
 def test_a_group_that_another_one_names_stays_until_the_rule_is_revoked(aws: Aws) -> None:
     ec2, named, naming = aws["us-east-1"].ec2, group(aws, "named"), group(aws, "naming")
-    rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
-    ec2.authorize_security_group_ingress(GroupId=naming, IpPermissions=[
-        {**rule, "UserIdGroupPairs": [{"GroupId": named, "Description": "with a text"}]}])
+    ec2.authorize_security_group_ingress(GroupId=naming, IpPermissions=named_by(named, Description="with a text"))
     with pytest.raises(ClientError, match="DependencyViolation"):
         ec2.delete_security_group(GroupId=named)
-    ec2.revoke_security_group_ingress(GroupId=naming, IpPermissions=[
-        {**rule, "UserIdGroupPairs": [{"GroupId": named}]}])
+    ec2.revoke_security_group_ingress(GroupId=naming, IpPermissions=named_by(named))
     ec2.delete_security_group(GroupId=named)
