@@ -1,0 +1,191 @@
+"""The application load balancer of a region: the public door, in the public subnets, with access logs.
+
+Clients keep a connection for a minute at most, so that they follow the name to the other region (ELB User Guide for
+Application Load Balancers, "HTTP client keepalive duration": an hour by default).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, is_gone
+from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+from drctl.steps.log_bucket import PREFIX, LogBucket
+from drctl.steps.network import Network
+from drctl.steps.security_groups import SecurityGroups
+from drctl.steps.subnets import Subnets
+
+PROTECTION = "deletion_protection.enabled"
+#: The log bucket's policy is checked when logging is switched on, and is a minute late at times.
+LOGS_NOT_YET = (Refusal("InvalidConfigurationRequest", "access denied"),
+                Refusal("InvalidConfigurationRequest", "bucket"), Refusal("LoadBalancerNotFound"))
+
+
+@dataclass(frozen=True)
+class BalancerOut:
+    """The balancer as it stands; `zone_id` is the hosted zone of its own DNS name, for aliases."""
+
+    arn: str
+    dns_name: str
+    zone_id: str
+    state: str
+    scheme: str
+    subnets: frozenset[str]
+    groups: frozenset[str]
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Balancer(Step[BalancerOut]):
+    """Found by its name, which is unique in the account's region."""
+
+    waits = ("balancer-create",)
+
+    network: Network
+    subnets: Subnets
+    groups: SecurityGroups
+    logs: LogBucket
+
+    def _name(self, run: Run) -> str:
+        return run.name("alb", "app", self.region)
+
+    def find(self, run: Run) -> BalancerOut | None:
+        seen = self._describe(run)
+        if seen is None or seen["State"]["Code"] == "failed":
+            return None
+        answer = run.at(self.region).elbv2.describe_load_balancer_attributes(LoadBalancerArn=seen["LoadBalancerArn"])
+        return BalancerOut(
+            seen["LoadBalancerArn"], seen["DNSName"].lower(), seen["CanonicalHostedZoneId"], seen["State"]["Code"],
+            seen["Scheme"], frozenset(zone["SubnetId"] for zone in seen["AvailabilityZones"]),
+            frozenset(seen.get("SecurityGroups", ())),
+            {one["Key"]: one["Value"] for one in answer["Attributes"]})
+
+    def _describe(self, run: Run) -> Any:
+        try:
+            return run.at(self.region).elbv2.describe_load_balancers(Names=[self._name(run)])["LoadBalancers"][0]
+        except ClientError as error:
+            if is_gone(error):
+                return None
+            raise
+
+    def ensure(self, run: Run) -> BalancerOut:
+        out = self.find(run)
+        if out is None or out.state == "provisioning":
+            out = self._create(run) if out is None else self._active(run)
+        if any(True for _ in self._differences(run, out)):
+            self._refuse_foreign(run, out.arn)
+            self._converge(run, out)
+        return out
+
+    def _create(self, run: Run) -> BalancerOut:
+        """The name makes it idempotent: the same settings return what stands, others are refused."""
+        name = self._name(run)
+        run.at(self.region).elbv2.create_load_balancer(
+            Name=name, Type="application", Scheme="internet-facing", IpAddressType="ipv4",
+            Subnets=list(run.output(self.subnets).public), SecurityGroups=list(run.output(self.groups).of_balancer),
+            Tags=as_list(run.tags(self.site, name)))
+        return self._active(run)
+
+    def _active(self, run: Run) -> BalancerOut:
+        """Usually two to four minutes (botocore waiter load_balancer_available: 10 min)."""
+        run.wait_until("the balancer is active", partial(self._describe, run),
+                       lambda seen: seen is not None and seen["State"]["Code"] in {"active", "active_impaired"},
+                       within=minutes(10), every=15, failed=_failure,
+                       show=lambda seen: seen["State"]["Code"] if seen else "not visible yet")
+        out = self.find(run)
+        if out is None:
+            raise Refused(f"balancer {self._name(run)} disappeared while it was made", next_step="drctl provision")
+        return out
+
+    def _attributes(self, run: Run) -> dict[str, str]:
+        return {PROTECTION: str(run.settings.deletion_protection).lower(),
+                "access_logs.s3.enabled": "true", "access_logs.s3.bucket": self.logs.name(run),
+                "access_logs.s3.prefix": PREFIX, "client_keep_alive.seconds": "60",
+                "idle_timeout.timeout_seconds": "60",
+                "routing.http2.enabled": "true", "routing.http.desync_mitigation_mode": "defensive",
+                "routing.http.drop_invalid_header_fields.enabled": "true"}
+
+    def _differences(self, run: Run, out: BalancerOut) -> Iterable[str]:
+        for key, value in self._attributes(run).items():
+            if out.attributes.get(key) != value:
+                yield f"{key} is {out.attributes.get(key) or 'not set'}, not {value}"
+        if out.groups != frozenset(run.output(self.groups).of_balancer):
+            yield "it does not carry exactly the balancer's security groups"
+        if out.subnets != frozenset(run.output(self.subnets).public):
+            yield "it is not in exactly the public subnets"
+
+    def _converge(self, run: Run, out: BalancerOut) -> None:
+        elbv2, groups, subnets = run.at(self.region).elbv2, run.output(self.groups), run.output(self.subnets)
+        if out.groups != frozenset(groups.of_balancer):
+            elbv2.set_security_groups(LoadBalancerArn=out.arn, SecurityGroups=list(groups.of_balancer))
+        if out.subnets != frozenset(subnets.public):
+            elbv2.set_subnets(LoadBalancerArn=out.arn, Subnets=list(subnets.public))
+        wanted: Any = [{"Key": key, "Value": value} for key, value in self._attributes(run).items()
+                       if out.attributes.get(key) != value]
+        if wanted:
+            run.retry("the balancer takes its attributes", lambda: elbv2.modify_load_balancer_attributes(
+                LoadBalancerArn=out.arn, Attributes=wanted), LOGS_NOT_YET, within=minutes(5))
+
+    def verify(self, run: Run, out: BalancerOut) -> Iterable[Finding]:
+        if out.state not in {"active", "active_impaired"}:
+            yield Finding(f"balancer {out.dns_name} is {out.state}")
+        if out.scheme != "internet-facing":
+            yield Finding(f"balancer {out.dns_name} is {out.scheme}: visitors cannot reach it",
+                          "drctl teardown, then drctl provision: a balancer's scheme cannot be changed")
+        yield from (Finding(f"balancer {out.dns_name}: {text}") for text in self._differences(run, out))
+
+    def _refuse_foreign(self, run: Run, arn: str) -> None:
+        tags = run.at(self.region).elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+        if not tags or not is_ours(as_map(tags[0]["Tags"]), run.settings.environment):
+            raise Refused(f"balancer {arn} does not carry this stack's tag: it is not touched",
+                          next_step="tag it drctl:stack or remove it, or choose another environment name")
+
+    def destroy(self, run: Run) -> None:
+        seen = self._describe(run)
+        if seen is None:
+            return
+        elbv2, arn = run.at(self.region).elbv2, seen["LoadBalancerArn"]
+        self._refuse_foreign(run, arn)
+        self._lift_protection(run, arn)
+        elbv2.delete_load_balancer(LoadBalancerArn=arn)
+        run.wait_until("the balancer is gone", partial(self._describe, run), lambda one: one is None,
+                       within=minutes(15), every=15, show=lambda one: one["State"]["Code"] if one else "gone")
+        self._await_interfaces(run, arn)
+
+    def _lift_protection(self, run: Run, arn: str) -> None:
+        elbv2 = run.at(self.region).elbv2
+        answer = elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)
+        if {"Key": PROTECTION, "Value": "true"} not in answer["Attributes"]:
+            return
+        if run.settings.deletion_protection:
+            raise Refused(f"balancer {self._name(run)} is protected from deletion",
+                          next_step="set deletion_protection to false, then drctl teardown")
+        elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": PROTECTION, "Value": "false"}])
+
+    def _await_interfaces(self, run: Run, arn: str) -> None:
+        """Its interfaces outlive it by minutes and hold groups, subnets and gateway (Terraform provider: 5 min)."""
+        ec2 = run.at(self.region).ec2
+        description = f"ELB {arn.partition(':loadbalancer/')[2]}"
+        run.wait_until(
+            "the balancer's network interfaces are gone",
+            lambda: len(ec2.describe_network_interfaces(Filters=[
+                {"Name": "description", "Values": [description]}])["NetworkInterfaces"]),
+            lambda count: count == 0, within=minutes(15), every=15, show=lambda count: f"{count} left")
+
+    def resources(self, out: BalancerOut) -> Iterable[Resource]:
+        yield Resource("elbv2:loadbalancer", out.arn, self.region)
+
+
+def _failure(seen: Any) -> str | None:
+    if seen and seen["State"]["Code"] == "failed":
+        return f"AWS could not make it: {seen['State'].get('Reason', 'no reason given')}"
+    return None
