@@ -103,7 +103,7 @@ def _belongs(path: PurePosixPath) -> bool:
 
 
 def vendored(name: str) -> dict[str, bytes]:
-    """The files of an installed distribution and all it requires; raises ConfigurationError when one cannot go along."""
+    """The files of an installed distribution and all it requires; raises ConfigurationError if one cannot go along."""
     files: dict[str, bytes] = {}
     for found in _with_requirements(name):
         for path in found.files or ():

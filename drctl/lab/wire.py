@@ -1,0 +1,113 @@
+"""A TCP wire between two regions: as long as the distance, and it can be cut."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+
+#: What a PostgreSQL client sends before TLS (PostgreSQL documentation, "Message Formats", SSLRequest).
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+
+
+class Wire:
+    """Listens on `port`, passes everything on to `target` (a loopback port that may change), `delay_s` late each way.
+
+    With `tls` it speaks TLS to clients as PostgreSQL does: for builds of PostgreSQL that cannot.
+    """
+
+    def __init__(self, target: int, delay_s: float = 0.0, tls: ssl.SSLContext | None = None) -> None:
+        self.target, self.delay_s = target, delay_s
+        self._tls = tls
+        self._cut = False
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, name=f"wire-{self.port}", daemon=True).start()
+
+    def cut(self) -> None:
+        """Break every connection and let none through until `mend`: a partition."""
+        self._cut = True
+        self.drop()
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._cut = False
+
+    def drop(self) -> None:
+        """Break the connections that there are."""
+        with self._lock:
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Take the wire away."""
+        self._cut = True
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.drop()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._cut:
+                near.close()
+                continue
+            threading.Thread(target=self._carry, args=(near,), name=f"wire-{self.port}", daemon=True).start()
+
+    def _carry(self, near: socket.socket) -> None:
+        ends = [near]
+        try:
+            with self._lock:
+                self._open.add(near)
+            if self._tls is not None:
+                ends[0] = near = self._with_tls(near, self._tls)
+            far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+            far.settimeout(None)
+            ends.append(far)
+            with self._lock:
+                self._open |= set(ends)
+            for end in ends:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._pump(near, far)
+        except (OSError, ValueError):
+            return
+        finally:
+            with self._lock:
+                self._open = {end for end in self._open if end not in ends and end.fileno() >= 0}
+            for end in ends:
+                end.close()
+
+    @staticmethod
+    def _with_tls(near: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+        if near.recv(len(SSL_REQUEST), socket.MSG_WAITALL) != SSL_REQUEST:
+            raise ConnectionRefusedError("this database takes TLS only")
+        near.sendall(b"S")
+        return tls.wrap_socket(near, server_side=True)
+
+    def _pump(self, near: socket.socket, far: socket.socket) -> None:
+        """One thread for both ways: a TLS connection must not be read and written at the same time."""
+        other = {near: far, far: near}
+        held: deque[tuple[float, socket.socket, bytes]] = deque()
+        while True:
+            pause = max(0.0, held[0][0] - time.monotonic()) if held else None
+            buffered = [end for end in other if isinstance(end, ssl.SSLSocket) and end.pending()]
+            for end in buffered or select.select(list(other), (), (), pause)[0]:
+                chunk = end.recv(65536)
+                if not chunk:
+                    return
+                held.append((time.monotonic() + self.delay_s, other[end], chunk))
+            while held and held[0][0] <= time.monotonic():
+                _, end, chunk = held.popleft()
+                end.sendall(chunk)
