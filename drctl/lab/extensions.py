@@ -5,6 +5,7 @@ from __future__ import annotations
 from moto.moto_api._internal import moto_api_backend
 
 from drctl.lab import (
+    aurora,
     database_groups,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
@@ -29,3 +30,4 @@ def reset() -> None:
     """Empty the lab: moto's backends, what is due, and what extensions keep beside them."""
     CLOCK.forget_all()
     moto_api_backend.reset()
+    aurora.reset()

@@ -1,0 +1,263 @@
+"""Aurora clusters as RDS treats them: what CreateDBCluster refuses, how long a cluster comes, changes and goes.
+
+Of the rules around one method the last installed is asked first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
+from moto.rds.models import DBCluster, RDSBackend
+from moto.rds.responses import RDSResponse
+
+from drctl.aws.durations import seconds
+from drctl.lab import aurora_joining  # noqa: F401  # its rules are asked after those of this module
+from drctl.lab import aurora_store as store
+from drctl.lab.aurora_states import (
+    AURORA,
+    UNSEEN_S,
+    check,
+    fault,
+    goes,
+    gone_at,
+    instances_of,
+    passes_through,
+    require_available,
+)
+from drctl.lab.aurora_versions import DEFAULT, VERSIONS, family
+from drctl.lab.clock import CLOCK
+from drctl.lab.rules import Wrapped, operation, rule
+
+#: Arguments that moto takes no notice of, and the fields that show them.
+_FIELDS = {"monitoring_interval": "monitoring_interval", "monitoring_role_arn": "monitoring_role_arn",
+           "database_insights_mode": "database_insights_mode", "engine_lifecycle_support": "engine_lifecycle_support",
+           "enable_performance_insights": "performance_insights_enabled",
+           "performance_insights_kms_key_id": "performance_insights_kms_key_id",
+           "performance_insights_retention_period": "performance_insights_retention_period"}
+
+
+def endpoint_hash(account: str, region: str) -> str:
+    """The part of every endpoint name that is one account's in one Region."""
+    return "c" + hashlib.sha256(f"{account}/{region}".encode()).hexdigest()[:11]
+
+
+def keep_fields(model: Any, given: Any) -> None:
+    """Show what was asked for where moto forgets it."""
+    for argument, shown in _FIELDS.items():
+        if given.get(argument) is not None:
+            setattr(model, shown, given[argument])
+
+
+@rule("cluster-states", RDSBackend, "create_db_cluster")
+def a_cluster_is_creating_for_a_while(proceed: Wrapped, self: RDSBackend, kwargs: Any) -> DBCluster:
+    """A new cluster shows creating for minutes, and its endpoints carry the account's name in that Region.
+
+    Source: Aurora User Guide, Viewing DB cluster status; Aurora User Guide, Amazon Aurora endpoint connections
+    """
+    if kwargs.get("engine") != AURORA:
+        return proceed(kwargs)
+    kwargs["engine_version"] = _version(self, kwargs)
+    group = kwargs.get("db_cluster_parameter_group_name") or f"default.{family(kwargs['engine_version'])}"
+    kwargs["db_cluster_parameter_group_name"] = group
+    cluster: DBCluster = proceed(kwargs)
+    cluster.url_identifier = endpoint_hash(self.account_id, self.region_name)
+    keep_fields(cluster, kwargs)
+    length = seconds("cluster-create" if store.is_writer(cluster) else "secondary-create")
+    passes_through(cluster.arn, [(length, "creating")])
+    return cluster
+
+
+def _version(backend: RDSBackend, kwargs: Any) -> str:
+    """The version asked for, or the one that the cluster has or gets without asking."""
+    cluster = backend.clusters.get(kwargs["db_cluster_identifier"])
+    known = store.GLOBALS.get((kwargs.get("global_cluster_identifier") or "").lower())
+    return str(kwargs.get("engine_version") or getattr(cluster or known, "engine_version", DEFAULT))
+
+
+@check("cluster-kms-key", RDSBackend, "create_db_cluster")
+def its_key_exists_here(self: RDSBackend, kwargs: Any) -> None:
+    """The KMS key of a cluster is an enabled one of the same Region; otherwise KMSKeyNotAccessibleFault.
+
+    Source: Aurora User Guide, Encrypting Amazon Aurora resources
+    """
+    if not (key := kwargs.get("kms_key_id")):
+        return
+    kwargs["kms_key_id"] = self._validate_kms_key(key)
+    if self.kms.describe_key(kwargs["kms_key_id"].rpartition("/")[2]).key_state != "Enabled":
+        raise fault("KMSKeyNotAccessibleFault", f"Specified KMS key [{key}] is not enabled.")
+
+
+@check("cluster-parameter-group", RDSBackend, "create_db_cluster", "modify_db_cluster")
+def its_parameter_group_fits(self: RDSBackend, kwargs: Any) -> None:
+    """The parameter group exists (DBClusterParameterGroupNotFound) and is of the version's family.
+
+    Refuses another family with InvalidParameterCombination.
+    Source: Aurora User Guide, Parameter groups for Amazon Aurora
+    """
+    name = kwargs.get("db_cluster_parameter_group_name")
+    if not name or name.startswith("default."):
+        return
+    if (group := self.db_cluster_parameter_groups.get(name)) is None:
+        raise fault("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}")
+    version = _version(self, kwargs)
+    if group.db_parameter_group_family != family(version):
+        raise fault("InvalidParameterCombination",
+                    f"The Parameter Group {name} with DBParameterGroupFamily {group.db_parameter_group_family} can't "
+                    "be used for this instance. Please use a Parameter Group with DBParameterGroupFamily "
+                    f"{family(version)}")
+
+
+@check("cluster-subnet-group", RDSBackend, "create_db_cluster")
+def its_subnet_group_exists(self: RDSBackend, kwargs: Any) -> None:
+    """The DB subnet group of a cluster exists; otherwise DBSubnetGroupNotFoundFault.
+
+    Source: RDS API Reference, CreateDBCluster
+    """
+    name = kwargs.get("db_subnet_group_name")
+    if name and name not in self.subnet_groups:
+        raise fault("DBSubnetGroupNotFoundFault", f"DB subnet group '{name}' does not exist.")
+
+
+@check("cluster-security-groups", RDSBackend, "create_db_cluster", "modify_db_cluster")
+def its_security_groups_exist(self: RDSBackend, kwargs: Any) -> None:
+    """The security groups of a cluster exist in its Region; otherwise InvalidParameterValue.
+
+    Source: RDS API Reference, CreateDBCluster
+    """
+    ec2 = ec2_backends[self.account_id][self.region_name]
+    for group in kwargs.get("vpc_security_group_ids") or ():
+        if ec2.get_security_group_from_id(group) is None:
+            raise fault("InvalidParameterValue", f"Invalid security group , groupId= {group}, groupName=.")
+
+
+@check("known-engine-version", RDSBackend, "create_db_cluster", "modify_db_cluster")
+def its_version_exists(_: RDSBackend, kwargs: Any) -> None:
+    """A cluster is of a version that exists; otherwise InvalidParameterCombination.
+
+    Source: RDS API Reference, CreateDBCluster; Terraform provider: aws_rds_cluster
+    """
+    version = kwargs.get("engine_version")
+    if kwargs.get("engine", AURORA) == AURORA and version and version not in VERSIONS:
+        raise fault("InvalidParameterCombination", f"Cannot find version {version} for {AURORA}")
+
+
+@check("cluster-once", RDSBackend, "create_db_cluster")
+def no_second_cluster_of_the_name(self: RDSBackend, kwargs: Any) -> None:
+    """The identifier is free in the Region and keeps the rules for names; otherwise DBClusterAlreadyExistsFault.
+
+    Source: RDS API Reference, CreateDBCluster
+    """
+    self._validate_db_identifier(kwargs["db_cluster_identifier"])
+    if kwargs["db_cluster_identifier"] in self.clusters:
+        raise fault("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+
+
+@rule("cluster-modifying", RDSBackend, "modify_db_cluster")
+def a_change_takes_a_while(proceed: Wrapped, self: RDSBackend, kwargs: Any) -> DBCluster:
+    """An accepted change shows after some seconds as modifying, and later as available again.
+
+    Source: Aurora User Guide, Modifying an Amazon Aurora DB cluster; Viewing DB cluster status
+    """
+    logs = kwargs.get("cloudwatch_logs_export_configuration") or {}
+    cluster: DBCluster = proceed(kwargs)
+    changed = self.clusters[cluster.db_cluster_identifier]
+    kept = [kind for kind in changed.enabled_cloudwatch_logs_exports if kind not in logs.get("DisableLogTypes", [])]
+    new = [kind for kind in logs.get("EnableLogTypes", []) if kind not in kept]
+    changed.enabled_cloudwatch_logs_exports = [*kept, *new]
+    if kwargs.get("enable_iam_database_authentication") is not None:
+        changed.iam_auth = kwargs["enable_iam_database_authentication"]
+    keep_fields(changed, kwargs)
+    passes_through(changed.arn, [(UNSEEN_S, "available"), (seconds("cluster-modify"), "modifying")])
+    return changed
+
+
+@check("cluster-available-to-modify", RDSBackend, "modify_db_cluster")
+def only_an_available_cluster_is_changed(self: RDSBackend, kwargs: Any) -> None:
+    """A cluster is changed when it is available; otherwise InvalidDBClusterStateFault, or DBClusterNotFoundFault.
+
+    Source: RDS API Reference, ModifyDBCluster; Terraform provider: aws_rds_cluster
+    """
+    require_available(self.describe_db_clusters(kwargs["db_cluster_identifier"])[0])
+
+
+@check("member-not-stopped", RDSBackend, "stop_db_cluster")
+def a_member_is_not_stopped(self: RDSBackend, cluster_identifier: str) -> None:
+    """A member of a global database cannot be stopped by itself: InvalidDBClusterStateFault.
+
+    Source: Aurora User Guide, Limitations of Amazon Aurora global databases
+    """
+    cluster = self.describe_db_clusters(cluster_identifier)[0]
+    if store.of_cluster(cluster.arn):
+        raise fault("InvalidDBClusterStateFault", f"Cluster {cluster_identifier} is in a global cluster: no stop.")
+
+
+@operation("cluster-deletion", RDSResponse, "delete_db_cluster")
+def delete_db_cluster(self: RDSResponse) -> ActionResult:
+    """A cluster is deleted when nothing guards or needs it, shows deleting for minutes, and is gone then.
+
+    Refuses a cluster in another state, with instances, or in a global cluster with InvalidDBClusterStateFault, a
+    protected one and wrong snapshot arguments with InvalidParameterCombination.
+    Source: RDS API Reference, DeleteDBCluster; Terraform provider: aws_rds_cluster
+    """
+    backend, identifier = self.backend, self.params["DBClusterIdentifier"]
+    cluster = backend.describe_db_clusters(identifier)[0]
+    snapshot = self.params.get("FinalDBSnapshotIdentifier")
+    _require_snapshot_choice(bool(self.params.get("SkipFinalSnapshot")), snapshot)
+    if cluster.deletion_protection:
+        raise fault("InvalidParameterCombination",
+                    "Cannot delete protected Cluster, please disable deletion protection and try again.")
+    _require_no_membership(cluster)
+    require_available(cluster)
+    if instances_of(cluster):
+        raise fault("InvalidDBClusterStateFault",
+                    "Cluster cannot be deleted, it still contains DB instances in non-deleting state.")
+    if snapshot:
+        backend.create_db_cluster_snapshot(cluster.db_cluster_identifier, snapshot)
+    last_instance = max([CLOCK.now(), *(gone_at(instance.arn) for instance in cluster._members)])
+    goes(cluster.arn, last_instance - CLOCK.now() + seconds("cluster-delete"), lambda: _remove(cluster))
+    return ActionResult({"DBCluster": cluster})
+
+
+def _require_snapshot_choice(skip: bool, snapshot: str | None) -> None:
+    if skip and snapshot:
+        raise fault("InvalidParameterCombination",
+                    "FinalDBSnapshotIdentifier can not be specified when SkipFinalSnapshot is specified.")
+    if not skip and not snapshot:
+        raise fault("InvalidParameterCombination",
+                    "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
+
+
+def _require_no_membership(cluster: DBCluster) -> None:
+    known = store.of_cluster(cluster.arn)
+    if known and store.is_writer(cluster) and len(known.members) > 1:
+        raise fault("InvalidGlobalClusterStateFault", "Unable to delete cluster that is a primary member of global "
+                    "cluster while there are other global cluster members")
+    if known:
+        raise fault("InvalidDBClusterStateFault",
+                    "This cluster is a part of a global cluster, please remove it from globalcluster first")
+
+
+def _remove(cluster: DBCluster) -> None:
+    """The cluster goes, and its automated backups with it."""
+    backend, identifier = cluster.backend, cluster.db_cluster_identifier
+    backend.clusters.pop(identifier, None)
+    if cluster.manage_master_user_password:
+        cluster.master_user_secret.delete_secret()
+    for name, snapshot in list(backend.cluster_snapshots.items()):
+        if snapshot.db_cluster_identifier == identifier and snapshot.snapshot_type == "automated":
+            backend.cluster_snapshots.pop(name)
+
+
+def _members_as_rds_shows_them(self: DBCluster) -> list[dict[str, Any]]:
+    """No instance of a secondary cluster is a writer."""
+    writes = store.is_writer(self)
+    return [{"DBInstanceIdentifier": instance.db_instance_identifier,
+             "IsClusterWriter": bool(writes and instance.is_cluster_writer),
+             "DBClusterParameterGroupStatus": "in-sync", "PromotionTier": instance.promotion_tier}
+            for instance in self.members]
+
+
+DBCluster.db_cluster_members = property(_members_as_rds_shows_them)
