@@ -1,0 +1,142 @@
+"""The target group that leads from a region's balancer to the live version of the app's function."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, absent_is_fine, is_gone
+from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.engine.run import Run
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+from drctl.settings import Settings, Site
+
+if TYPE_CHECKING:
+    from drctl.steps.function import FunctionOut
+
+#: Name of the statement in the function's policy.
+STATEMENT = "balancer"
+#: Who invokes the function.
+PRINCIPAL = "elasticloadbalancing.amazonaws.com"
+#: The permission is not seen everywhere at once, nor is the alias (Terraform provider: up to 10 min).
+TARGET_NOT_YET = (Refusal("AccessDenied", "permission to invoke"), Refusal("AccessDeniedException", "invoke"),
+                  Refusal("InvalidTarget"))
+
+
+@dataclass(frozen=True)
+class TargetGroupOut:
+    """The group as it stands: its health check's settings, and its targets with their health."""
+
+    arn: str
+    check: dict[str, Any]
+    targets: dict[str, str]
+
+
+def name(run: Run, site: Site) -> str:
+    """The group's name, unique in the account's region."""
+    return run.name("tg", "app", site)
+
+
+def wanted_check(settings: Settings) -> dict[str, Any]:
+    """Off by default for functions; on, it also keeps the idle region's function from falling asleep after 14 days
+    (Lambda Developer Guide, functions in a VPC). A check must time out before the next one."""
+    return {"HealthCheckEnabled": True, "HealthCheckPath": settings.app.health_path, "HealthCheckIntervalSeconds": 30,
+            "HealthCheckTimeoutSeconds": 10, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2,
+            "Matcher": {"HttpCode": "200"}}
+
+
+def find(run: Run, site: Site) -> TargetGroupOut | None:
+    """The group by its name."""
+    elbv2 = run.at(site).elbv2
+    try:
+        group: Any = elbv2.describe_target_groups(Names=[name(run, site)])["TargetGroups"][0]
+    except ClientError as error:
+        if is_gone(error):
+            return None
+        raise
+    health = elbv2.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    check = {key: group.get(key) for key in wanted_check(run.settings)}
+    return TargetGroupOut(group["TargetGroupArn"], check, {one["Target"]["Id"]: one["TargetHealth"]["State"]
+                                                           for one in health})
+
+
+def ensure(run: Run, site: Site) -> TargetGroupOut:
+    """The group with its health check; a lambda group has neither port, protocol nor VPC."""
+    out, elbv2, check = find(run, site), run.at(site).elbv2, wanted_check(run.settings)
+    if out is None:
+        made = elbv2.create_target_group(Name=name(run, site), TargetType="lambda", **check,
+                                         Tags=as_list(run.tags(site, name(run, site))))
+        return TargetGroupOut(made["TargetGroups"][0]["TargetGroupArn"], check, {})
+    if out.check != check:
+        refuse_foreign(run, site, out.arn)
+        elbv2.modify_target_group(TargetGroupArn=out.arn, **check)
+    return out
+
+
+def is_permitted(run: Run, site: Site, app: FunctionOut, group_arn: str) -> bool:
+    """Whether the function's alias lets this very group invoke it."""
+    try:
+        policy = run.at(site).lambda_.get_policy(FunctionName=app.name, Qualifier=_alias(app))["Policy"]
+    except ClientError as error:
+        if is_gone(error):
+            return False
+        raise
+    return any(one["Effect"] == "Allow" and one["Principal"] == {"Service": PRINCIPAL}
+               and one.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn") == group_arn
+               for one in json.loads(policy)["Statement"])
+
+
+def permit(run: Run, site: Site, app: FunctionOut, group_arn: str) -> None:
+    """Let the group invoke the alias; a statement for an earlier group of the name is replaced."""
+    client = run.at(site).lambda_
+    with absent_is_fine():
+        client.remove_permission(FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT)
+    run.retry("the function takes a permission", lambda: client.add_permission(
+        FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT, Action="lambda:InvokeFunction",
+        Principal=PRINCIPAL, SourceArn=group_arn),
+        (Refusal("ResourceConflictException"), Refusal("ResourceNotFoundException")), within=minutes(2))
+
+
+def forbid(run: Run, site: Site, app: FunctionOut) -> None:
+    """Take the permission back."""
+    with absent_is_fine():
+        run.at(site).lambda_.remove_permission(FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT)
+
+
+def register(run: Run, site: Site, app: FunctionOut, out: TargetGroupOut) -> None:
+    """Make the alias the group's one target: a group holds one function, and a second does not replace the first."""
+    elbv2: Any = run.at(site).elbv2
+    if others := [{"Id": target} for target in out.targets if target != app.alias_arn]:
+        elbv2.deregister_targets(TargetGroupArn=out.arn, Targets=others)
+    if app.alias_arn not in out.targets:
+        run.retry("the function can be registered", partial(
+            elbv2.register_targets, TargetGroupArn=out.arn, Targets=[{"Id": app.alias_arn}]),
+            TARGET_NOT_YET, within=minutes(10))
+
+
+def delete(run: Run, site: Site) -> None:
+    """Remove the group once no listener uses it any more."""
+    out = find(run, site)
+    if out is not None:
+        refuse_foreign(run, site, out.arn)
+        with absent_is_fine():
+            run.retry("no listener uses the target group", partial(
+                run.at(site).elbv2.delete_target_group, TargetGroupArn=out.arn), (Refusal("ResourceInUse"),),
+                within=minutes(5))
+
+
+def refuse_foreign(run: Run, site: Site, arn: str) -> None:
+    """Raise Refused for a group of our name without our tag."""
+    tags = run.at(site).elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+    if not tags or not is_ours(as_map(tags[0]["Tags"]), run.settings.environment):
+        raise Refused(f"target group {arn} does not carry this stack's tag: it is not touched",
+                      next_step="tag it drctl:stack or remove it, or choose another environment name")
+
+
+def _alias(app: FunctionOut) -> str:
+    return app.alias_arn.rpartition(":")[2]
