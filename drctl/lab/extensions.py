@@ -7,12 +7,14 @@ from moto.moto_api._internal import moto_api_backend
 from drctl.lab import (
     aurora,
     database_groups,  # noqa: F401  # importing installs its rules
+    checks,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
     network,  # noqa: F401  # importing installs its rules
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
+    records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     route53_gaps,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules

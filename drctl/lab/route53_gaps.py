@@ -1,4 +1,4 @@
-"""Amazon Route 53 where moto falls short of it: the checkers' addresses, updates of health checks."""
+"""Amazon Route 53 where moto falls short of it: the checkers' addresses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.route53 import urls
-from moto.route53.models import Route53Backend
 from moto.route53.responses import Route53
 
-from drctl.lab.rules import operation, rule
+from drctl.lab.rules import operation
 
 #: A few of the ranges that AWS publishes for ROUTE53_HEALTHCHECKS; the lab needs some, not all.
 CHECKERS = ["15.177.0.0/18", "54.183.255.128/26", "54.228.16.0/26", "54.241.32.64/26", "107.23.255.0/26",
@@ -25,18 +24,3 @@ def get_checker_ip_ranges(self: Route53) -> ActionResult:  # noqa: ARG001  # tak
     Source: Route 53 API Reference, GetCheckerIpRanges.
     """
     return ActionResult({"CheckerIpRanges": CHECKERS})
-
-
-@rule("health-check-update", Route53Backend, "update_health_check")
-def health_check_update(proceed: Any, self: Route53Backend, health_check_id: str, health_check_args: Any) -> Any:
-    """What an update leaves out stays as it was, and every update makes a new version.
-
-    Source: Route 53 API Reference, UpdateHealthCheck.
-    """
-    check = self.get_health_check(health_check_id)
-    children = check.child_health_checks
-    updated = proceed(health_check_id, health_check_args)
-    if health_check_args.get("child_health_checks") is None:
-        updated.child_health_checks = children
-    updated.health_check_version = int(getattr(updated, "health_check_version", 1) or 1) + 1
-    return updated
