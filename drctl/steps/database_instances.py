@@ -92,8 +92,9 @@ class DatabaseInstances(Step[InstancesOut]):
         if missing or any(one.status != "available" for one in out.instances):
             out = self._available(run)
         if missing:
-            run.refresh(self.cluster)
+            run.refresh(self.cluster)  # it knows now which instance writes
             self._wait_until_connected(run)
+            out = self.find(run) or out
         self._converge(run, out)
         self._remove_extra(run, out)
         return out
