@@ -14,7 +14,7 @@ from typing import ClassVar
 from drctl.aws import dns
 from drctl.aws.errors import AwsError, is_gone
 from drctl.engine.run import Run
-from drctl.engine.runbook import Action
+from drctl.engine.runbook import Action, Change
 from drctl.engine.waiting import minutes
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
@@ -28,7 +28,7 @@ ANSWER_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class TurnDns(Action):
+class TurnDns(Change):
     """Turn the switch so that users are sent to `to`."""
 
     switch: SwitchBucket

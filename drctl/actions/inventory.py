@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from drctl.aws.tags import as_map, is_ours, ours
@@ -21,6 +22,8 @@ from drctl.engine.waiting import minutes
 from drctl.errors import ChecksFailed
 from drctl.names import GLOBAL
 
+#: A look at some kinds in one region: kind and id of everything found.
+Look = Callable[[], Iterable[tuple[str, str]]]
 #: States in which EC2 still shows what is gone.
 DEAD = {"deleted", "deleting", "rejected", "expired", "failed"}
 
@@ -102,17 +105,20 @@ ONCE = (
 def inventory(run: Run) -> list[Resource]:
     """Every resource of the stack that stands, in both regions; keys that wait for their deletion are not counted."""
     regions = [site.region for site in run.settings.sites]
-    work: list[tuple[str, Callable[[], list[tuple[str, str]]]]] = []
+    looks: list[tuple[str, Look]] = []
     for region in regions:
-        work += [(region, lambda it=it, region=region: _listed(run, it, region)) for it in REGIONAL]
-        work += [(region, lambda it=it, region=region: list(it(run, region)))
-                 for it in (keys, certificates, parameters)]
-    work += [(GLOBAL, lambda it=it: _listed(run, it, regions[0])) for it in ONCE]
-    work.append((GLOBAL, lambda: list(route53(run))))
+        looks += [(region, partial(_listed, run, listing, region)) for listing in REGIONAL]
+        looks += [(region, partial(look, run, region)) for look in (keys, certificates, parameters)]
+    looks += [(GLOBAL, partial(_listed, run, listing, regions[0])) for listing in ONCE]
+    looks.append((GLOBAL, partial(route53, run)))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        asked = [(region, pool.submit(copy_context().run, look)) for region, look in work]
+        asked = [(region, pool.submit(copy_context().run, _all, look)) for region, look in looks]
     found = {Resource(kind, name, region) for region, answer in asked for kind, name in answer.result()}
     return sorted(found, key=lambda one: (one.region, one.kind, one.id))
+
+
+def _all(look: Look) -> list[tuple[str, str]]:
+    return list(look())
 
 
 def _pages(client: Any, operation: str, arguments: dict[str, Any]) -> Iterator[Any]:

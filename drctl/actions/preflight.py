@@ -44,6 +44,23 @@ class Preflight(Action):
                           next_step="mend the lines above, then: drctl provision")
 
 
+@dataclass(frozen=True, eq=False)
+class CheckIdentity(Action):
+    """The credentials work in both regions and belong to the configured account."""
+
+    why = "nothing in another account is ever touched"
+    typical_minutes = 0.1
+    if_stuck = "aws sts get-caller-identity"
+    phase: ClassVar[str] = "preflight"
+
+    @property
+    def title(self) -> str:
+        return "check account and credentials"
+
+    def do(self, run: Run) -> None:
+        identity(run)
+
+
 def identity(run: Run) -> None:
     """Credentials work in both regions and belong to the account of the configuration; Refused otherwise."""
     with ThreadPoolExecutor(max_workers=2) as pool:

@@ -63,7 +63,7 @@ class ProveReplication(Action):
     def region(self) -> str:
         return self.source.region
 
-    def done(self, run: Run) -> bool:
+    def needless(self, run: Run) -> bool:
         if not untouched(run, self.replication, self.source, self.target):
             return self._arrived(run, run.id)
         return self._status(run) == "COMPLETED" and self._arrived(run, None)
@@ -116,7 +116,7 @@ class ProveEvents(Action):
     def region(self) -> str:
         return self.source.region
 
-    def done(self, run: Run) -> bool:
+    def needless(self, run: Run) -> bool:
         return untouched(run, self.forwarding, self.source, self.target, self.queue) and PROVEN_TAG in self._tags(run)
 
     def _tags(self, run: Run) -> dict[str, str]:
@@ -169,7 +169,7 @@ class ProveApp(Action):
     def region(self) -> str:
         return self.app.region
 
-    def done(self, run: Run) -> bool:
+    def needless(self, run: Run) -> bool:
         if not untouched(run, self.app, self.probe):
             return False
         out = run.output(self.app)
@@ -234,17 +234,18 @@ class ProveHealthChecks(Action):
     def do(self, run: Run) -> None:
         out = run.output(self.checks)
         for name, check in (("primary", out.primary_app), ("standby", out.standby_app)):
-            run.wait_until(f"the {name} health check is green", lambda check=check: _reports(run, self.checks, check),  # type: ignore[misc]  # the loop's value is bound on purpose
-                           _is_green, within=minutes(15), every=10,
+            run.wait_until(f"the {name} health check is green", lambda check=check: reports(run, self.checks, check),  # type: ignore[misc]  # the loop's value is bound on purpose
+                           is_green, within=minutes(15), every=10,
                            show=lambda reports: reports[0] if reports else "no data yet")
 
 
-def _reports(run: Run, checks: HealthChecks, check_id: str) -> list[str]:
+def reports(run: Run, checks: HealthChecks, check_id: str) -> list[str]:
+    """What Route 53's checkers report of one endpoint check."""
     answer = run.at(checks.site).route53.get_health_check_status(HealthCheckId=check_id)
     return [one["StatusReport"]["Status"] for one in answer["HealthCheckObservations"] if "StatusReport" in one]
 
 
-def _is_green(reports: list[str]) -> bool:
+def is_green(reports: list[str]) -> bool:
     """More than 18 % of the checkers must say so (Route 53 Developer Guide, "How Route 53 determines whether a health
     check is healthy")."""
     green = sum(report.startswith("Success") for report in reports)

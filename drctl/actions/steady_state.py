@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.switchover import region_of
 from drctl.aws import dns
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
@@ -63,15 +62,15 @@ class SteadyState(Action):
         if out is None:
             yield "there is no global database"
             return
-        if out.status != "available" or out.changing:
-            yield f"the global database is {out.status}{', changing roles' if out.changing else ''}"
-        if out.writer is None or region_of(out.writer) != self.source.region:
+        if not out.at_rest:
+            yield f"the global database is not at rest: {out}"
+        if out.writer != self.source.region:
             yield f"the writer is not in {self.source.region}"
-        member = next((one for one in out.members if one.region == self.target.region), None)
+        member = out.member(self.target.region)
         if member is None:
             yield f"the global database has no member in {self.target.region}"
-        elif member.synchronization not in {"connected", None}:
-            yield f"replication to {self.target.region} is {member.synchronization}"
+        elif member.synchronization != "connected":
+            yield f"replication to {self.target.region} is {member.synchronization or 'not known'}"
 
     def _lag(self, run: Run) -> Iterable[str]:
         lag = replication_lag_s(run, self.target)

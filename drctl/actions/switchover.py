@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from drctl.aws.errors import AwsError, Refusal, is_one_of
+from drctl.aws.errors import Refusal, already
 from drctl.engine.run import Run
-from drctl.engine.runbook import Action
+from drctl.engine.runbook import Change
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.settings import Site
@@ -22,7 +22,7 @@ UNDER_WAY = (Refusal("InvalidGlobalClusterStateFault"),)
 
 
 @dataclass(frozen=True, eq=False)
-class Switchover(Action):
+class Switchover(Change):
     """Make the cluster in `to` the writer; done when AWS shows it as such and nothing is under way."""
 
     global_cluster: GlobalCluster
@@ -41,33 +41,38 @@ class Switchover(Action):
         return self.to.region
 
     def done(self, run: Run) -> bool:
+        run.forget(self.global_cluster)
         return is_settled_at(current(run, self.global_cluster), self.to)
 
     def do(self, run: Run) -> None:
-        now = current(run, self.global_cluster)
-        target = member_in(now, self.to)
-        writer = now.writer
-        if writer != target:
-            # The API wants the region of the current primary.
-            rds = run.at(region_of(writer) if writer else self.to.region).rds
-            try:
-                rds.switchover_global_cluster(GlobalClusterIdentifier=now.id, TargetDbClusterIdentifier=target)
-            except AwsError as error:
-                if not is_one_of(error, *UNDER_WAY):
-                    raise
+        now = current(run, self.global_cluster)  # as `done` has just seen it
+        if now.writer != self.to.region:
+            self._call(run, now)
         wait_for_writer(run, self.global_cluster, self.to)
+
+    def _call(self, run: Run, now: GlobalClusterOut) -> None:
+        """The call belongs to the region of the current primary (Aurora User Guide)."""
+        target = now.member(self.to.region)
+        if target is None:
+            raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
+        rds = run.at(now.writer or self.to.region).rds
+        with already(*UNDER_WAY):
+            rds.switchover_global_cluster(GlobalClusterIdentifier=now.id, TargetDbClusterIdentifier=target.arn)
 
 
 def wait_for_writer(run: Run, global_cluster: GlobalCluster, to: Site) -> None:
     """Wait for the target itself: right after the call the old roles are still shown with nothing under way."""
-    run.wait_until(f"the writer is in {to.region}", lambda: current(run, global_cluster),
-                   lambda seen: is_settled_at(seen, to), within=WITHIN, every=5.0,
-                   show=lambda seen: f"{seen.status}, writer in {region_of(seen.writer) if seen.writer else 'neither'}")
+    def look() -> GlobalClusterOut:
+        run.forget(global_cluster)
+        return current(run, global_cluster)
+
+    run.wait_until(f"the writer is in {to.region}", look, lambda seen: is_settled_at(seen, to), within=WITHIN,
+                   every=5.0)
 
 
 def current(run: Run, global_cluster: GlobalCluster) -> GlobalClusterOut:
-    """The global cluster as AWS shows it now."""
-    out = global_cluster.find(run)
+    """The global cluster as this run has last seen it; Refused when there is none."""
+    out = run.found(global_cluster)
     if out is None:
         raise Refused("there is no global database", next_step="drctl provision")
     return out
@@ -75,26 +80,10 @@ def current(run: Run, global_cluster: GlobalCluster) -> GlobalClusterOut:
 
 def is_settled_at(out: GlobalClusterOut, site: Site) -> bool:
     """Whether the writer is in `site` and nothing is changing."""
-    return out.writer is not None and region_of(out.writer) == site.region and out.status == "available" \
-        and not out.changing
-
-
-def member_in(out: GlobalClusterOut, site: Site) -> str:
-    """ARN of the member in a region; Refused when there is none."""
-    for member in out.members:
-        if member.region == site.region:
-            return member.arn
-    raise Refused(f"the global database has no member in {site.region}", next_step="drctl provision")
-
-
-def region_of(arn: str) -> str:
-    """The region in an ARN."""
-    return arn.split(":")[3]
+    return out.writer == site.region and out.at_rest
 
 
 def active_site(run: Run, global_cluster: GlobalCluster) -> Site | None:
-    """The region that holds the writer now, as AWS shows it; None without a database."""
-    out = global_cluster.find(run)
-    if out is None or out.writer is None:
-        return None
-    return next((site for site in run.settings.sites if site.region == region_of(out.writer)), None)
+    """The region that holds the writer, as AWS shows it; None without a database."""
+    out = run.found(global_cluster)
+    return None if out is None else next((site for site in run.settings.sites if site.region == out.writer), None)

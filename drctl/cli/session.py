@@ -109,6 +109,17 @@ def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator
         directory.write_report(session.report)
 
 
+@contextmanager
+def looking(settings: Settings) -> Iterator[Run]:
+    """A run that only reads: it leaves no directory behind."""
+    way = way_to(settings)
+    clock = Clock(way.speed)
+    events = Events(clock)
+    run = Run("look", settings, Aws(way.door, events), clock, events, way.name_server)
+    with _stops_on_ctrl_c(run):
+        yield run
+
+
 def _outcome(error: DrctlError) -> str:
     return {3: "refused", 4: "problems found", 130: "interrupted"}.get(error.exit_code, "failed")
 
@@ -136,11 +147,14 @@ def _stops_on_ctrl_c(run: Run) -> Iterator[None]:
 
 def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> None:
     """Ask before anything changes; against AWS what moves traffic or deletes wants the environment's name typed."""
-    if yes:
-        return
-    if typed and settings.target == "aws":
-        answer = click.prompt(f"{question} Type the environment's name to go on", err=True)
-        if answer != settings.environment:
-            raise Refused(f"{answer!r} is not {settings.environment!r}; nothing was changed")
-    elif not click.confirm(question, err=True):
-        raise Refused("not confirmed; nothing was changed")
+    if yes or settings.target == "lab":
+        return  # the lab is nobody's production
+    try:
+        if typed:
+            answer = click.prompt(f"{question} Type the environment's name to go on", err=True)
+            if answer != settings.environment:
+                raise Refused(f"{answer!r} is not {settings.environment!r}; nothing was changed")
+        elif not click.confirm(question, err=True):
+            raise Refused("not confirmed; nothing was changed")
+    except click.Abort:
+        raise Refused("nobody confirmed; nothing was changed", next_step="--yes confirms beforehand") from None

@@ -39,6 +39,8 @@ class Run:
     events: Events
     #: Address of a name server to ask instead of the zone's own, `(host, port)`; only the lab has one.
     name_server: tuple[str, int] | None = None
+    #: The figures recorded so far.
+    measures: dict[str, Any] = field(default_factory=dict)
     _outputs: dict[Step[Any], Any] = field(default_factory=dict)
     _locks: dict[Step[Any], threading.Lock] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -114,4 +116,5 @@ class Run:
 
     def measure(self, name: str, value: Any, unit: str = "") -> None:
         """A figure for the report."""
+        self.measures[name] = value
         self.events.emit("measure", name=name, value=value, unit=unit)

@@ -42,11 +42,23 @@ class Action(ABC):
 
     @abstractmethod
     def do(self, run: Run) -> None:
-        """Change the state, or raise."""
+        """Change the state or prove something, or raise."""
 
-    def done(self, run: Run) -> bool:
-        """Whether AWS shows it done; asked before (to skip) and after (to prove). Proofs are never done before."""
+    def needless(self, run: Run) -> bool:
+        """Whether the line can be skipped: it is done already, or earlier evidence still holds."""
         return False
+
+
+@dataclass(frozen=True, eq=False)
+class Change(Action):
+    """A line that changes a state which AWS can be asked for."""
+
+    @abstractmethod
+    def done(self, run: Run) -> bool:
+        """Whether AWS shows it done; asked before (to skip) and after (to prove)."""
+
+    def needless(self, run: Run) -> bool:
+        return self.done(run)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +135,9 @@ def perform(run: Run, action: Action) -> None:
 
 
 def _do_and_prove(run: Run, action: Action) -> str:
-    if action.done(run):
+    if action.needless(run):
         return "skipped"
     action.do(run)
-    if type(action).done is not Action.done and not action.done(run):
+    if isinstance(action, Change) and not action.done(run):
         raise RunFailed(f"{action.title}: AWS does not show it done", next_step=action.if_stuck)
     return "done"

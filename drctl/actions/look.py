@@ -1,0 +1,84 @@
+"""A look at the whole stack for one screen: roles, lag, health, where users are sent. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+from drctl.actions.dns_switch import is_turned
+from drctl.actions.prove import is_green, reports
+from drctl.actions.steady_state import replication_lag_s
+from drctl.aws import dns
+from drctl.aws.errors import AwsError, code_of
+from drctl.engine.run import Run
+from drctl.errors import DrctlError
+from drctl.steps.balancer import Balancer
+from drctl.steps.certificate import Certificate
+from drctl.steps.given_certificate import GivenCertificate
+from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.health_checks import HealthChecks
+from drctl.steps.switch_bucket import SwitchBucket
+from drctl.steps.zone import Zone
+
+ANSWER_WITHIN_S = 2.0
+Answer = dict[str, Any]
+
+
+def whole_stack(run: Run, global_cluster: GlobalCluster, zone: Zone, balancers: tuple[Balancer, Balancer],
+                checks: HealthChecks, switch: SwitchBucket,
+                certificates: tuple[Certificate | GivenCertificate, ...]) -> Answer:
+    """Each part is looked at on its own; what cannot be seen says why and hides nothing else."""
+    looks: dict[str, Callable[[], Any]] = {
+        "database": lambda: _database(run, global_cluster),
+        "health": lambda: _health(run, checks),
+        "switch": lambda: "turned to the standby" if is_turned(run, switch) else "at rest",
+        "dns": lambda: _name(run, zone, balancers),
+        "certificates": lambda: {one.region: run.output(one).days_left for one in certificates},
+    }
+    with ThreadPoolExecutor(max_workers=len(looks)) as pool:
+        asked = {name: pool.submit(copy_context().run, _seen, look) for name, look in looks.items()}
+    return {"environment": run.settings.environment, **{name: answer.result() for name, answer in asked.items()}}
+
+
+def _seen(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except AwsError as error:
+        return {"not_seen": code_of(error)}
+    except DrctlError as error:
+        return {"not_seen": error.message}
+
+
+def _database(run: Run, global_cluster: GlobalCluster) -> Answer:
+    out = run.output(global_cluster)
+    reader = next((site for site in run.settings.sites if site.region != out.writer), run.settings.standby)
+    return {"active": out.writer, "status": out.status, "changing_roles": out.changing_roles,
+            "engine_version": out.engine_version, "lag_s": replication_lag_s(run, reader),
+            "members": {member.region: "writer" if member.is_writer else member.synchronization
+                        for member in out.members}}
+
+
+def _health(run: Run, checks: HealthChecks) -> Answer:
+    out = run.output(checks)
+    found = {site.region: reports(run, checks, check)
+             for site, check in zip(run.settings.sites, (out.primary_app, out.standby_app), strict=True)}
+    return {region: "healthy" if is_green(said) else (said[0] if said else "no data yet")
+            for region, said in found.items()}
+
+
+def _name(run: Run, zone: Zone, balancers: tuple[Balancer, Balancer]) -> Answer:
+    """Which region the name answers with, by the zone's own name servers."""
+    replies = dns.ask_zone(run.settings.dns.name, run.output(zone).name_servers, override=run.name_server,
+                           timeout_s=ANSWER_WITHIN_S)
+    told = next((reply.addresses for reply in replies if reply.error is None), ())
+    return {"name": run.settings.dns.name, "addresses": list(told), "region": next(
+        (balancer.region for balancer in balancers if told and set(told) <= _addresses(run, balancer)), None)}
+
+
+def _addresses(run: Run, balancer: Balancer) -> set[str]:
+    name = run.output(balancer).dns_name
+    return set(dns.addresses_of(name, override=run.name_server, timeout_s=ANSWER_WITHIN_S))
+
+

@@ -1,0 +1,27 @@
+"""`drctl outputs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from drctl.cli import options
+from drctl.cli.render import emit, show_outputs
+from drctl.cli.session import looking, settings_of
+
+
+@click.command("outputs")
+@options.config
+@options.as_json
+def command(config_path: Path | None, as_json: bool) -> None:
+    """The stack's endpoints and identifiers, as AWS shows them now."""
+    settings = settings_of(config_path)
+    from drctl.actions.prove import refuse_without
+    from drctl.stack import stack_of
+
+    with looking(settings) as run:
+        stack = stack_of(settings)
+        refuse_without(run, stack.zone)
+        outputs = stack.outputs(run)
+    emit(outputs, as_json=as_json, text=lambda: show_outputs(outputs, {}))

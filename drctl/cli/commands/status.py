@@ -1,0 +1,29 @@
+"""`drctl status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from drctl.cli import options
+from drctl.cli.render import emit, show_status
+from drctl.cli.session import looking, settings_of
+
+
+@click.command("status")
+@options.config
+@options.as_json
+def command(config_path: Path | None, as_json: bool) -> None:
+    """One screen: which region is active, roles, replication lag, health, where users are sent."""
+    settings = settings_of(config_path)
+    from drctl.actions.look import whole_stack
+    from drctl.actions.prove import refuse_without
+    from drctl.stack import stack_of
+
+    with looking(settings) as run:
+        stack = stack_of(settings)
+        refuse_without(run, stack.global_cluster)
+        seen = whole_stack(run, stack.global_cluster, stack.zone, (stack.balancer.primary, stack.balancer.standby),
+                           stack.checks, stack.switch, stack.certificates)
+    emit(seen, as_json=as_json, text=lambda: show_status(seen))

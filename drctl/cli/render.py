@@ -1,0 +1,152 @@
+"""What commands print on stdout: one JSON document, or text for a person."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import click
+
+from drctl.cli.progress import span
+
+Report = Mapping[str, Any]
+
+
+def emit(document: Any, *, as_json: bool, text: Callable[[], None]) -> None:
+    """The document, or its text."""
+    if as_json:
+        click.echo(json.dumps(document, indent=2, default=str))
+    else:
+        text()
+
+
+def heading(text: str) -> None:
+    """A line that begins a part."""
+    click.echo(click.style(text, bold=True))
+
+
+def rows(pairs: Iterable[tuple[str, Any]], *, width: int = 26) -> None:
+    """Aligned names and values."""
+    for name, value in pairs:
+        click.echo(f"  {name:{width}} {value}")
+
+
+def verdict(good: bool, text: str) -> None:
+    """A line in green or red."""
+    click.echo(click.style(text, fg="green" if good else "red", bold=True))
+
+
+def simulated(report: Report) -> str:
+    """How figures of the lab are marked."""
+    return " (simulated: taken in the lab)" if report.get("simulated") else ""
+
+
+def show_outputs(outputs: Mapping[str, Any], report: Report) -> None:
+    """The stack's endpoints and identifiers."""
+    heading("outputs")
+    rows((name.replace("_", " "), value) for name, value in outputs.items())
+    if report:
+        show_totals(report)
+
+
+def show_totals(report: Report) -> None:
+    """Time, calls and where the report is."""
+    calls = report["calls"]
+    click.echo(f"\n{report['outcome']} in {span(report['aws_seconds'])} min AWS time, {report['wall_seconds']} s here; "
+               f"{calls['total']} calls, {calls['mutating']} of them changes · drctl report {report['run']}")
+
+
+def show_teardown(report: Report) -> None:
+    """The inventory after a teardown."""
+    left = report.get("left", [])
+    verdict(not left, f"inventory of both regions: {len(left)} resources left")
+    rows((item, "") for item in left)
+    show_totals(report)
+
+
+def show_drill(report: Report) -> None:
+    """A drill's timeline and result."""
+    heading(f"drill {report.get('mode', '')}: {report.get('source')} → {report.get('target')} → {report.get('source')}")
+    timeline(report)
+    click.echo()
+    objectives = report.get("objectives") or {}
+    figures = (("RTO", "rto_s", "rto_s"), ("RPO", "rpo_s", "rpo_s"))
+    for name, key, objective in figures:
+        if key in report:
+            good = report[key] <= objectives.get(objective, float("inf"))
+            verdict(good, f"  {name} {report[key]:>7.1f} s   objective {objectives.get(objective, 0):g} s"
+                          f"   {'met' if good else 'MISSED'}{simulated(report)}")
+    if "acknowledged_rows" in report:
+        rows((("heartbeats out", f"{report['acknowledged_rows']} acknowledged, {report['lost_rows']} lost"),
+              ("heartbeats back", f"{report.get('back_acknowledged_rows', '-')} acknowledged, "
+                                  f"{report.get('back_lost_rows', '-')} lost"),
+              ("way back, RTO", f"{report.get('back_rto_s', '-')} s")))
+    show_totals(report)
+
+
+def timeline(report: Report) -> None:
+    """Every line of the runbook with when it ended and how long it took, in AWS time."""
+    for action in report.get("actions", []):
+        took, ended = action.get("aws_seconds", 0.0), action["ended_aws"]
+        bar = "█" * min(40, round(took / 10)) or "▏"
+        click.echo(f"  {span(ended - took):>6} - {span(ended):>6}  {action.get('region', '') or 'both':10} "
+                   f"{action['action'][:58]:58} {action['outcome']:8} {bar}")
+
+
+def show_report(report: Report) -> None:
+    """A run as text."""
+    heading(f"{report['run']}: {report['command']} of {report['environment']} on {report['target']}: "
+            f"{report['outcome']}")
+    timeline(report)
+    steps = [step for step in report["steps"] if step["outcome"] not in {"kept", "absent"}]
+    rows((step["step"], f"{step['outcome']}, {span(step['aws_seconds'])}" + (
+        f": {step['error']}" if "error" in step else "")) for step in steps)
+    for name in ("rto_s", "rpo_s", "back_rto_s", "back_rpo_s"):
+        if name in report:
+            rows([(name, f"{report[name]}{simulated(report)}")])
+    for finding in report["findings"]:
+        click.echo(f"  - {finding}")
+    for failure in report["failures"]:
+        click.echo(click.style(f"  {failure['step']}: {failure['message']}", fg="red"))
+    click.echo(f"  journal hash {report['journal_hash']}")
+    if report["wall_seconds"] is not None:
+        show_totals(report)
+
+
+def show_runs(reports: Iterable[Report]) -> None:
+    """One line a run."""
+    shown = False
+    for report in reports:
+        shown = True
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(report["started_at"] or 0))
+        rto = f"  RTO {report['rto_s']} s" if report.get("rto_s") is not None else ""
+        click.echo(f"{report['run']:44} {began} UTC  {report['outcome']:12} {span(report['aws_seconds'])} AWS{rto}")
+    if not shown:
+        click.echo("no runs yet")
+
+
+def show_status(seen: Mapping[str, Any]) -> None:
+    """The stack on one screen."""
+    heading(f"{seen['environment']}: active in {seen['database'].get('active', 'an unknown region')}")
+    for part in ("database", "health", "switch", "dns", "certificates"):
+        click.echo(f"  {part:14}" + _in_words(part, seen[part]))
+
+
+def _in_words(part: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if "not_seen" in value:
+        return click.style(f"not seen: {value['not_seen']}", fg="yellow")
+    match part:
+        case "database":
+            members = ", ".join(f"{region} {role}" for region, role in value["members"].items())
+            lag = "unknown" if value["lag_s"] is None else f"{value['lag_s']:.2f} s"
+            return f"{value['status']}; {members}; lag {lag}; engine {value['engine_version']}"
+        case "dns":
+            return f"{value['name']} answers with {value['region'] or 'nothing known'} {value['addresses']}"
+        case "certificates":
+            return ", ".join(f"{region}: {days} days left" for region, days in value.items()) or "none"
+        case _:
+            return ", ".join(f"{key} {word}" for key, word in value.items())

@@ -1,0 +1,37 @@
+"""The live drill: a switchover to the other region and back, measured on real writes; always put back."""
+
+from __future__ import annotations
+
+from drctl.actions.dns_switch import ProveDns, TurnDns
+from drctl.actions.heartbeats import WhileWriting
+from drctl.actions.prove import ProveWrite
+from drctl.actions.steady_state import SteadyState
+from drctl.actions.switchover import Switchover
+from drctl.engine.runbook import Action, Runbook
+from drctl.settings import Site
+from drctl.stack import Stack
+
+
+def drill(stack: Stack, source: Site) -> Runbook:
+    """`source` is the region that is active, observed; the drill ends there too."""
+    target = stack.settings.other(source)
+    return Runbook(
+        "drill",
+        lines=(
+            SteadyState(stack.global_cluster, stack.zone, stack.balancer.at(source), source, target),
+            WhileWriting(_move(stack, target), source, target),
+            WhileWriting(_move(stack, source), target, source, prefix="back_"),
+        ),
+        put_back=(
+            Switchover(stack.global_cluster, source),
+            TurnDns(stack.switch, source),
+        ))
+
+
+def _move(stack: Stack, to: Site) -> tuple[Action, ...]:
+    return (
+        Switchover(stack.global_cluster, to),
+        TurnDns(stack.switch, to),
+        ProveWrite(to),
+        ProveDns(stack.zone, stack.balancer.at(to), to),
+    )
