@@ -14,7 +14,10 @@ from moto.rds.models import DBCluster, RDSBackend
 from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
-from drctl.lab import aurora_joining  # noqa: F401  # its rules are asked after those of this module
+from drctl.lab import (
+    aurora_interfaces,
+    aurora_joining,  # noqa: F401  # its rules are asked after those of this module
+)
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_states import (
     AURORA,
@@ -170,6 +173,7 @@ def a_change_takes_a_while(proceed: Wrapped, self: RDSBackend, kwargs: Any) -> D
     if kwargs.get("enable_iam_database_authentication") is not None:
         changed.iam_auth = kwargs["enable_iam_database_authentication"]
     keep_fields(changed, kwargs)
+    aurora_interfaces.follow_groups(changed)
     passes_through(changed.arn, [(UNSEEN_S, "available"), (seconds("cluster-modify"), "modifying")])
     return changed
 

@@ -13,6 +13,7 @@ from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBacke
 from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
+from drctl.lab import aurora_interfaces
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_clusters import endpoint_hash, keep_fields
 from drctl.lab.aurora_states import (
@@ -55,6 +56,7 @@ def an_instance_is_creating_for_a_while(proceed: Wrapped, self: RDSBackend, db_k
     instance: DBInstance = proceed(db_kwargs)
     instance.dbi_resource_id = "db-" + hashlib.sha256(f"{instance.arn}{CLOCK.now()}".encode()).hexdigest()[:26].upper()
     keep_fields(instance, db_kwargs)
+    aurora_interfaces.attach(self, instance)
     length = rests_at(cluster.arn) - CLOCK.now() + seconds("instance-create")
     passes_through(instance.arn, [(length, "creating")])
     known = store.of_cluster(cluster.arn)
@@ -237,6 +239,7 @@ def _hand_over(instance: DBInstanceClustered) -> None:
 def _remove(instance: DBInstanceClustered) -> None:
     backend, name = instance.backend, instance.db_instance_identifier
     backend.databases.pop(name, None)
+    aurora_interfaces.detach(instance)
     for key, snapshot in list(backend.database_snapshots.items()):
         if snapshot.db_instance_identifier == name and snapshot.snapshot_type == "automated":
             backend.database_snapshots.pop(key)
