@@ -11,32 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from drctl.aws.errors import absent_is_fine
-from drctl.aws.policies import same
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
+from drctl.steps.alarm import Alarm, is_as, parameters
 from drctl.steps.topic import Topic
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One alarm: `says` tells the person who is woken what happened; `metrics` replace namespace and metric."""
-
-    purpose: str
-    says: str
-    threshold: float
-    namespace: str = ""
-    metric: str = ""
-    dimensions: tuple[tuple[str, str], ...] = ()
-    statistic: str = "Maximum"
-    comparison: str = "GreaterThanThreshold"
-    period_s: int = 60
-    periods: int = 3
-    #: What no data means: a metric that only its region's role publishes must not alarm when the role has moved.
-    missing: str = "notBreaching"
-    metrics: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,25 +26,6 @@ class AlarmsOut:
 
     names: tuple[str, ...]
     seen: dict[str, Any]
-
-
-def ratio(top: tuple[str, ...], bottom: str, namespace: str, dimensions: dict[str, str]) -> tuple[dict[str, Any], ...]:
-    """Metric math: the sums of `top` in percent of the sum of `bottom`, and 0 when nothing happened."""
-    queries = [_query(f"m{n}", namespace, metric, dimensions) for n, metric in enumerate((bottom, *top))]
-    parts = " + ".join(f"FILL(m{n}, 0)" for n in range(1, len(queries)))
-    share = {"Id": "share", "Expression": f"IF(m0 > 0, 100 * ({parts}) / m0, 0)", "Label": "percent",
-             "ReturnData": True}
-    return (*queries, share)
-
-
-def _query(name: str, namespace: str, metric: str, dimensions: dict[str, str]) -> dict[str, Any]:
-    named = {"Namespace": namespace, "MetricName": metric, "Dimensions": named_dimensions(dimensions.items())}
-    return {"Id": name, "MetricStat": {"Metric": named, "Period": 60, "Stat": "Sum"}, "ReturnData": False}
-
-
-def named_dimensions(dimensions: Iterable[tuple[str, str]]) -> list[Any]:
-    """Dimensions in CloudWatch's shape."""
-    return [{"Name": name, "Value": value} for name, value in dimensions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +47,7 @@ class AlarmSet(Step[AlarmsOut]):
 
     def _wanted(self, run: Run) -> dict[str, dict[str, Any]]:
         topic = run.output(self.topic).arn
-        return {run.name("alarm", alarm.purpose, self.site): _parameters(alarm, topic) for alarm in self.alarms(run)}
+        return {run.name("alarm", alarm.purpose, self.site): parameters(alarm, topic) for alarm in self.alarms(run)}
 
     def find(self, run: Run) -> AlarmsOut | None:
         """At most 100 names in one call (CloudWatch API Reference, DescribeAlarms)."""
@@ -95,7 +57,7 @@ class AlarmSet(Step[AlarmsOut]):
 
     def ensure(self, run: Run) -> AlarmsOut:
         out, wanted = self.find(run) or AlarmsOut((), {}), self._wanted(run)
-        if not (stale := [name for name in wanted if not _is_as(out.seen.get(name), wanted[name])]):
+        if not (stale := [name for name in wanted if not is_as(out.seen.get(name), wanted[name])]):
             return out
         for name in stale:
             if name in out.seen:
@@ -112,7 +74,7 @@ class AlarmSet(Step[AlarmsOut]):
         for name, wanted in self._wanted(run).items():
             if name not in out.seen:
                 yield Finding(f"alarm {name} is absent: nobody hears when {wanted['AlarmDescription']}")
-            elif not _is_as(out.seen[name], wanted):
+            elif not is_as(out.seen[name], wanted):
                 yield Finding(f"alarm {name} watches something else, or speaks to nobody")
 
     def _refuse_foreign(self, run: Run, alarm: Any) -> None:
@@ -132,24 +94,3 @@ class AlarmSet(Step[AlarmsOut]):
 
     def resources(self, out: AlarmsOut) -> Iterable[Resource]:
         yield from (Resource("cloudwatch:alarm", alarm["AlarmArn"], self.region) for alarm in out.seen.values())
-
-
-def _parameters(alarm: Alarm, topic: str) -> dict[str, Any]:
-    """Arguments of PutMetricAlarm; it replaces the whole alarm, so nothing is left out."""
-    metric: dict[str, Any] = {"Metrics": list(alarm.metrics)} if alarm.metrics else {
-        "Namespace": alarm.namespace, "MetricName": alarm.metric, "Dimensions": named_dimensions(alarm.dimensions),
-        "Statistic": alarm.statistic, "Period": alarm.period_s}
-    return {"AlarmDescription": alarm.says, "ActionsEnabled": True, "AlarmActions": [topic], "OKActions": [topic],
-            "Threshold": float(alarm.threshold), "ComparisonOperator": alarm.comparison,
-            "EvaluationPeriods": alarm.periods, "TreatMissingData": alarm.missing, **metric}
-
-
-def _is_as(seen: Any, wanted: dict[str, Any]) -> bool:
-    """Whether an alarm says what was put; CloudWatch adds fields of its own, also to the queries of metric math."""
-    if seen is None:
-        return False
-    if "Metrics" in wanted:
-        by_id = {query["Id"]: query for query in seen.get("Metrics", [])}
-        seen = {**seen, "Metrics": [{key: by_id.get(query["Id"], {}).get(key) for key in query}
-                                    for query in wanted["Metrics"]]}
-    return same({key: seen.get(key) for key in wanted}, wanted)

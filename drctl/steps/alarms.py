@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drctl.engine.run import Run
-from drctl.steps.alarm_set import Alarm, AlarmSet, ratio
+from drctl.steps.alarm import Alarm, ratio
+from drctl.steps.alarm_set import AlarmSet
 
 if TYPE_CHECKING:
     from drctl.steps.balancer import Balancer

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from drctl.engine.run import Run
 from drctl.errors import ConfigurationError
-from drctl.steps.alarm_set import Alarm, AlarmSet
+from drctl.steps.alarm import Alarm
+from drctl.steps.alarm_set import AlarmSet
 
 if TYPE_CHECKING:
     from drctl.steps.health_checks import HealthChecks

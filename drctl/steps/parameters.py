@@ -1,0 +1,111 @@
+"""What an application needs to know about its region, in SSM parameters below `/drctl/<environment>`.
+
+Parameters do not cross regions (Systems Manager User Guide): each region gets its own, with local names and endpoints,
+so that an application starts in the standby region without asking the lost one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drctl.aws.tags import as_list
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+
+if TYPE_CHECKING:
+    from drctl.steps.data_bucket import DataBucket
+    from drctl.steps.event_bus import EventBus
+    from drctl.steps.primary_cluster import PrimaryCluster
+    from drctl.steps.secret import DatabaseSecret
+    from drctl.steps.standby_cluster import StandbyCluster
+
+#: Ten, because that is what one call reads (Systems Manager API Reference, GetParameters).
+NAMES = ("app-name", "bucket", "database-host", "database-name", "database-port", "database-reader-host",
+         "database-secret", "event-bus", "peer-region", "role")
+
+
+@dataclass(frozen=True)
+class ParametersOut:
+    """The parameters that stand, and their values by name."""
+
+    names: tuple[str, ...]
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters(Step[ParametersOut]):
+    """The stack's own path in the region; what else somebody puts there stays."""
+
+    cluster: PrimaryCluster | StandbyCluster
+    secret: DatabaseSecret
+    bucket: DataBucket
+    bus: EventBus
+
+    def path(self, run: Run) -> str:
+        """The path of all parameters, without final slash."""
+        return f"/drctl/{run.settings.environment}"
+
+    def _wanted(self, run: Run) -> dict[str, str]:
+        settings, cluster, secret = run.settings, run.output(self.cluster), run.output(self.secret)
+        values = {
+            "app-name": settings.dns.name, "bucket": run.output(self.bucket).name, "database-host": cluster.endpoint,
+            "database-name": settings.database.name, "database-port": str(cluster.port),
+            "database-reader-host": cluster.reader_endpoint,
+            "database-secret": secret.arn if self.site.role == "primary" else secret.standby_arn,
+            "event-bus": run.output(self.bus).name, "peer-region": settings.other(self.site).region,
+            "role": self.site.role}
+        return {f"{self.path(run)}/{name}": values[name] for name in NAMES}
+
+    def find(self, run: Run) -> ParametersOut | None:
+        answer = run.at(self.site).ssm.get_parameters(Names=[f"{self.path(run)}/{name}" for name in NAMES])
+        values = {one["Name"]: one["Value"] for one in answer["Parameters"]}
+        return ParametersOut(tuple(values), values) if values else None
+
+    def ensure(self, run: Run) -> ParametersOut:
+        out, wanted = self.find(run) or ParametersOut((), {}), self._wanted(run)
+        if out.values == wanted:
+            return out
+        for name, value in wanted.items():
+            if out.values.get(name) != value:
+                self._put(run, name, value, exists=name in out.values)
+        return run.wait_until("all parameters can be read", lambda: self.find(run), within=minutes(2),
+                              ready=lambda seen: seen is not None and seen.values == wanted,
+                              show=lambda seen: f"{len(seen.names) if seen else 0} of {len(wanted)}") or out
+
+    def _put(self, run: Run, name: str, value: str, *, exists: bool) -> None:
+        """Tags go only with a new parameter: Overwrite and Tags exclude each other."""
+        ssm = run.at(self.site).ssm
+        if exists:
+            ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+        else:
+            ssm.put_parameter(Name=name, Value=value, Type="String", Tags=as_list(run.tags(self.site)),
+                              Description=f"drctl: {run.settings.environment}")
+
+    def verify(self, run: Run, out: ParametersOut) -> Iterable[Finding]:
+        for name, value in self._wanted(run).items():
+            if name not in out.values:
+                yield Finding(f"parameter {name} is absent in {self.region}")
+            elif out.values[name] != value:
+                yield Finding(f"parameter {name} in {self.region} is {out.values[name]!r}, not {value!r}")
+
+    def destroy(self, run: Run) -> None:
+        if (out := self.find(run)) is None:
+            return
+        if foreign := set(out.names) - self._ours(run):
+            raise Refused(f"parameter {min(foreign)} in {self.region} does not belong to this stack",
+                          next_step="rename or delete that parameter")
+        run.at(self.site).ssm.delete_parameters(Names=list(out.names))
+
+    def _ours(self, run: Run) -> set[str]:
+        """Names of the path's parameters that carry the stack's tag."""
+        pages = run.at(self.site).ssm.get_paginator("describe_parameters").paginate(ParameterFilters=[
+            {"Key": "Path", "Option": "OneLevel", "Values": [self.path(run)]},
+            {"Key": "tag:drctl:stack", "Values": [run.settings.environment]}])
+        return {one["Name"] for page in pages for one in page["Parameters"]}
+
+    def resources(self, out: ParametersOut) -> Iterable[Resource]:
+        yield from (Resource("ssm:parameter", name, self.region) for name in out.names)

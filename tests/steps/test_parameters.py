@@ -1,0 +1,67 @@
+"""An application finds everything about its own region in its own region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from drctl.aws.clients import Aws
+from drctl.engine.run import Run
+from drctl.errors import Refused
+from drctl.settings import Database, Settings
+from drctl.steps.parameters import Parameters
+from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given
+
+SITE, OTHER = Settings().sites
+SECRET = given(SITE, "secret", arn="arn:secret:here", standby_arn="arn:secret:there")
+PARAMETERS, THERE = (
+    Parameters(site, given(site, "cluster", endpoint="writer.here", reader_endpoint="reader.here", port=5432), SECRET,
+               given(site, "bucket", name="bucket-here"), given(site, "bus", name="bus-here"))
+    for site in (SITE, OTHER))
+
+
+def test_host_secret_bucket_and_bus_are_those_of_the_region(run: Run) -> None:
+    here, there = (ensure_with_needs(run, step).values for step in (PARAMETERS, THERE))
+    assert here["/drctl/lab/database-host"] == "writer.here"
+    assert here["/drctl/lab/peer-region"] == OTHER.region
+    assert (here["/drctl/lab/database-secret"], there["/drctl/lab/database-secret"]) == (
+        "arn:secret:here", "arn:secret:there")
+    assert len(here) == 10
+
+
+def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(run, PARAMETERS)
+    assert_a_second_run_changes_nothing(make_run, PARAMETERS)
+
+
+def test_only_the_changed_value_is_written_and_keeps_its_tags(
+        run: Run, make_run: Callable[..., Run], aws: Aws) -> None:
+    ensure_with_needs(run, PARAMETERS)
+    renamed = make_run(Settings(database=Database(name="patients")))
+    ensure_with_needs(renamed, PARAMETERS)
+    assert changes(renamed, PARAMETERS) == 1
+    tags = aws[SITE.region].ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/drctl/lab/database-name")
+    assert {"Key": "drctl:stack", "Value": "lab"} in tags["TagList"]
+
+
+def test_a_missing_or_changed_value_is_noticed_and_mended(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, PARAMETERS)
+    ssm = aws[SITE.region].ssm
+    assert_mended(run, PARAMETERS, lambda: ssm.delete_parameter(Name="/drctl/lab/bucket"), "absent")
+    assert_mended(run, PARAMETERS, lambda: ssm.put_parameter(Name="/drctl/lab/role", Value="x", Overwrite=True), "'x'")
+
+
+def test_destroy_leaves_what_others_put_beside_them(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, PARAMETERS)
+    ssm = aws[SITE.region].ssm
+    ssm.put_parameter(Name="/drctl/lab/mine", Value="1", Type="String")
+    destroy_twice(run, PARAMETERS)
+    assert [one["Name"] for one in ssm.describe_parameters()["Parameters"]] == ["/drctl/lab/mine"]
+
+
+def test_a_parameter_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None:
+    aws[SITE.region].ssm.put_parameter(Name="/drctl/lab/bucket", Value="1", Type="String")
+    with pytest.raises(Refused, match="does not belong"):
+        PARAMETERS.destroy(run)
