@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from moto.core.responses import ActionResult
 from moto.route53 import urls
 from moto.route53.responses import Route53

@@ -139,4 +139,4 @@ def refuse_foreign(run: Run, site: Site, arn: str) -> None:
 
 
 def _alias(app: FunctionOut) -> str:
-    return app.alias_arn.rpartition(":")[2]
+    return str(app.alias_arn.rpartition(":")[2])

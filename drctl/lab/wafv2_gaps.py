@@ -1,0 +1,36 @@
+"""AWS WAF where moto is kinder than it, or words it differently: names, and address sets that are in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.wafv2.exceptions import WAFv2ClientError, WAFV2DuplicateItemException
+from moto.wafv2.models import WAFV2Backend
+
+from drctl.lab.rules import rule
+
+
+@rule("waf-duplicate", WAFV2Backend, "create_web_acl", "create_ip_set")
+def duplicate(proceed: Any, self: WAFV2Backend, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001  # the backend
+    """A name that is taken is refused with WAFDuplicateItemException.
+
+    Source: AWS WAF API Reference, CreateWebACL.
+    """
+    try:
+        return proceed(*args, **kwargs)
+    except WAFV2DuplicateItemException as error:
+        raise WAFv2ClientError("WAFDuplicateItemException", error.message) from None
+
+
+@rule("waf-address-set-in-use", WAFV2Backend, "delete_ip_set")
+def delete_ip_set(proceed: Any, self: WAFV2Backend, name: str, scope: str, _id: str, lock_token: str) -> Any:
+    """An address set that a web ACL refers to is refused with WAFAssociatedItemException.
+
+    Source: AWS WAF API Reference, DeleteIPSet.
+    """
+    arns = [arn for arn, one in self.ip_sets.items() if one.ip_set_id == _id]
+    rules = str([one.to_dict() for acl in self.wacls.values() for one in acl.rules])
+    if any(arn in rules for arn in arns):
+        raise WAFv2ClientError("WAFAssociatedItemException", "AWS WAF couldn't perform the operation because your IP "
+                               "set is being used by another resource.")
+    return proceed(name, scope, _id, lock_token)

@@ -1,0 +1,70 @@
+"""A CloudWatch Logs group with retention and the region's key, made before its writer would make one without either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drctl.aws.errors import Refusal, absent_is_fine, already
+from drctl.aws.tags import is_ours
+from drctl.engine.run import Run
+from drctl.engine.waiting import minutes
+from drctl.errors import Refused
+from drctl.settings import Site
+
+#: The name is being made or deleted by somebody else (Terraform provider: 1 to 2 min), or the key is too new.
+BUSY = (Refusal("OperationAbortedException"), Refusal("InvalidParameterException", "KMS key"))
+
+
+@dataclass(frozen=True)
+class LogGroup:
+    """The group as it stands; retention in days, 0 for ever."""
+
+    name: str
+    arn: str
+    retention_days: int
+    key: str
+
+
+def find(run: Run, site: Site, name: str) -> LogGroup | None:
+    """The group of exactly this name: DescribeLogGroups filters by prefix."""
+    for page in run.at(site).logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name):
+        for group in page["logGroups"]:
+            if group["logGroupName"] == name:
+                return LogGroup(name, group["arn"].removesuffix(":*"), int(group.get("retentionInDays", 0)),
+                                group.get("kmsKeyId", ""))
+    return None
+
+
+def is_as_wanted(run: Run, group: LogGroup | None, key_arn: str) -> bool:
+    """Whether the group is there with the configured retention and this key."""
+    return group is not None and (group.retention_days, group.key) == (run.settings.logs.retention_days, key_arn)
+
+
+def ensure(run: Run, site: Site, name: str, key_arn: str) -> None:
+    """Make the group, or give it the configured retention and key."""
+    logs, group = run.at(site).logs, find(run, site, name)
+    if is_as_wanted(run, group, key_arn):
+        return
+    if group is None:
+        with already(Refusal("ResourceAlreadyExistsException")):
+            run.retry(f"log group {name} can be made", lambda: logs.create_log_group(
+                logGroupName=name, kmsKeyId=key_arn, tags=run.tags(site, name)), BUSY, within=minutes(2))
+    elif group.key != key_arn:
+        run.retry(f"log group {name} takes its key", lambda: logs.associate_kms_key(
+            logGroupName=name, kmsKeyId=key_arn), BUSY, within=minutes(2))
+    run.retry(f"log group {name} takes its retention", lambda: logs.put_retention_policy(
+        logGroupName=name, retentionInDays=run.settings.logs.retention_days),
+        (*BUSY, Refusal("ResourceNotFoundException")), within=minutes(2))
+
+
+def remove(run: Run, site: Site, name: str) -> None:
+    """Delete the group; Refused when it has not our tags."""
+    logs, group = run.at(site).logs, find(run, site, name)
+    if group is None:
+        return
+    if not is_ours(logs.list_tags_for_resource(resourceArn=group.arn)["tags"], run.settings.environment):
+        raise Refused(f"log group {name} in {site.region} does not belong to this stack",
+                      next_step="delete it by hand if nobody needs it, then the same command again")
+    with absent_is_fine():
+        run.retry(f"log group {name} can be deleted", lambda: logs.delete_log_group(logGroupName=name), BUSY[:1],
+                  within=minutes(2))
