@@ -1,29 +1,39 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test check lint bench clean help
+.DEFAULT_GOAL := help
 
-$(BIN)/drctl: setup.cfg pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
-	touch $@
+help: ## This list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
 
-$(BIN)/pytest: $(BIN)/drctl
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+$(VENV)/lab: setup.cfg pyproject.toml constraints.txt
+	@echo "installing drctl and its lab into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[lab]'
+	@touch $@
 
-demo: $(BIN)/drctl  ## Provision, status, live drill and teardown on the embedded lab.
-	$(BIN)/drctl lab demo
+$(VENV)/dev: $(VENV)/lab
+	@echo "installing what the tests need"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
 
-test: $(BIN)/pytest  ## The whole test suite.
-	$(BIN)/pytest -n 2
+demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded lab, to watch.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
 
-lint: $(BIN)/pytest
+test: $(VENV)/dev ## The whole test suite.
+	$(BIN)/pytest --numprocesses 2
+
+lint: $(VENV)/dev ## Style and types.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test  ## What CI runs.
+check: lint test ## What CI runs: style, types, architecture, tests.
 
-clean:
-	rm -rf $(VENV) .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+bench: $(VENV)/dev ## The figures the README promises, measured; make bench ARGS=--json for JSON.
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## Remove the environment, labs, runs and caches.
+	rm -rf $(VENV) .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,20 +18,20 @@ def drill(stack: Stack, source: Site) -> Runbook:
     return Runbook(
         "drill",
         lines=(
-            SteadyState(stack.global_cluster, stack.zone, stack.balancer.at(source), source, target),
+            SteadyState(stack.database.global_cluster, stack.front.zone, stack.front.balancer.at(source), source, target),
             WhileWriting(_move(stack, target), source, target),
             WhileWriting(_move(stack, source), target, source, prefix="back_"),
         ),
         put_back=(
-            Switchover(stack.global_cluster, source),
-            TurnDns(stack.switch, source),
+            Switchover(stack.database.global_cluster, source),
+            TurnDns(stack.front.switch, source),
         ))
 
 
 def _move(stack: Stack, to: Site) -> tuple[Action, ...]:
     return (
-        Switchover(stack.global_cluster, to),
-        TurnDns(stack.switch, to),
+        Switchover(stack.database.global_cluster, to),
+        TurnDns(stack.front.switch, to),
         ProveWrite(to),
-        ProveDns(stack.zone, stack.balancer.at(to), to),
+        ProveDns(stack.front.zone, stack.front.balancer.at(to), to),
     )

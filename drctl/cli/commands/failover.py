@@ -31,8 +31,8 @@ def command(config_path: Path | None, as_json: bool, yes: bool, drill: bool) -> 
 
     with opened("drill", settings) as session:
         stack = stack_of(settings)
-        refuse_without(session.run, stack.global_cluster)
-        source = active_site(session.run, stack.global_cluster) or settings.primary
+        refuse_without(session.run, stack.database.global_cluster)
+        source = active_site(session.run, stack.database.global_cluster) or settings.primary
         session.run.measure("mode", "live")
         session.run.measure("source", source.region)
         session.run.measure("target", settings.other(source).region)

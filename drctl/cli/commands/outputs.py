@@ -22,6 +22,6 @@ def command(config_path: Path | None, as_json: bool) -> None:
 
     with looking(settings) as run:
         stack = stack_of(settings)
-        refuse_without(run, stack.zone)
+        refuse_without(run, stack.front.zone)
         outputs = stack.outputs(run)
     emit(outputs, as_json=as_json, text=lambda: show_outputs(outputs, {}))

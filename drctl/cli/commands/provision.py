@@ -32,8 +32,9 @@ def command(config_path: Path | None, as_json: bool, yes: bool) -> None:
     with opened("provision", settings) as session:
         stack = stack_of(settings)
         identity(session.run)
-        active = active_site(session.run, stack.global_cluster) or settings.primary
+        active = active_site(session.run, stack.database.global_cluster) or settings.primary
         play(session.run, provision(stack, active))
         outputs = stack.outputs(session.run)
         session.run.measure("outputs", outputs)
+        session.run.measure("resources", stack.count_resources(session.run))
     emit(session.report, as_json=as_json, text=lambda: show_outputs(outputs, session.report))

@@ -23,7 +23,8 @@ def command(config_path: Path | None, as_json: bool) -> None:
 
     with looking(settings) as run:
         stack = stack_of(settings)
-        refuse_without(run, stack.global_cluster)
-        seen = whole_stack(run, stack.global_cluster, stack.zone, (stack.balancer.primary, stack.balancer.standby),
-                           stack.checks, stack.switch, stack.certificates)
+        refuse_without(run, stack.database.global_cluster)
+        seen = whole_stack(run, stack.database.global_cluster, stack.front.zone, stack.front.balancer.all,
+                           stack.front.checks, stack.front.switch,
+                           tuple(one for one in stack.front.certificate.all if one is not None))
     emit(seen, as_json=as_json, text=lambda: show_status(seen))

@@ -1,0 +1,289 @@
+"""The whole two-region stack on one page: which step feeds which. Making it calls nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from drctl.engine.run import Run
+from drctl.engine.step import Step, dependencies
+from drctl.settings import Settings, Site
+from drctl.steps import backup as backups
+from drctl.steps import event_forwarding, flow_logs, function, replication
+from drctl.steps.alarms import Alarms
+from drctl.steps.backup import Backup
+from drctl.steps.balancer import Balancer
+from drctl.steps.canary_queue import CanaryQueue
+from drctl.steps.certificate import Certificate
+from drctl.steps.dashboard import Dashboard
+from drctl.steps.data_bucket import DataBucket
+from drctl.steps.database_groups import DatabaseGroups
+from drctl.steps.database_instances import DatabaseInstances
+from drctl.steps.dead_letters import DeadLetters
+from drctl.steps.endpoints import Endpoints
+from drctl.steps.event_bus import EventBus
+from drctl.steps.event_forwarding import EventForwarding
+from drctl.steps.flow_logs import FlowLogs
+from drctl.steps.function import Function
+from drctl.steps.given_certificate import GivenCertificate
+from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.health_alarms import HealthAlarms
+from drctl.steps.health_checks import HealthChecks
+from drctl.steps.key import Key
+from drctl.steps.listeners import Listeners
+from drctl.steps.log_bucket import LogBucket
+from drctl.steps.nat import Nat
+from drctl.steps.network import Network
+from drctl.steps.parameters import Parameters
+from drctl.steps.peering import Peering
+from drctl.steps.peering_routes import PeeringRoutes
+from drctl.steps.primary_cluster import PrimaryCluster
+from drctl.steps.records import FailoverRecords
+from drctl.steps.replication import Replication
+from drctl.steps.role import Role
+from drctl.steps.route_tables import RouteTables
+from drctl.steps.secret import DatabaseSecret
+from drctl.steps.security_groups import SecurityGroups
+from drctl.steps.standby_cluster import StandbyCluster
+from drctl.steps.subnets import Subnets
+from drctl.steps.switch_bucket import SwitchBucket
+from drctl.steps.topic import Topic
+from drctl.steps.waf import Waf
+from drctl.steps.zone import Zone
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Both(Generic[T]):
+    """The same thing in both regions."""
+
+    primary: T
+    standby: T
+
+    def at(self, site: Site) -> T:
+        """The one in a region."""
+        return self.primary if site.role == "primary" else self.standby
+
+    def beside(self, site: Site) -> T:
+        """The one in the other region."""
+        return self.standby if site.role == "primary" else self.primary
+
+    @property
+    def all(self) -> tuple[T, T]:
+        """Primary first."""
+        return (self.primary, self.standby)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What everything else in a region stands on."""
+
+    key: Key
+    network: Network
+    subnets: Subnets
+    tables: RouteTables
+    groups: SecurityGroups
+    egress: tuple[Step[Any], ...]
+    flow_logs: FlowLogs
+
+
+@dataclass(frozen=True)
+class Database:
+    """The global database with a cluster and its instances in each region."""
+
+    secret: DatabaseSecret
+    global_cluster: GlobalCluster
+    cluster: Both[PrimaryCluster | StandbyCluster]
+    instances: Both[DatabaseInstances]
+
+
+@dataclass(frozen=True)
+class Wires:
+    """What carries data and events between the regions."""
+
+    data: Both[DataBucket]
+    replication: Both[Replication]
+    bus: Both[EventBus]
+    dead_letters: Both[DeadLetters]
+    forwarding: Both[EventForwarding]
+    canaries: Both[CanaryQueue]
+
+
+@dataclass(frozen=True)
+class Front:
+    """What users reach: name, balancers, listeners, health checks and the switch."""
+
+    zone: Zone
+    certificate: Both[Certificate | GivenCertificate | None]
+    balancer: Both[Balancer]
+    listeners: Both[Listeners]
+    switch: SwitchBucket
+    checks: HealthChecks
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Every step of the stack, and the parts that runbooks speak of."""
+
+    settings: Settings
+    steps: tuple[Step[Any], ...]
+    ground: Both[Ground]
+    database: Database
+    wires: Wires
+    front: Front
+    app: Both[Function]
+    probe: Both[Function]
+    peering: Peering
+    dashboard: Dashboard
+
+    def outputs(self, run: Run) -> dict[str, Any]:
+        """The endpoints and identifiers a user needs, as AWS shows them."""
+        scheme = "http" if self.settings.tls.mode == "off" else "https"
+        return {
+            "app_url": f"{scheme}://{self.settings.dns.name}",
+            "standby_url": f"{scheme}://{run.output(self.front.balancer.standby).dns_name}",
+            "primary_url": f"{scheme}://{run.output(self.front.balancer.primary).dns_name}",
+            "name_servers": list(run.output(self.front.zone).name_servers),
+            "active_region": run.output(self.database.global_cluster).writer,
+            "global_cluster_id": run.output(self.database.global_cluster).id,
+            "primary_bucket": run.output(self.wires.data.primary).name,
+            "standby_bucket": run.output(self.wires.data.standby).name,
+            "peering_id": run.output(self.peering).id,
+            "dashboard_url": run.output(self.dashboard).url,
+        }
+
+    def count_resources(self, run: Run) -> int:
+        """How many AWS resources stand."""
+        return sum(len(list(step.resources(run.output(step)))) for step in self.steps)
+
+
+def both(settings: Settings, make: Callable[[Site], T]) -> Both[T]:
+    """Make one in each region."""
+    return Both(make(settings.primary), make(settings.standby))
+
+
+def stack_of(settings: Settings) -> Stack:
+    """The stack that `settings` describe."""
+    primary, standby = settings.sites
+    ground = both(settings, partial(_ground, settings))
+    peering = Peering(primary, ground.primary.network, ground.standby.network, standby)
+    database = _database(settings, ground)
+    wires = _wires(settings, ground)
+    app = both(settings, lambda site: _function(site, "app", ground.at(site), database))
+    probe = both(settings, lambda site: _function(site, "probe", ground.at(site), database))
+    front = _front(settings, ground, app)
+    dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all),
+                          wires.replication.all, wires.dead_letters.all, front.checks)
+    leaves: list[Step[Any]] = [
+        dashboard, FailoverRecords(primary, front.zone, front.checks, *front.balancer.all),
+        *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
+        *(ground.at(site).flow_logs for site in settings.sites),
+        *(PeeringRoutes(site, ground.at(site).tables, peering, settings.other(site)) for site in settings.sites),
+        *(Waf(site, front.balancer.at(site), ground.at(site).key) for site in settings.sites),
+        *(Parameters(site, database.cluster.at(site), database.secret, wires.data.at(site), wires.bus.at(site))
+          for site in settings.sites),
+        *_alarms(settings, ground, database, wires, front, app, probe),
+        *([_backup(settings, ground, database)] if settings.backup.enabled else []),
+    ]
+    return Stack(settings, with_needs(leaves), ground, database, wires, front, app, probe, peering, dashboard)
+
+
+def with_needs(leaves: Iterable[Step[Any]]) -> tuple[Step[Any], ...]:
+    """The leaves and everything they stand on, each once, what is needed first."""
+    found: dict[Step[Any], None] = {}
+
+    def visit(step: Step[Any]) -> None:
+        if step not in found:
+            for need in dependencies(step):
+                visit(need)
+            found[step] = None
+
+    for leaf in leaves:
+        visit(leaf)
+    return tuple(found)
+
+
+def _ground(settings: Settings, site: Site) -> Ground:
+    key, network = Key(site), Network(site)
+    subnets = Subnets(site, network)
+    tables = RouteTables(site, network, subnets)
+    groups = SecurityGroups(site, network)
+    egress: tuple[Step[Any], ...] = (Endpoints(site, network, subnets, tables, groups),)
+    if settings.network.egress != "endpoints":
+        egress += (Nat(site, network, subnets, tables),)
+    role = Role(site, "flow-logs", "vpc-flow-logs", partial(flow_logs.policy, site=site))
+    return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role))
+
+
+def _database(settings: Settings, ground: Both[Ground]) -> Database:
+    primary, standby = settings.sites
+    here, there = ground.all
+    secret = DatabaseSecret(primary, here.key, there.key)
+    global_cluster = GlobalCluster(primary)
+    groups = both(settings, lambda site: DatabaseGroups(site, ground.at(site).subnets))
+    first = PrimaryCluster(primary, global_cluster, groups.primary, here.groups, here.key, secret)
+    writer = DatabaseInstances(primary, first, global_cluster, here.key)
+    second = StandbyCluster(standby, global_cluster, first, writer, groups.standby, there.groups, there.key)
+    reader = DatabaseInstances(standby, second, global_cluster, there.key)
+    return Database(secret, global_cluster, Both(first, second), Both(writer, reader))
+
+
+def _function(site: Site, label: str, ground: Ground, database: Database) -> Function:
+    needs = (ground.key, database.secret)
+    role = Role(site, label, "lambda", partial(function.policy, site=site, label=label, key=ground.key,
+                                               secret=database.secret), needs)
+    return Function(site, label, ground.subnets, ground.groups, ground.key, role, database.secret,
+                    database.cluster.at(site), ground.egress)
+
+
+def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
+    data = both(settings, lambda site: DataBucket(site, ground.at(site).key))
+    bus = both(settings, lambda site: EventBus(site, settings.other(site)))
+    dead_letters = both(settings, lambda site: DeadLetters(site, ground.at(site).key))
+
+    def replicate(site: Site) -> Replication:
+        keys = (ground.at(site).key, ground.beside(site).key)
+        role = Role(site, "replication", "s3", partial(
+            replication.policy, site=site, source_key=keys[0], target_key=keys[1]), keys)
+        return Replication(site, data.at(site), data.beside(site), *keys, role)
+
+    def forward(site: Site) -> EventForwarding:
+        role = Role(site, "forwarding", "events", partial(event_forwarding.policy, site=site))
+        return EventForwarding(site, bus.at(site), bus.beside(site), role, dead_letters.at(site))
+
+    return Wires(data, both(settings, replicate), bus, dead_letters, both(settings, forward),
+                 both(settings, lambda site: CanaryQueue(site, ground.at(site).key, bus.at(site))))
+
+
+def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Front:
+    primary, standby = settings.sites
+    zone = Zone(primary)
+    make: dict[str, Callable[[Site], Certificate | GivenCertificate | None]] = {
+        "acm": lambda site: Certificate(site, zone), "given": GivenCertificate, "off": lambda _: None}
+    certificate = both(settings, make[settings.tls.mode])
+    balancer = both(settings, lambda site: Balancer(
+        site, ground.at(site).network, ground.at(site).subnets, ground.at(site).groups, LogBucket(site)))
+    listeners = both(settings, lambda site: Listeners(site, balancer.at(site), app.at(site), certificate.at(site)))
+    switch = SwitchBucket(standby)
+    checks = HealthChecks(primary, *balancer.all, *listeners.all, switch)
+    return Front(zone, certificate, balancer, listeners, switch, checks)
+
+
+def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires: Wires, front: Front,
+            app: Both[Function], probe: Both[Function]) -> Iterable[Step[Any]]:
+    for site in settings.sites:
+        topic = Topic(site, ground.at(site).key)
+        yield Alarms(site, topic, front.balancer.at(site), front.listeners.at(site), database.cluster.at(site),
+                     app.at(site), probe.at(site), wires.dead_letters.at(site), wires.replication.at(site),
+                     front.certificate.at(site))
+        if site.region == "us-east-1":  # Route 53's metrics exist there only (Route 53 Developer Guide, monitoring)
+            yield HealthAlarms(site, topic, front.checks)
+
+
+def _backup(settings: Settings, ground: Both[Ground], database: Database) -> Backup:
+    site, keys = settings.primary, (ground.primary.key, ground.standby.key)
+    role = Role(site, "backup", "backup", partial(backups.policy, site=site, key=keys[0], other_key=keys[1]), keys)
+    return Backup(site, *keys, role, database.cluster.primary)

@@ -1,0 +1,142 @@
+"""`make bench`: the figures drctl promises, measured on the lab by whole processes; a table, and JSON with --json.
+
+Calls are counted at the lab, not by drctl. Times are this machine's; AWS seconds are the lab's and simulated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from drctl.configuration import load, packaged_lab
+from drctl.engine.critical_path import critical_path
+from drctl.engine.journal import read
+from drctl.stack import stack_of
+
+DRCTL = str(Path(sys.executable).parent / "drctl")
+#: Slow enough that the machine's own speed weighs little, fast enough to end: a build takes about a minute and a half.
+SPEED = 20
+PAIRS = 15
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row: what was measured, what is promised, and whether it holds."""
+
+    name: str
+    measured: float | None
+    promised: float
+    unit: str
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.measured is not None and self.measured <= self.promised
+
+
+@contextmanager
+def home() -> Iterator[dict[str, str]]:
+    """An environment with a home of its own; its lab is ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "DRCTL_HOME": folder}
+        drctl(environment, "lab", "up", "--speed", str(SPEED))
+        try:
+            yield environment
+        finally:
+            drctl(environment, "lab", "down")
+
+
+def drctl(environment: dict[str, str], *arguments: str) -> str:
+    return subprocess.run([DRCTL, *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def lab_calls(environment: dict[str, str]) -> dict[str, Any]:
+    state = json.loads((Path(environment["DRCTL_HOME"]) / "lab.json").read_text())
+    with urllib.request.urlopen(f"{state['endpoint']}/drctl-lab/calls") as reply:  # noqa: S310  # loopback only
+        told: dict[str, Any] = json.load(reply)
+        return told
+
+
+def start_up() -> Iterator[Figure]:
+    """`drctl --help` and an argument error against `aws --version`, in turn."""
+    aws = shutil.which("aws")
+    if aws is None:
+        yield Figure("start of drctl --help against aws --version", None, 0.5, "ratio", "the AWS CLI is not installed")
+        return
+    for name, arguments in (("drctl --help", ["--help"]), ("an argument error", ["provision", "--wrong"])):
+        ratios = [wall([DRCTL, *arguments]) / wall([aws, "--version"]) for _ in range(PAIRS)]
+        yield Figure(f"start of {name} against aws --version", round(statistics.median(ratios), 3), 0.5, "ratio",
+                     f"median of {PAIRS} pairs, in turn")
+
+
+def wall(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=False, capture_output=True)
+    return time.perf_counter() - began
+
+
+def build(environment: dict[str, str]) -> Iterator[Figure]:
+    """A first and a second provision."""
+    settings = load(packaged_lab())
+    path = critical_path(stack_of(settings).steps)
+    first = json.loads(drctl(environment, "provision", "--json"))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    took = next(action["aws_seconds"] for action in first["actions"] if action["action"].startswith("build"))
+    yield Figure("build against its critical path", round(took / path.seconds, 3), 1.10, "ratio",
+                 f"{took:.0f} s of AWS time, critical path {path.seconds:.0f} s, simulated")
+    yield Figure("peak memory of provision", round(peak), 300, "MiB", "largest single process")
+    before = lab_calls(environment)
+    second = json.loads(drctl(environment, "provision", "--json"))
+    after = lab_calls(environment)
+    yield Figure("changes of a second provision", after["mutating"] - before["mutating"], 0, "calls",
+                 "counted at the lab")
+    calls, resources = after["total"] - before["total"], second["resources"]
+    yield Figure("calls of a second provision", round(calls / resources, 3), 1.5, "calls a resource",
+                 f"{calls} calls, {resources} resources, counted at the lab")
+
+
+def to_the_switchover(environment: dict[str, str]) -> Iterator[Figure]:
+    """From the start of the process to the switchover call leaving; the median of three drills."""
+    seconds, counts = [], []
+    for _ in range(3):
+        began = time.time()
+        report = json.loads(drctl(environment, "failover", "--drill", "--yes", "--json"))
+        calls = [record for record in read(Path(environment["DRCTL_HOME"]) / "runs" / report["run"] / "journal.jsonl")
+                 if record["event"] == "call"]
+        index = next(n for n, record in enumerate(calls) if record["operation"] == "SwitchoverGlobalCluster")
+        seconds.append(calls[index]["at"] - began)
+        counts.append(index)
+    yield Figure("start of failover --drill to the switchover call", round(statistics.median(seconds), 2), 1.5, "s",
+                 "process start included, median of 3")
+    yield Figure("calls before the switchover call", max(counts), 12, "calls", "most of 3")
+
+
+def main() -> int:
+    figures = list(start_up())
+    with home() as environment:
+        figures += [*build(environment), *to_the_switchover(environment)]
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps([{**asdict(figure), "holds": figure.holds} for figure in figures], indent=2) + "\n")
+    else:
+        for figure in figures:
+            mark = "ok  " if figure.holds else "MISS"
+            sys.stdout.write(f"{mark} {figure.name:52} {figure.measured!s:>8} of {figure.promised:g} {figure.unit:18}"
+                             f" {figure.note}\n")
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
