@@ -6,11 +6,19 @@ from moto.moto_api._internal import moto_api_backend
 
 from drctl.lab import (
     aurora,
+    backup_gaps,  # noqa: F401  # importing installs its rules
+    compute,
     database_groups,  # noqa: F401  # importing installs its rules
+    balancing,  # noqa: F401  # importing installs its rules
+    certificates,  # noqa: F401  # importing installs its rules
     checks,  # noqa: F401  # importing installs its rules
+    firewall,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
+    health,
+    health_metrics,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
+    logs_gaps,  # noqa: F401  # importing installs its operations
     network,  # noqa: F401  # importing installs its rules
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
@@ -20,16 +28,21 @@ from drctl.lab import (
     s3_gaps,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules
+    wafv2_gaps,  # noqa: F401  # importing installs its rules
 )
 from drctl.lab.clock import CLOCK
 
 
 def stop() -> None:
     """End every process that an extension has started."""
+    compute.stop()
+    health.WATCH.stop()
 
 
 def reset() -> None:
     """Empty the lab: moto's backends, what is due, and what extensions keep beside them."""
     CLOCK.forget_all()
+    compute.stop()
     moto_api_backend.reset()
     aurora.reset()
+    health.reset()

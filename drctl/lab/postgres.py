@@ -6,7 +6,7 @@ A stand-in, and only that: one process a region, no shared storage, streaming re
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from drctl.lab.postgres_server import Home, Login, PostgresFailed, Server, until
 from drctl.lab.wire import Wire
@@ -15,11 +15,11 @@ from drctl.lab.wire import Wire
 class ReplicatedDatabase:
     """Servers by label: `writer` is one of them, `lost` are those that a failover left behind.
 
-    `delay_s` is the way between any two of them, one way; it makes lag and loss real.
+    `delay` tells the seconds of the way between any two of them, one way; it makes lag and loss real.
     """
 
-    def __init__(self, home: Home, *, delay_s: float = 0.0) -> None:
-        self.home, self.delay_s = home, delay_s
+    def __init__(self, home: Home, *, delay: Callable[[], float] = float) -> None:
+        self.home, self.delay = home, delay
         self.servers: dict[str, Server] = {}
         self.wires: dict[str, Wire] = {}
         self.writer = ""
@@ -89,7 +89,7 @@ class ReplicatedDatabase:
     def detach(self, label: str) -> ReplicatedDatabase:
         """A follower becomes a database of its own."""
         with self.lock:
-            alone = ReplicatedDatabase(self.home, delay_s=self.delay_s)
+            alone = ReplicatedDatabase(self.home, delay=self.delay)
             alone.servers[label], alone.writer = self.servers.pop(label), label
             alone.servers[label].promote()
             self.lost.discard(label)
@@ -133,7 +133,7 @@ class ReplicatedDatabase:
         """The port through which `label` follows the writer."""
         target = self.servers[self.writer].admin_port
         if label not in self.wires:
-            self.wires[label] = Wire(target, self.delay_s)
+            self.wires[label] = Wire(target, self.delay)
         wire = self.wires[label]
         if wire.target != target:
             wire.target = target

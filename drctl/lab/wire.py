@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 #: What a PostgreSQL client sends before TLS (PostgreSQL documentation, "Message Formats", SSLRequest).
@@ -16,13 +17,13 @@ SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 class Wire:
-    """Listens on `port`, passes everything on to `target` (a loopback port that may change), `delay_s` late each way.
+    """Listens on `port`, passes everything on to `target` (a loopback port that may change), late by `delay` seconds.
 
     With `tls` it speaks TLS to clients as PostgreSQL does: for builds of PostgreSQL that cannot.
     """
 
-    def __init__(self, target: int, delay_s: float = 0.0, tls: ssl.SSLContext | None = None) -> None:
-        self.target, self.delay_s = target, delay_s
+    def __init__(self, target: int, delay: Callable[[], float] = float, tls: ssl.SSLContext | None = None) -> None:
+        self.target, self._delay = target, delay
         self._tls = tls
         self._cut = False
         self._open: set[socket.socket] = set()
@@ -107,7 +108,7 @@ class Wire:
                 chunk = end.recv(65536)
                 if not chunk:
                     return
-                held.append((time.monotonic() + self.delay_s, other[end], chunk))
+                held.append((time.monotonic() + self._delay(), other[end], chunk))
             while held and held[0][0] <= time.monotonic():
                 _, end, chunk = held.popleft()
                 end.sendall(chunk)

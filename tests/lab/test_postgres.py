@@ -86,7 +86,7 @@ def test_a_detached_follower_writes_on_its_own(pair: ReplicatedDatabase) -> None
 
 
 def test_a_long_wire_delays(home: Home) -> None:
-    with_delay = ReplicatedDatabase(home, delay_s=0.05)
+    with_delay = ReplicatedDatabase(home, delay=lambda: 0.05)
     with_delay.start("near", LOGIN)
     with_delay.add("far")
     with_delay.servers["near"].ask("CREATE TABLE beats (n int)")

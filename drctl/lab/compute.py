@@ -1,0 +1,129 @@
+"""Lambda's data plane: an invocation runs the code that is deployed, with the configuration that is deployed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+from moto.awslambda.models import LambdaFunction
+from moto.awslambda.responses import LambdaResponse
+from moto.awslambda.utils import get_backend
+from moto.awslambda_simple.models import LambdaSimpleBackend
+
+from drctl.errors import DrctlError
+from drctl.lab.databases import DATABASES
+from drctl.lab.execution import Deployed, Fleet, Outcome
+from drctl.lab.functions import ResourceConflict
+from drctl.lab.rules import rule
+from drctl.settings import LAB_ACCOUNT
+
+log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_fleet: list[Fleet] = []
+
+
+def invoke(region: str, function_name: str, payload: bytes, qualifier: str | None = None) -> bytes:
+    """The answer of a function (name, ARN, either with a qualifier), also when it is an error's description.
+
+    Raises moto's UnknownFunctionException, and ResourceConflict while the function is Pending.
+    """
+    return run(get_backend(LAB_ACCOUNT, region).get_function(function_name, qualifier), payload).payload
+
+
+def run(function: LambdaFunction, payload: bytes) -> Outcome:
+    """One invocation of a deployed version; raises ResourceConflict while it is Pending."""
+    if function.state != "Active":
+        raise ResourceConflict("The operation cannot be performed at this time. The function is currently in the "
+                               f"following state: {function.state}")
+    deployed = deployed_as(function)
+    outcome = fleet().run(deployed, payload, _port_of, _trust(function))
+    _log(function, outcome)
+    return outcome
+
+
+def _trust(function: LambdaFunction) -> dict[str, str]:
+    """What Lambda's managed runtimes carry for Amazon RDS, the lab gives for its own databases."""
+    if "DATABASE_HOST" not in function.environment_vars:
+        return {}
+    try:
+        return {"DATABASE_CA_BUNDLE": DATABASES.ca_bundle}
+    except DrctlError as error:
+        log.warning("functions run without a database: %s", error)
+        return {}
+
+
+def _port_of(host: str) -> int | None:
+    """Port of the database behind a name; a database that cannot be started is one that does not answer."""
+    try:
+        return DATABASES.port_of(host)
+    except Exception:
+        log.exception("no database behind %s", host)
+        return None
+
+
+def deployed_as(function: LambdaFunction) -> Deployed:
+    """Code and configuration of one version as moto holds them."""
+    return Deployed(function.region, function.function_name, str(function.version), function.function_arn,
+                    str(function.handler), float(function.timeout), int(function.memory_size),
+                    tuple(sorted(function.environment_vars.items())), function.code_bytes, function.code_sha_256)
+
+
+def fleet() -> Fleet:
+    """The environments of this lab process; made at first need."""
+    with _lock:
+        if not _fleet:
+            _fleet.append(Fleet(f"http://127.0.0.1:{os.environ['MOTO_PORT']}"))
+        return _fleet[0]
+
+
+def stop() -> None:
+    """End every function's process and every database (the lab goes down, or is emptied)."""
+    with _lock:
+        ending = list(_fleet)
+        _fleet.clear()
+    for one in ending:
+        one.stop()
+    DATABASES.stop()
+
+
+def _log(function: LambdaFunction, outcome: Outcome) -> None:
+    """The function's log group gets the lines, as Lambda writes them; the group is made if nobody did."""
+    function.logs_backend.ensure_log_group(function.logs_group_name)
+    function.save_logs(outcome.log)
+
+
+@rule("invoke-runs-the-code", LambdaSimpleBackend, "invoke")
+def invoke_runs_the_code(_: Any, self: LambdaSimpleBackend, function_name: str, qualifier: str | None,
+                         body: Any, headers: Any, response_headers: Any) -> bytes | None:
+    """An invocation runs the deployed package: its answer, or an error's description with X-Amz-Function-Error.
+
+    A function that is Pending answers ResourceConflictException; an asynchronous invocation answers at once.
+    Source: Lambda API Reference, Invoke; Lambda Developer Guide, Lambda function states.
+    """
+    function = self.get_function(function_name, qualifier)
+    kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
+    payload = body.encode() if isinstance(body, str) else body or b"{}"
+    response_headers["X-Amz-Executed-Version"] = str(function.version)
+    if kind == "DryRun":
+        return b""
+    if kind == "Event":
+        threading.Thread(target=run, args=(function, payload), name="asynchronous-invocation", daemon=True).start()
+        return b""
+    outcome = run(function, payload)
+    if outcome.failed:
+        response_headers["x-amz-function-error"] = "Unhandled"
+    response_headers["x-amz-log-result"] = outcome.log_result
+    return outcome.payload
+
+
+@rule("invoke-qualifier", LambdaResponse, "invoke")
+def invoke_qualifier(proceed: Any, self: LambdaResponse) -> Any:
+    """An invocation with a qualifier runs that version or the alias' version (moto looks for it under another name).
+
+    Source: Lambda API Reference, Invoke.
+    """
+    if qualifier := self._get_param("Qualifier"):
+        self.querystring["qualifier"] = [qualifier]
+    return proceed()

@@ -1,0 +1,172 @@
+"""Which PostgreSQL server stands behind which simulated Aurora cluster; started at first need, in their roles."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+from moto.rds.models import DBCluster, rds_backends
+
+from drctl.lab import aurora, aurora_metrics, aurora_store
+from drctl.lab.clock import CLOCK
+from drctl.lab.postgres import ReplicatedDatabase, change_password
+from drctl.lab.postgres_server import Home, Login, Server
+from drctl.settings import LAB_ACCOUNT
+
+#: Real seconds that the way between two regions takes at most, however large the lag is set.
+LONGEST_WAY_S = 5.0
+
+
+def way_s() -> float:
+    """Real seconds between two regions: the simulated replication lag, at the lab's speed."""
+    return min(LONGEST_WAY_S, aurora_metrics.LAG_MS / 1000 / CLOCK.speed)
+
+
+@dataclass
+class Known:
+    """Servers of one global database (or lone cluster), by the resource id of the cluster each stands for."""
+
+    database: ReplicatedDatabase
+    login: Login
+
+
+class Databases:
+    """The databases of one lab."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._home: Home | None = None
+        self._known: list[Known] = []
+
+    @property
+    def home(self) -> Home:
+        """Where the servers live; made at first need."""
+        with self._lock:
+            if self._home is None:
+                self._home = Home()
+            return self._home
+
+    @property
+    def ca_bundle(self) -> str:
+        """What functions trust."""
+        return str(self.home.authority.bundle)
+
+    def port_of(self, host: str) -> int | None:
+        """The loopback port behind a simulated database host name; None while nothing answers there."""
+        found = aurora.endpoint_role(host)
+        if found is None or found[1] is None:
+            return None
+        cluster = aurora_store.cluster_of(_arn(found[0], found[2]))
+        return self._server(cluster).port if cluster is not None else None
+
+    def change_roles(self, kind: str, global_id: str, old_arn: str, new_arn: str) -> None:
+        """What `aurora.ON_ROLE_CHANGE` calls: the servers change places as the clusters did."""
+        old, new = aurora_store.cluster_of(old_arn), aurora_store.cluster_of(new_arn)
+        if old is None or new is None or (known := self._of(label(old))) is None:
+            return  # no server was ever needed: the first one will start in its new role
+        with self._lock:
+            if label(new) not in known.database.servers:
+                known.database.add(label(new), hosts(new))
+            if kind == "switchover":
+                known.database.switchover(label(new))
+            else:
+                known.database.failover(label(new))
+
+    def detach(self, global_id: str, arn: str) -> None:
+        """What `aurora.ON_DETACH` calls: a secondary takes writes of its own."""
+        cluster = aurora_store.cluster_of(arn)
+        if cluster is None or (known := self._of(label(cluster))) is None or known.database.writer == label(cluster):
+            return
+        with self._lock:
+            self._known.append(Known(known.database.detach(label(cluster)), known.login))
+
+    def stop(self) -> None:
+        """End every server and forget it."""
+        with self._lock:
+            for known in self._known:
+                known.database.stop()
+            self._known.clear()
+            if self._home is not None:
+                self._home.close()
+                self._home = None
+
+    def _of(self, name: str) -> Known | None:
+        with self._lock:
+            return next((known for known in self._known if name in known.database.servers), None)
+
+    def _server(self, cluster: DBCluster) -> Server:
+        with self._lock:
+            self._forget_deleted()
+            members = _members(cluster)
+            known = next(filter(None, (self._of(label(member)) for member in members)), None) or self._start(members)
+            for member in members:
+                if label(member) not in known.database.servers:
+                    known.database.add(label(member), hosts(member))
+            if label(cluster) in known.database.lost:
+                known.database.rejoin(label(cluster))
+            self._keep_password(known, members)
+            return known.database.servers[label(cluster)]
+
+    def _start(self, members: list[DBCluster]) -> Known:
+        writer = next((member for member in members if aurora_store.is_writer(member)), members[0])
+        login = _login(members)
+        known = Known(ReplicatedDatabase(self.home, delay=way_s), login)
+        known.database.start(label(writer), login, hosts(writer))
+        self._known.append(known)
+        return known
+
+    def _keep_password(self, known: Known, members: list[DBCluster]) -> None:
+        """ModifyDBCluster may have set another master password."""
+        wanted = _login(members)
+        if wanted.password and wanted.password != known.login.password:
+            known.login = replace(known.login, password=wanted.password)
+            change_password(known.database.servers[known.database.writer], known.login)
+
+    def _forget_deleted(self) -> None:
+        """A cluster that is deleted takes its data along."""
+        there = {label(cluster) for region in rds_backends[LAB_ACCOUNT].values()
+                 for cluster in region.clusters.values()}
+        for known in list(self._known):
+            for name in [name for name in known.database.servers if name not in there]:
+                if name == known.database.writer:
+                    known.database.stop()
+                    self._known.remove(known)
+                    break
+                known.database.remove(name)
+
+
+def label(cluster: DBCluster) -> str:
+    """A name of the cluster that a later cluster of the same identifier does not have."""
+    return f"{cluster.region}-{cluster.db_cluster_resource_id}".lower()
+
+
+def hosts(cluster: DBCluster) -> tuple[str, ...]:
+    """The names under which clients reach the cluster: what its certificate is for."""
+    names = [cluster.endpoint, cluster.reader_endpoint]
+    return tuple(name for name in names if name)
+
+
+def _arn(region: str, cluster_id: str) -> str:
+    return f"arn:aws:rds:{region}:{LAB_ACCOUNT}:cluster:{cluster_id}"
+
+
+def _members(cluster: DBCluster) -> list[DBCluster]:
+    """The clusters of the same global database, this one alone if it is in none."""
+    known = aurora_store.of_cluster(cluster.arn)
+    found = [aurora_store.cluster_of(member.arn) for member in known.members] if known else []
+    return [member for member in found if member is not None] or [cluster]
+
+
+def _login(members: list[DBCluster]) -> Login:
+    """Master user, password and database as the cluster was created with; a secondary was created with none."""
+    # moto keeps the password in this attribute and gives it out through none.
+    named: Any = next((member for member in members if getattr(member, "_master_user_password", "")), members[0])
+    return Login(named.master_username or "postgres", getattr(named, "_master_user_password", "") or "",
+                 named.database_name or "postgres")
+
+
+#: The databases of this lab process.
+DATABASES = Databases()
+aurora.ON_ROLE_CHANGE.append(DATABASES.change_roles)
+aurora.ON_DETACH.append(DATABASES.detach)

@@ -1,0 +1,229 @@
+"""Execution environments of the simulated Lambda: processes that are started cold, kept warm and ended."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drctl.lab import function_worker, postgres_watch
+
+#: How many invocations of one function run at a time; more wait.
+CONCURRENCY = 4
+#: Bytes of log that an answer carries (Lambda API Reference, Invoke, LogResult: the last 4 KB).
+LOG_TAIL = 4096
+#: Port of the database behind a host name, None when the name resolves to nothing.
+Resolve = Callable[[str], int | None]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One version of a function as it is deployed; another configuration is another environment."""
+
+    region: str
+    name: str
+    version: str
+    arn: str
+    entry_point: str
+    timeout_s: float
+    memory_mb: int
+    environment: tuple[tuple[str, str], ...] = field(repr=False)
+    code: bytes = field(repr=False, compare=False)
+    sha256: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What stays the same when it is deployed anew."""
+        return self.region, self.name, self.version
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to an invocation; `failed` is Lambda's FunctionError Unhandled."""
+
+    payload: bytes
+    failed: bool
+    log: str
+
+    @property
+    def log_result(self) -> str:
+        """The end of the log, as the X-Amz-Log-Result header carries it."""
+        return base64.b64encode(self.log.encode()[-LOG_TAIL:]).decode()
+
+
+class Worker:
+    """One environment: a process that answers one invocation at a time."""
+
+    def __init__(self, function: Deployed, folder: Path, environment: Mapping[str, str]) -> None:
+        self.function = function
+        self._said: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", function_worker.__file__, str(folder), function.entry_point], cwd=folder,
+            env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=True)
+        threading.Thread(target=self._listen, name=f"function-{function.name}", daemon=True).start()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can be asked again."""
+        return self._process.poll() is None
+
+    def invoke(self, event: Any, request_id: str, resolve: Resolve) -> tuple[dict[str, Any], str]:
+        """The worker's last message and the log; a time-out or a crash is a failure, and the end of the worker."""
+        end = time.monotonic() + self.function.timeout_s
+        log: list[str] = []
+        self._tell({"event": event, "request_id": request_id, "deadline": time.time() + self.function.timeout_s})
+        while True:
+            try:
+                said = self._said.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                self.stop()
+                text = f"Error: Task timed out after {self.function.timeout_s:.2f} seconds"
+                return _failure("Sandbox.Timedout", text, request_id), "".join(log)
+            if said is None:
+                self.stop()
+                text = f"Error: Runtime exited with error: exit status {self._process.returncode}"
+                return _failure("Runtime.ExitError", text, request_id), "".join(log)
+            if "log" in said:
+                log.append(said["log"])
+            elif "resolve" in said:
+                # The lab may have to start a database first, which AWS has running: not the function's time.
+                begun = time.monotonic()
+                self._tell({"port": resolve(said["resolve"])})
+                end += time.monotonic() - begun
+            else:
+                return said, "".join(log)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                return
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            # It has ended: the listener says so, with the exit status.
+            return
+
+    def _listen(self) -> None:
+        if self._process.stdout is not None:
+            with self._process.stdout as lines:
+                for line in lines:
+                    self._said.put(json.loads(line))
+        self._process.wait()
+        self._said.put(None)
+
+
+def _failure(kind: str, text: str, request_id: str) -> dict[str, Any]:
+    return {"failure": {"errorType": kind, "errorMessage": f"RequestId: {request_id} {text}"}}
+
+
+class Fleet:
+    """Every environment of the lab, and the unpacked packages they run from."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._root = Path(tempfile.mkdtemp(prefix="drctl-functions-")).resolve()
+        # The same watcher as the databases': it removes the folder once the lab is gone.
+        self._watch = subprocess.Popen([sys.executable, "-I", "-S", postgres_watch.__file__, str(self._root)],
+                                       stdin=subprocess.PIPE, start_new_session=True)
+        self._lock = threading.Lock()
+        self._idle: list[Worker] = []
+        self._all: list[Worker] = []
+        self._slots: dict[tuple[str, str, str], threading.Semaphore] = {}
+
+    def run(self, function: Deployed, payload: bytes, resolve: Resolve, extra: Mapping[str, str]) -> Outcome:
+        """Invoke the function in a warm environment if there is one, else in a new one."""
+        request_id, begun = str(uuid.uuid4()), time.monotonic()
+        with self._lock:
+            slot = self._slots.setdefault(function.place, threading.Semaphore(CONCURRENCY))
+        with slot:
+            worker = self._take(function, extra)
+            said, log = worker.invoke(json.loads(payload or b"{}"), request_id, resolve)
+            if worker.is_up:
+                with self._lock:
+                    self._idle.append(worker)
+        ms = (time.monotonic() - begun) * 1000
+        whole = (f"START RequestId: {request_id} Version: {function.version}\n{log}END RequestId: {request_id}\n"
+                 f"REPORT RequestId: {request_id}\tDuration: {ms:.2f} ms\tBilled Duration: {ms + 1:.0f} ms\t"
+                 f"Memory Size: {function.memory_mb} MB\n")
+        if "failure" in said:
+            return Outcome(json.dumps(said["failure"]).encode(), True, whole)
+        return Outcome(said["result"].encode(), False, whole)
+
+    def stop(self) -> None:
+        """End every environment and remove the packages."""
+        with self._lock:
+            workers, self._all, self._idle = self._all, [], []
+        for worker in workers:
+            worker.stop()
+        if self._watch.stdin is not None:
+            self._watch.stdin.close()
+        self._watch.wait()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _take(self, function: Deployed, extra: Mapping[str, str]) -> Worker:
+        with self._lock:
+            mine = [worker for worker in self._idle if worker.function.place == function.place]
+            self._idle = [worker for worker in self._idle if worker.function.place != function.place]
+            warm = [worker for worker in mine if worker.function == function and worker.is_up]
+            self._idle += warm[1:]
+            self._all = [worker for worker in self._all if worker.is_up]
+        for worker in mine:
+            if worker not in warm:
+                worker.stop()
+        if warm:
+            return warm[0]
+        worker = Worker(function, self._unpacked(function), self._environment(function, extra))
+        with self._lock:
+            self._all.append(worker)
+        return worker
+
+    def _unpacked(self, function: Deployed) -> Path:
+        folder = self._root / hashlib.sha256(function.code).hexdigest()[:24]
+        with self._lock:
+            if not folder.exists():
+                fresh = folder.with_suffix(".new")
+                with zipfile.ZipFile(io.BytesIO(function.code)) as package:
+                    package.extractall(fresh)
+                fresh.rename(folder)
+        return folder
+
+    def _environment(self, function: Deployed, extra: Mapping[str, str]) -> dict[str, str]:
+        """What Lambda defines (Lambda Developer Guide, "Defined runtime environment variables"), and the lab's own."""
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "en_US.UTF-8", "TZ": ":UTC",
+            "HOME": str(self._root), **dict(function.environment), **extra,
+            "AWS_REGION": function.region, "AWS_DEFAULT_REGION": function.region,
+            "AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab", "AWS_SESSION_TOKEN": "lab",
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name, "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "LAMBDA_TASK_ROOT": str(self._root), "_HANDLER": function.entry_point,
+            "DRCTL_LAB_FUNCTION_ARN": function.arn,
+        }

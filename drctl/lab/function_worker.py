@@ -1,0 +1,162 @@
+"""One execution environment of a Lambda function: runs the deployed code, one invocation after the other.
+
+Run as `python -I function_worker.py FOLDER HANDLER` with the unpacked package in FOLDER. Speaks JSON lines with it:
+in comes {"event", "request_id", "deadline"} or the answer to a question, out go {"log"}, {"resolve"} and at the end
+{"result"} or {"failure"}. Ends with its standard input. Imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TextIO
+
+Json = dict[str, Any]
+#: Host names that the lab resolves: simulated databases.
+DATABASES = ".rds.amazonaws.com"
+
+
+class Failure(Exception):
+    """What Lambda itself reports, as errorType and errorMessage."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class Lab:
+    """The pipe to the lab."""
+
+    def __init__(self, from_lab: TextIO, to_lab: TextIO) -> None:
+        self._in, self._out = from_lab, to_lab
+
+    def tell(self, message: Json) -> None:
+        """Send one line."""
+        self._out.write(json.dumps(message) + "\n")
+        self._out.flush()
+
+    def hear(self) -> Json:
+        """The next line; ends the process when the lab is gone."""
+        line = self._in.readline()
+        if not line:
+            os._exit(0)
+        heard: Json = json.loads(line)
+        return heard
+
+    def write(self, text: str) -> int:
+        """Standard output of the function: its log."""
+        self.tell({"log": text})
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def isatty(self) -> bool:
+        """A log is no terminal."""
+        return False
+
+
+class Context:
+    """What Lambda hands to the code beside the event (Lambda Developer Guide, "Using the Lambda context object")."""
+
+    def __init__(self, request_id: str, deadline: float) -> None:
+        self.aws_request_id, self._deadline = request_id, deadline
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME", "")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
+        self.invoked_function_arn = os.environ.get("DRCTL_LAB_FUNCTION_ARN", "")
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the time-out."""
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+def resolve_through(lab: Lab) -> None:
+    """Let the lab say where a simulated database listens; every other name resolves as ever."""
+    before = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if not isinstance(name, str) or not name.endswith(DATABASES):
+            return before(host, port, *rest, **named)
+        lab.tell({"resolve": name})
+        found = lab.hear().get("port")
+        if found is None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", int(found)))]
+
+    socket.getaddrinfo = getaddrinfo
+
+
+def load(path: str) -> Callable[[Any, Context], Any]:
+    """The function's entry point; raises Failure as Lambda's runtime words it."""
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        raise Failure("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}") from error
+    except SyntaxError as error:
+        raise Failure("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}") from error
+    entry = getattr(module, name, None)
+    if entry is None:
+        raise Failure("Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module_name}'")
+    made: Callable[[Any, Context], Any] = entry
+    return made
+
+
+def answer(run: Callable[[Any, Context], Any], asked: Json) -> Json:
+    """The message after one invocation."""
+    try:
+        result = run(asked["event"], Context(asked["request_id"], asked["deadline"]))
+    except SystemExit as error:
+        os._exit(error.code if isinstance(error.code, int) else 1)
+    except BaseException as error:
+        return failure(error, asked["request_id"])
+    try:
+        return {"result": json.dumps(result)}
+    except (TypeError, ValueError) as error:
+        text = f"Unable to marshal response: {error}"
+        return failure(Failure("Runtime.MarshalError", text), asked["request_id"])
+
+
+def failure(error: BaseException, request_id: str) -> Json:
+    """An exception as Lambda's Python runtime reports it."""
+    if isinstance(error, Failure):
+        return {"failure": {"errorMessage": str(error), "errorType": error.kind, "requestId": request_id,
+                            "stackTrace": []}}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    return {"failure": {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": request_id,
+                        "stackTrace": traceback.format_list(frames)}}
+
+
+def main() -> None:
+    """Answer until the lab closes the pipe."""
+    folder, entry_point = sys.argv[1:3]
+    lab = Lab(os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w"))
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr = lab
+    sys.path[0] = folder
+    resolve_through(lab)
+    run: Callable[[Any, Context], Any] | None = None
+    while True:
+        asked = lab.hear()
+        try:
+            run = run or load(entry_point)
+        except Exception as error:
+            lab.tell(failure(error, asked["request_id"]))
+        else:
+            lab.tell(answer(run, asked))
+
+
+if __name__ == "__main__":
+    main()
