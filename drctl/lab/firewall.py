@@ -1,0 +1,35 @@
+"""AWS WAF and new balancers: an association has to wait until WAF knows the balancer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.elbv2.models import elbv2_backends
+from moto.wafv2.exceptions import WAFNonexistentItemException, WAFv2ClientError
+from moto.wafv2.models import WAFV2Backend
+
+from drctl.aws.durations import seconds
+from drctl.lab.clock import CLOCK
+from drctl.lab.rules import rule
+
+
+@rule("firewall-association", WAFV2Backend, "associate_web_acl")
+def association(proceed: Any, _self: WAFV2Backend, web_acl_arn: str, resource_arn: str) -> Any:
+    """A new balancer is unknown to WAF until some time after it is active: WAFUnavailableEntityException.
+
+    Source: AWS WAF API Reference, AssociateWebACL; Terraform provider: retries for minutes.
+    """
+    if ":loadbalancer/" in resource_arn:
+        _must_be_known(resource_arn)
+    return proceed(web_acl_arn, resource_arn)
+
+
+def _must_be_known(load_balancer_arn: str) -> None:
+    region = load_balancer_arn.split(":")[3]
+    balancer = elbv2_backends[DEFAULT_ACCOUNT_ID][region].load_balancers.get(load_balancer_arn)
+    if balancer is None:
+        raise WAFNonexistentItemException
+    if CLOCK.now() < balancer.__dict__.get("_lab_due_at", 0.0) + seconds("waf-associate"):
+        raise WAFv2ClientError("WAFUnavailableEntityException", "AWS WAF couldn't retrieve a resource that you "
+                               "requested. Retry your request.")

@@ -1,0 +1,117 @@
+"""Target groups whose target is a function: permission to invoke it first, and health that has to be found out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.utils import get_backend
+from moto.core.errors import COMMON_ERROR_CODES
+from moto.elbv2.exceptions import ELBClientError
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
+
+from drctl.lab import functions
+from drctl.lab.clock import CLOCK
+from drctl.lab.rules import rule
+
+# ELBv2 sends these codes although its API model has no shape for them
+COMMON_ERROR_CODES.extend(["AccessDenied", "UnsupportedCertificate"])
+PRINCIPAL = "elasticloadbalancing.amazonaws.com"
+
+
+def is_used(backend: ELBv2Backend, group_arn: str, load_balancer_arn: str | None = None) -> bool:
+    """Whether a listener (of that balancer) forwards to the target group."""
+    balancers = [balancer for balancer in list(backend.load_balancers.values())
+                 if load_balancer_arn in {None, balancer.arn}]
+    return any(group_arn in backend._get_target_group_arns_from(action_data=action.data)
+               for balancer in balancers for listener in list(balancer.listeners.values())
+               for entry in listener.rules.values() for action in entry.actions)
+
+
+#: Settings that two requests for one target group must share, as moto calls them.
+_SAME = {"target_type": "target_type", "healthcheck_path": "health_check_path",
+         "healthcheck_interval_seconds": "health_check_interval_seconds",
+         "healthcheck_timeout_seconds": "health_check_timeout_seconds"}
+
+
+@rule("target-group-name", ELBv2Backend, "create_target_group")
+def target_group_name(proceed: Any, self: ELBv2Backend, name: str, **settings: Any) -> Any:
+    """The same name with the same settings gives the group there is; with others, DuplicateTargetGroupName.
+
+    Source: ELBv2 API Reference, CreateTargetGroup.
+    """
+    for group in self.target_groups.values():
+        if group.name == name:
+            different = [key for key, attribute in _SAME.items() if settings.get(key) is not None
+                         and str(settings[key]) != str(getattr(group, attribute))]
+            if not different:
+                return group
+    return proceed(name, **settings)
+
+
+@rule("target-group-absent", ELBv2Backend, "delete_target_group")
+def target_group_absent(proceed: Any, self: ELBv2Backend, target_group_arn: str) -> Any:
+    """Deleting a target group that is not there succeeds.
+
+    Source: ELBv2 API Reference, DeleteTargetGroup; Terraform provider: target group.
+    """
+    return proceed(target_group_arn) if target_group_arn in self.target_groups else None
+
+
+@rule("target-permission", ELBv2Backend, "register_targets")
+def target_permission(proceed: Any, self: ELBv2Backend, target_group_arn: str, instances: list[Any]) -> Any:
+    """A function must let the target group invoke it, with exactly the qualifier registered: AccessDenied.
+
+    A group has one function (TooManyTargets), which must exist (InvalidTarget).
+    Source: Application Load Balancers, Lambda functions as targets.
+    """
+    group = self.target_groups.get(target_group_arn)
+    if group is None or group.target_type != "lambda":
+        return proceed(target_group_arn, instances)
+    if len({*group.targets, *(target["Id"] for target in instances)}) > 1:
+        raise ELBClientError("TooManyTargets", "A target group of type lambda has one target")
+    for target in instances:
+        if not _may_invoke(self, target["Id"], target_group_arn):
+            raise ELBClientError("AccessDenied", f"elasticloadbalancing principal does not have permission to invoke "
+                                 f"{target['Id']} from target group {target_group_arn}")
+    proceed(target_group_arn, instances)
+    for target in instances:
+        group.targets[target["Id"]].setdefault("_lab_since", CLOCK.now())
+    return None
+
+
+def _may_invoke(backend: ELBv2Backend, target: str, group_arn: str) -> bool:
+    try:
+        function = get_backend(backend.account_id, backend.region_name).get_function(target)
+    except UnknownFunctionException as missing:
+        raise ELBClientError("InvalidTarget", f"The Lambda function '{target}' is not found") from missing
+    return any(statement["Resource"] == target and statement["Principal"] == {"Service": PRINCIPAL}
+               and statement["Action"] in {"lambda:InvokeFunction", "lambda:*"}
+               and statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", group_arn) == group_arn
+               for statement in function.policy.statements)
+
+
+@rule("target-health", FakeTargetGroup, "health_for")
+def target_health(proceed: Any, self: FakeTargetGroup, target: dict[str, Any], ec2_backend: Any) -> Any:
+    """A function's health is unavailable without checks, unused without a listener, else what the checks find.
+
+    Target.HealthCheckDisabled, Target.NotInUse, Elb.InitialHealthChecking, Target.FailedHealthChecks.
+    Source: ELBv2 API Reference, TargetHealth.
+    """
+    known = self.targets.get(target["Id"])
+    if self.target_type != "lambda" or known is None:
+        return proceed(target, ec2_backend)
+    state, reason, text = _health(self, known)
+    return FakeHealthStatus(known["Id"], known["Port"], None, state, reason, text)
+
+
+def _health(group: FakeTargetGroup, target: dict[str, Any]) -> tuple[str, str | None, str | None]:
+    if str(group.health_check_enabled).lower() != "true":
+        return "unavailable", "Target.HealthCheckDisabled", "Health checks are not enabled for this target"
+    if not is_used(elbv2_backends[group.account_id][group.region_name], group.arn):
+        return "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
+    if CLOCK.now() < target.get("_lab_since", 0.0) + float(group.health_check_interval_seconds):
+        return "initial", "Elb.InitialHealthChecking", "Initial health checks in progress"
+    if functions.is_active(group.region_name, target["Id"]):
+        return "healthy", None, None
+    return "unhealthy", "Target.FailedHealthChecks", "Health checks failed"
