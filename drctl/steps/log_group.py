@@ -17,21 +17,21 @@ BUSY = (Refusal("OperationAbortedException"), Refusal("InvalidParameterException
 
 @dataclass(frozen=True)
 class LogGroup:
-    """The group as it stands; retention in days, 0 for ever."""
+    """The group as it stands; retention in days, None for ever; the key's ARN, None for CloudWatch's own."""
 
     name: str
     arn: str
-    retention_days: int
-    key: str
+    retention_days: int | None
+    key: str | None
 
 
 def find(run: Run, site: Site, name: str) -> LogGroup | None:
-    """The group of exactly this name: DescribeLogGroups filters by prefix."""
+    """The group of exactly this name: DescribeLogGroups filters by prefix. Its ARN has no `:*` at the end."""
     for page in run.at(site).logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name):
         for group in page["logGroups"]:
             if group["logGroupName"] == name:
-                return LogGroup(name, group["arn"].removesuffix(":*"), int(group.get("retentionInDays", 0)),
-                                group.get("kmsKeyId", ""))
+                return LogGroup(name, group["arn"].removesuffix(":*"), group.get("retentionInDays"),
+                                   group.get("kmsKeyId"))
     return None
 
 
@@ -40,31 +40,44 @@ def is_as_wanted(run: Run, group: LogGroup | None, key_arn: str) -> bool:
     return group is not None and (group.retention_days, group.key) == (run.settings.logs.retention_days, key_arn)
 
 
-def ensure(run: Run, site: Site, name: str, key_arn: str) -> None:
-    """Make the group, or give it the configured retention and key."""
+def ensure(run: Run, site: Site, name: str, key_arn: str) -> LogGroup:
+    """Make the group, or give ours the configured retention and key; Refused when it is somebody else's."""
     logs, group = run.at(site).logs, find(run, site, name)
-    if is_as_wanted(run, group, key_arn):
-        return
+    if group is not None and is_as_wanted(run, group, key_arn):
+        return group
     if group is None:
         with already(Refusal("ResourceAlreadyExistsException")):
             run.retry(f"log group {name} can be made", lambda: logs.create_log_group(
                 logGroupName=name, kmsKeyId=key_arn, tags=run.tags(site, name)), BUSY, within=minutes(2))
-    elif group.key != key_arn:
-        run.retry(f"log group {name} takes its key", lambda: logs.associate_kms_key(
-            logGroupName=name, kmsKeyId=key_arn), BUSY, within=minutes(2))
+    else:
+        _refuse_foreign(run, site, group)
+        if group.key != key_arn:
+            run.retry(f"log group {name} takes its key", lambda: logs.associate_kms_key(
+                logGroupName=name, kmsKeyId=key_arn), BUSY, within=minutes(2))
     run.retry(f"log group {name} takes its retention", lambda: logs.put_retention_policy(
         logGroupName=name, retentionInDays=run.settings.logs.retention_days),
         (*BUSY, Refusal("ResourceNotFoundException")), within=minutes(2))
+    return run.wait_until(f"log group {name} is as configured", lambda: find(run, site, name),
+                          lambda seen: is_as_wanted(run, seen, key_arn), within=minutes(2)) or _missing(name)
+
+
+def _missing(name: str) -> LogGroup:
+    raise Refused(f"log group {name} disappeared while it was made", next_step="drctl provision")
 
 
 def remove(run: Run, site: Site, name: str) -> None:
-    """Delete the group; Refused when it has not our tags."""
+    """Delete the group with all it holds; Refused when it is somebody else's."""
     logs, group = run.at(site).logs, find(run, site, name)
     if group is None:
         return
-    if not is_ours(logs.list_tags_for_resource(resourceArn=group.arn)["tags"], run.settings.environment):
-        raise Refused(f"log group {name} in {site.region} does not belong to this stack",
-                      next_step="delete it by hand if nobody needs it, then the same command again")
     with absent_is_fine():
+        _refuse_foreign(run, site, group)
         run.retry(f"log group {name} can be deleted", lambda: logs.delete_log_group(logGroupName=name), BUSY[:1],
                   within=minutes(2))
+
+
+def _refuse_foreign(run: Run, site: Site, group: LogGroup) -> None:
+    tags = run.at(site).logs.list_tags_for_resource(resourceArn=group.arn)["tags"]
+    if not is_ours(tags, run.settings.environment):
+        raise Refused(f"log group {group.name} in {site.region} does not belong to this stack",
+                      next_step="delete or rename that log group, or choose another environment name")
