@@ -7,14 +7,14 @@ from moto.moto_api._internal import moto_api_backend
 from drctl.lab import (
     aurora,
     backup_gaps,  # noqa: F401  # importing installs its rules
-    compute,
-    database_groups,  # noqa: F401  # importing installs its rules
     balancing,  # noqa: F401  # importing installs its rules
     certificates,  # noqa: F401  # importing installs its rules
     checks,  # noqa: F401  # importing installs its rules
+    compute,
+    database_groups,  # noqa: F401  # importing installs its rules
+    event_delivery,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
-    event_delivery,  # noqa: F401  # importing installs its rules
     health,
     health_metrics,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
@@ -24,6 +24,7 @@ from drctl.lab import (
     prefix_lists,  # noqa: F401  # importing installs its rules
     records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
+    replication_configuration,  # noqa: F401  # importing installs its rules
     route53_gaps,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
     secret_replicas,  # noqa: F401  # importing installs its rules

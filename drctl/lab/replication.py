@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moto.core.responses import ActionResult
-from moto.s3.exceptions import InvalidBucketState, S3ClientError
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 
@@ -35,7 +33,7 @@ class Copying:
     @property
     def target(self) -> FakeBucket | None:
         """The destination bucket; None when there is none of that name."""
-        return _bucket(self.rule["Destination"]["Bucket"].removeprefix("arn:aws:s3:::"))
+        return bucket_named(self.rule["Destination"]["Bucket"].removeprefix("arn:aws:s3:::"))
 
     @property
     def target_key(self) -> str | None:
@@ -92,89 +90,9 @@ def replication_status(proceed: Any, self: S3Response, *args: Any, **kwargs: Any
     return answer
 
 
-@rule("replication-configuration", S3Backend, "put_bucket_replication")
-def replication_configuration(proceed: Any, self: S3Backend, bucket_name: str, replication: dict[str, Any]) -> Any:  # noqa: ARG001  # moto's own signature
-    """Both buckets are versioned, and a rule is complete in itself: InvalidRequest otherwise.
-
-    The role and the replica's key are not looked at: what is wrong with them shows at the first object.
-
-    Source: Amazon S3 API Reference, PutBucketReplication, ReplicationRule and Destination.
-    """
-    rules = replication["Rule"] if isinstance(replication["Rule"], list) else [replication["Rule"]]
-    for one in rules:
-        if problem := _problem(one):
-            raise S3ClientError("InvalidRequest", problem)
-    priorities = [one["Priority"] for one in rules if "Priority" in one]
-    if len(set(priorities)) < len(priorities):
-        raise S3ClientError("InvalidRequest", "Found duplicate priority in the replication configuration")
-    return proceed(bucket_name, replication)
-
-
-def _problem(one: Mapping[str, Any]) -> str | None:
-    destination = one["Destination"]
-    target = _bucket(destination["Bucket"].removeprefix("arn:aws:s3:::"))
-    timed = (destination.get("ReplicationTime") or {}).get("Status") == "Enabled"
-    metered = (destination.get("Metrics") or {}).get("Status") == "Enabled"
-    second_version = "Filter" in one
-    checks = (
-        (target is None, "Destination bucket must exist."),
-        (target is not None and not target.is_versioned, "Destination bucket must have versioning enabled."),
-        (timed and not metered, "Replication Time Control requires Metrics to be enabled."),
-        (second_version and "Priority" not in one, "Priority must be specified for this version of Cross Region "
-         "Replication configuration schema."),
-        (second_version and "DeleteMarkerReplication" not in one, "DeleteMarkerReplication must be specified for this "
-         "version of Cross Region Replication configuration schema."),
-        (_takes_kms(one) and not (destination.get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID"),
-         "ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects tag is present."),
-    )
-    return next((text for wrong, text in checks if wrong), None)
-
-
-@rule("replication-keeps-versioning", S3Backend, "put_bucket_versioning")
-def replication_keeps_versioning(proceed: Any, self: S3Backend, bucket_name: str, status: str) -> Any:
-    """Versioning cannot be suspended while a replication configuration is there: InvalidBucketState.
-
-    Source: Amazon S3 User Guide, "Requirements and considerations for replication".
-    """
-    if status != "Enabled" and self.get_bucket_replication(bucket_name):
-        raise InvalidBucketState("A replication configuration is present on this bucket, so you cannot change the "
-                                 "versioning state. To change the versioning state, first delete the replication "
-                                 "configuration.")
-    return proceed(bucket_name, status)
-
-
-@rule("replication-read-back", S3Response, "get_bucket_replication")
-def replication_read_back(proceed: Any, self: S3Response) -> Any:
-    """GetBucketReplication answers with the rules as they were put.
-
-    Source: Amazon S3 API Reference, GetBucketReplication.
-    """
-    replication = self.backend.get_bucket_replication(self.bucket_name)
-    if not replication:
-        return proceed()
-    self.data["Action"] = "GetBucketReplication"
-    return self.serialized(ActionResult({"ReplicationConfiguration": {
-        "Role": replication["Role"], "Rules": [_as_answered(one) for one in replication["Rule"]]}}))
-
-
-def _as_answered(one: Mapping[str, Any]) -> dict[str, Any]:
-    answered = dict(one)
-    if "Priority" in answered:
-        answered["Priority"] = int(answered["Priority"])
-    if "Filter" in answered:
-        wanted = dict(answered["Filter"] or {"Prefix": ""})
-        if "Prefix" in wanted:
-            wanted["Prefix"] = wanted["Prefix"] or ""
-        if "And" in wanted:
-            both = wanted["And"]
-            wanted["And"] = {"Prefix": both.get("Prefix") or "", "Tags": _several(both.get("Tag"))}
-        answered["Filter"] = wanted
-    return answered
-
-
 def send(bucket_name: str, version: Any) -> None:
     """Let a new version, or delete marker, take its way by every rule that covers it."""
-    source = _bucket(bucket_name)
+    source = bucket_named(bucket_name)
     configuration = getattr(source, "replication", None)
     if source is None or not configuration or not source.is_versioned:
         return
@@ -199,7 +117,7 @@ def _covers(one: Mapping[str, Any], source: FakeBucket, version: Any) -> bool:
     wanted = one.get("Filter") or {}
     both = wanted.get("And") or {}
     prefix = wanted.get("Prefix") or both.get("Prefix") or one.get("Prefix") or ""
-    tags = _several(wanted.get("Tag")) + _several(both.get("Tag"))
+    tags = several(wanted.get("Tag")) + several(both.get("Tag"))
     if not version.name.startswith(prefix):
         return False
     if isinstance(version, FakeDeleteMarker):
@@ -207,10 +125,11 @@ def _covers(one: Mapping[str, Any], source: FakeBucket, version: Any) -> bool:
     own = _backend(source).tagger.get_tag_dict_for_resource(version.arn)
     # Objects under a KMS key are left out without a word unless the rule asks for them.
     return all(own.get(tag["Key"]) == tag["Value"] for tag in tags) and (
-        not _under_kms(version) or _takes_kms(one))
+        not _under_kms(version) or takes_kms(one))
 
 
-def _takes_kms(one: Mapping[str, Any]) -> bool:
+def takes_kms(one: Mapping[str, Any]) -> bool:
+    """Whether a rule asks for objects under KMS keys."""
     criteria = one.get("SourceSelectionCriteria") or {}
     return (criteria.get("SseKmsEncryptedObjects") or {}).get("Status") == "Enabled"
 
@@ -313,7 +232,8 @@ def _backend(bucket: FakeBucket) -> S3Backend:
     return s3_backends[bucket.account_id][bucket.partition]
 
 
-def _bucket(name: str) -> FakeBucket | None:
+def bucket_named(name: str) -> FakeBucket | None:
+    """moto's bucket, or None."""
     if name not in s3_backends.bucket_accounts:
         return None
     partition, account = s3_backends.bucket_accounts[name]
@@ -321,11 +241,12 @@ def _bucket(name: str) -> FakeBucket | None:
 
 
 def _version(bucket_name: str, key_name: str, version_id: str | None) -> Any | None:
-    bucket = _bucket(bucket_name)
+    bucket = bucket_named(bucket_name)
     if bucket is None or not version_id:
         return None
     return next((one for one in bucket.keys.getlist(key_name, []) if str(one.version_id) == version_id), None)
 
 
-def _several(value: Any) -> list[Any]:
+def several(value: Any) -> list[Any]:
+    """What XML gives as one or as a list, as a list."""
     return [] if value is None else value if isinstance(value, list) else [value]

@@ -28,6 +28,7 @@ from werkzeug.serving import make_server
 from drctl.aws.calls import is_mutating
 from drctl.lab import extensions
 from drctl.lab.clock import CLOCK
+from drctl.lab.dns import DnsServer
 from drctl.lab.rules import RULES, SWITCHED_OFF
 
 Environ = dict[str, Any]
@@ -43,6 +44,7 @@ class Counting:
         self._aws = aws
         self._lock = threading.Lock()
         self.calls: Counter[tuple[str, str, str, bool]] = Counter()
+        self.dns = ""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -63,7 +65,7 @@ class Counting:
 
     def _status(self) -> dict[str, Any]:
         return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
-                "without": sorted(SWITCHED_OFF), "calls": sum(self.calls.values())}
+                "without": sorted(SWITCHED_OFF), "calls": sum(self.calls.values()), "dns": self.dns}
 
     def _calls(self) -> dict[str, Any]:
         rows = [{"region": region, "service": service, "operation": operation, "mutating": mutating, "count": count}
@@ -107,6 +109,9 @@ class Lab:
         self._server = make_server("127.0.0.1", port, self.counting, threaded=True, request_handler=_Quiet)
         self.port = int(self._server.server_port)
         os.environ["MOTO_PORT"] = str(self.port)
+        self._dns = DnsServer()
+        self.dns_port = self._dns.port
+        self.counting.dns = self._dns.address
 
     @property
     def endpoint(self) -> str:
@@ -115,15 +120,18 @@ class Lab:
 
     def start(self) -> None:
         """Answer requests in a background thread."""
+        self._dns.start()
         threading.Thread(target=self._server.serve_forever, name="lab", daemon=True).start()
 
     def serve(self) -> None:
         """Answer requests until `stop`."""
+        self._dns.start()
         self._server.serve_forever()
 
     def stop(self) -> None:
         """Stop answering and end what the lab started."""
         self._server.shutdown()
+        self._dns.stop()
         extensions.stop()
 
 
@@ -144,7 +152,7 @@ def main() -> None:
     lab = Lab(given.port, given.speed, given.without)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=lab.stop).start())
-    sys.stdout.write(json.dumps({"endpoint": lab.endpoint, "speed": given.speed}) + "\n")
+    sys.stdout.write(json.dumps({"endpoint": lab.endpoint, "speed": given.speed, "dns": lab.counting.dns}) + "\n")
     sys.stdout.flush()
     lab.serve()
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from drctl.aws.clients import Aws
 from drctl.aws.errors import code_of, message_of
+from tests.lab.conftest import eventually
 
 HERE, THERE, ACCOUNT = "us-east-1", "us-west-2", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/forwarder"
@@ -26,11 +27,8 @@ def policy(*statements: dict[str, Any]) -> str:
 
 
 def until(done: Callable[[], bool]) -> None:
-    """Wait for the lab's own thread; the answer comes within milliseconds or never."""
-    for _ in range(100):
-        if done():
-            return
-    raise AssertionError("it did not happen")
+    """Wait for the lab."""
+    assert eventually(done), "it did not happen"
 
 
 @dataclass

@@ -14,6 +14,7 @@ from drctl.aws.clients import Aws
 from drctl.aws.errors import code_of
 from drctl.lab.clock import CLOCK
 from tests.conftest import SPEED
+from tests.lab.conftest import eventually
 
 HERE: Final = "us-east-1"
 THERE: Final = "us-west-2"
@@ -84,11 +85,8 @@ class World:
 
 
 def until(done: Callable[[], bool]) -> None:
-    """Wait for the lab's own thread; the answer comes within milliseconds or never."""
-    for _ in range(400):
-        if done():
-            return
-    raise AssertionError("it did not happen")
+    """Wait for the lab."""
+    assert eventually(done), "it did not happen"
 
 
 @pytest.fixture
