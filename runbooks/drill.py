@@ -18,7 +18,8 @@ def drill(stack: Stack, source: Site) -> Runbook:
     return Runbook(
         "drill",
         lines=(
-            SteadyState(stack.database.global_cluster, stack.front.zone, stack.front.balancer.at(source), source, target),
+            SteadyState(stack.database.global_cluster, stack.front.zone, stack.front.balancer.at(source),
+                        source, target),
             WhileWriting(_move(stack, target), source, target),
             WhileWriting(_move(stack, source), target, source, prefix="back_"),
         ),

@@ -13,18 +13,19 @@ from drctl.stack import Stack
 
 def provision(stack: Stack, active: Site) -> Runbook:
     """`active` is the region that writes, observed; by design the primary for a stack that does not stand yet."""
+    front, wires = stack.front, stack.wires
     there, back = stack.settings.sites
     return Runbook("provision", (
         Preflight(),
         Build(stack.steps),
         SideBySide((
-            ProveReplication(stack.wires.replication.primary, stack.wires.data.primary, stack.wires.data.standby),
-            ProveReplication(stack.wires.replication.standby, stack.wires.data.standby, stack.wires.data.primary),
-            ProveEvents(stack.wires.forwarding.primary, stack.wires.bus.primary, stack.wires.bus.standby, stack.wires.canaries.standby),
-            ProveEvents(stack.wires.forwarding.standby, stack.wires.bus.standby, stack.wires.bus.primary, stack.wires.canaries.primary),
-            ProveApp(stack.app.primary, stack.probe.primary, writer=active.role == there.role),
-            ProveApp(stack.app.standby, stack.probe.standby, writer=active.role == back.role),
+            ProveReplication(wires.replication.primary, wires.data.primary, wires.data.standby),
+            ProveReplication(wires.replication.standby, wires.data.standby, wires.data.primary),
+            ProveEvents(wires.forwarding.primary, wires.bus.primary, wires.bus.standby, wires.canaries.standby),
+            ProveEvents(wires.forwarding.standby, wires.bus.standby, wires.bus.primary, wires.canaries.primary),
+            ProveApp(stack.app.primary, stack.probe.primary, writer=active == there),
+            ProveApp(stack.app.standby, stack.probe.standby, writer=active == back),
         )),
-        ProveHealthChecks(stack.front.checks),
-        ProveDns(stack.front.zone, stack.front.balancer.at(active), active),
+        ProveHealthChecks(front.checks),
+        ProveDns(front.zone, front.balancer.at(active), active),
     ))

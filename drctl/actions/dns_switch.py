@@ -7,7 +7,6 @@ with the standby's. Putting and deleting the object needs S3 in the standby regi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,7 +22,7 @@ from drctl.steps.zone import Zone
 
 #: Health check interval x threshold, plus an interval, plus seconds; ten times that is a fault.
 WITHIN = minutes(20)
-#: Real seconds one name server may take to answer.
+#: Real seconds the name servers may take to answer.
 ANSWER_WITHIN_S = 2.0
 
 
@@ -89,17 +88,30 @@ class ProveDns(Action):
         return self.at.region
 
     def do(self, run: Run) -> None:
-        servers = run.output(self.zone).name_servers
-        balancer = run.output(self.balancer).dns_name
-        run.wait_until(
-            f"{run.settings.dns.name} answers with {self.at.region}",
-            lambda: (_ask(run, run.settings.dns.name, servers), dns.addresses_of(
-                balancer, override=run.name_server, timeout_s=ANSWER_WITHIN_S)),
-            lambda seen: bool(seen[0]) and all(set(answer) <= set(seen[1]) and answer for answer in seen[0]),
-            within=WITHIN, every=5.0, show=lambda seen: f"{seen[0]}, the balancer is {seen[1]}")
+        run.wait_until(f"{run.settings.dns.name} answers with {self.at.region}",
+                       lambda: where_users_are_sent(run, self.zone, self.balancer),
+                       lambda seen: seen.is_with_the_balancer, within=WITHIN, every=5.0)
 
 
-def _ask(run: Run, name: str, servers: Iterable[str]) -> list[tuple[str, ...]]:
-    """What each name server that answers says."""
-    replies = dns.ask_zone(name, tuple(servers), override=run.name_server, timeout_s=ANSWER_WITHIN_S)
-    return [reply.addresses for reply in replies if reply.error is None]
+@dataclass(frozen=True)
+class Sent:
+    """What the zone's name servers answer for the users' name, beside the addresses of one balancer."""
+
+    answer: dns.Answer
+    balancer: dns.Answer
+
+    @property
+    def is_with_the_balancer(self) -> bool:
+        """A balancer has more addresses than one answer shows, and they change: one in common is enough."""
+        return bool(set(self.answer.addresses) & set(self.balancer.addresses))
+
+    def __str__(self) -> str:
+        told = ", ".join(self.answer.addresses) or self.answer.problem
+        return f"{told}; the balancer is {', '.join(self.balancer.addresses) or self.balancer.problem}"
+
+
+def where_users_are_sent(run: Run, zone: Zone, balancer: Balancer) -> Sent:
+    """Ask the zone's own name servers for the users' name, and for the addresses of a balancer."""
+    servers, name = run.output(zone).name_servers, run.output(balancer).dns_name
+    return Sent(dns.ask_zone(run.settings.dns.name, servers, run.name_server, ANSWER_WITHIN_S),
+                dns.addresses_of(name, run.name_server, ANSWER_WITHIN_S))

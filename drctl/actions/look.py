@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from drctl.actions.dns_switch import is_turned
+from drctl.actions.dns_switch import is_turned, where_users_are_sent
 from drctl.actions.prove import is_green, reports
 from drctl.actions.steady_state import replication_lag_s
-from drctl.aws import dns
 from drctl.aws.errors import AwsError, code_of
 from drctl.engine.run import Run
 from drctl.errors import DrctlError
@@ -22,7 +21,6 @@ from drctl.steps.health_checks import HealthChecks
 from drctl.steps.switch_bucket import SwitchBucket
 from drctl.steps.zone import Zone
 
-ANSWER_WITHIN_S = 2.0
 Answer = dict[str, Any]
 
 
@@ -70,15 +68,7 @@ def _health(run: Run, checks: HealthChecks) -> Answer:
 
 def _name(run: Run, zone: Zone, balancers: tuple[Balancer, Balancer]) -> Answer:
     """Which region the name answers with, by the zone's own name servers."""
-    replies = dns.ask_zone(run.settings.dns.name, run.output(zone).name_servers, override=run.name_server,
-                           timeout_s=ANSWER_WITHIN_S)
-    told = next((reply.addresses for reply in replies if reply.error is None), ())
-    return {"name": run.settings.dns.name, "addresses": list(told), "region": next(
-        (balancer.region for balancer in balancers if told and set(told) <= _addresses(run, balancer)), None)}
-
-
-def _addresses(run: Run, balancer: Balancer) -> set[str]:
-    name = run.output(balancer).dns_name
-    return set(dns.addresses_of(name, override=run.name_server, timeout_s=ANSWER_WITHIN_S))
-
-
+    seen = {balancer.region: where_users_are_sent(run, zone, balancer) for balancer in balancers}
+    answer = next(iter(seen.values())).answer
+    return {"name": run.settings.dns.name, "addresses": list(answer.addresses), "problem": answer.problem,
+            "region": next((region for region, sent in seen.items() if sent.is_with_the_balancer), None)}

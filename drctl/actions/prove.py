@@ -28,8 +28,8 @@ from drctl.steps.function import Function
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.replication import Replication
 
-#: Object whose replica proves replication; below a prefix that no application uses.
-CANARY_KEY = ".drctl/canary"
+#: Below this prefix, which no application uses, lies the object whose replica proves replication.
+CANARY_PREFIX = ".drctl/"
 #: Tag that says when, or for which version, a proof was made.
 PROVEN_TAG = "drctl:proven"
 
@@ -69,7 +69,7 @@ class ProveReplication(Action):
         return self._status(run) == "COMPLETED" and self._arrived(run, None)
 
     def do(self, run: Run) -> None:
-        run.at(self.source.site).s3.put_object(Bucket=self.source.name(run), Key=CANARY_KEY, Body=run.id.encode(),
+        run.at(self.source.site).s3.put_object(Bucket=self.source.name(run), Key=self._key, Body=run.id.encode(),
                                                Metadata={"run": run.id})
 
         def failed(_: bool) -> str | None:
@@ -78,9 +78,14 @@ class ProveReplication(Action):
         run.wait_until(f"the canary object is in {self.target.region}", lambda: self._arrived(run, run.id), bool,
                        within=minutes(30), failed=failed, show=lambda there: "arrived" if there else "not yet")
 
+    @property
+    def _key(self) -> str:
+        """One a direction: a replica is never replicated back."""
+        return f"{CANARY_PREFIX}canary-from-{self.source.region}"
+
     def _head(self, run: Run, bucket: DataBucket) -> Any:
         try:
-            return run.at(bucket.site).s3.head_object(Bucket=bucket.name(run), Key=CANARY_KEY)
+            return run.at(bucket.site).s3.head_object(Bucket=bucket.name(run), Key=self._key)
         except AwsError as error:
             if is_gone(error):
                 return None

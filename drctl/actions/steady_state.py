@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.aws import dns
+from drctl.actions.dns_switch import where_users_are_sent
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -22,8 +22,6 @@ from drctl.settings import Site
 from drctl.steps.balancer import Balancer
 from drctl.steps.global_cluster import GlobalCluster
 from drctl.steps.zone import Zone
-
-ANSWER_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,17 +82,9 @@ class SteadyState(Action):
 
     def _name(self, run: Run) -> Iterable[str]:
         """Users are sent to the region that is to be left, and nowhere else."""
-        name, servers = run.settings.dns.name, run.output(self.zone).name_servers
-        here = dns.addresses_of(run.output(self.balancer).dns_name, override=run.name_server, timeout_s=ANSWER_WITHIN_S)
-        replies = dns.ask_zone(name, servers, override=run.name_server, timeout_s=ANSWER_WITHIN_S)
-        heard = [reply for reply in replies if reply.error is None]
-        if not heard:
-            yield f"no name server of {name} answers"
-        for reply in heard:
-            if not reply.addresses or not set(reply.addresses) <= set(here):
-                heard_of = ", ".join(reply.addresses) or "nothing"
-                yield f"{name} answers {heard_of}, not with {self.source.region} ({', '.join(here)})"
-                return
+        sent = where_users_are_sent(run, self.zone, self.balancer)
+        if not sent.is_with_the_balancer:
+            yield f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
 
 
 def instances(run: Run, site: Site) -> Iterable[str]:
