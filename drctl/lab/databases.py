@@ -81,6 +81,14 @@ class Databases:
         with self._lock:
             self._known.append(Known(known.database.detach(label(cluster)), known.login))
 
+    def copied(self, source_arn: str, copy_arn: str) -> None:
+        """A cluster was restored as a clone of another: its server starts with the data that the other has now."""
+        source, copy = aurora_store.cluster_of(source_arn), aurora_store.cluster_of(copy_arn)
+        if source is None or copy is None or (known := self._of(label(source))) is None:
+            return  # no server was ever needed, so there is nothing to copy
+        with self._lock:
+            self._known.append(Known(known.database.copy(label(source), label(copy), hosts(copy)), known.login))
+
     def stop(self) -> None:
         """End every server and forget it."""
         with self._lock:

@@ -97,6 +97,17 @@ class ReplicatedDatabase:
                 wire.close()
             return alone
 
+    def copy(self, label: str, new: str, hosts: Iterable[str] = ()) -> ReplicatedDatabase:
+        """A database of its own with the data that `label` has now (Aurora's copy-on-write clone)."""
+        with self.lock:
+            alone, source = ReplicatedDatabase(self.home, delay=self.delay), self.servers[label]
+            server = Server(self.home, new, hosts)
+            server.clone(source, source.admin_port)
+            server.start()
+            server.promote()
+            alone.servers[new], alone.writer = server, new
+            return alone
+
     def remove(self, label: str) -> None:
         """A server and its data are gone."""
         with self.lock:

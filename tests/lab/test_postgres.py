@@ -31,6 +31,7 @@ def pair(home: Home) -> Iterator[ReplicatedDatabase]:
     database.start("east", LOGIN)
     database.add("west")
     database.servers["east"].ask("CREATE TABLE beats (n int PRIMARY KEY)")
+    until(lambda: database.servers["west"].ask("SELECT to_regclass('beats')") != [[None]], "the table")
     yield database
     database.stop()
 
@@ -85,6 +86,17 @@ def test_a_detached_follower_writes_on_its_own(pair: ReplicatedDatabase) -> None
     alone.stop()
 
 
+def test_a_copy_of_a_follower_writes_on_its_own_and_the_source_goes_on(pair: ReplicatedDatabase) -> None:
+    write(pair, 1, 3)
+    until(lambda: len(numbers(pair.servers["west"])) == 3, "the follower")
+    copy = pair.copy("west", "clone")
+    copy.servers["clone"].ask("INSERT INTO beats VALUES (99)")
+    write(pair, 4, 4)
+    until(lambda: numbers(pair.servers["west"]) == [1, 2, 3, 4], "the follower")
+    assert numbers(copy.servers["clone"]) == [1, 2, 3, 99]
+    copy.stop()
+
+
 def test_a_long_wire_delays(home: Home) -> None:
     with_delay = ReplicatedDatabase(home, delay=lambda: 0.05)
     with_delay.start("near", LOGIN)
@@ -92,6 +104,17 @@ def test_a_long_wire_delays(home: Home) -> None:
     with_delay.servers["near"].ask("CREATE TABLE beats (n int)")
     until(lambda: with_delay.lag_s("far") >= 0.05, "a lag")
     with_delay.stop()
+
+
+def test_a_switchover_waits_for_what_is_still_on_the_wire(home: Home) -> None:
+    slow = ReplicatedDatabase(home, delay=lambda: 0.2)
+    slow.start("near", LOGIN)
+    slow.add("far")
+    slow.servers["near"].ask("CREATE TABLE beats (n int)")
+    write(slow, 1, 100)
+    slow.switchover("far")
+    assert numbers(slow.servers["far"]) == list(range(1, 101))
+    slow.stop()
 
 
 def test_clients_must_use_tls_and_can_verify_it(home: Home) -> None:
