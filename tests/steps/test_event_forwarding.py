@@ -8,8 +8,10 @@ from typing import Any
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
+from drctl.engine.step import Step
 from drctl.settings import Settings
 from drctl.steps import event_forwarding
+from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
 from drctl.steps.dead_letters import DeadLetters
 from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
@@ -63,11 +65,11 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
 def test_every_kind_of_damage_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, OUT)
     events, bus, rule = aws[HERE.region].events, run.output(BUSES[0]).name, run.output(OUT).rule
-    without_role = {key: value for key, value in target_of(aws, run).items() if key != "RoleArn"}
+    without_queue = {key: value for key, value in target_of(aws, run).items() if key != "DeadLetterConfig"}
     everything = json.dumps({"source": [{"prefix": ""}]})
     assert_mended(run, OUT, lambda: events.disable_rule(Name=rule, EventBusName=bus), "disabled")
     assert_mended(run, OUT, lambda: events.remove_targets(Rule=rule, EventBusName=bus, Ids=["other-region"]), "send")
-    assert_mended(run, OUT, lambda: events.put_targets(Rule=rule, EventBusName=bus, Targets=[without_role]), "send")  # type: ignore[list-item]  # a target as it was answered
+    assert_mended(run, OUT, lambda: events.put_targets(Rule=rule, EventBusName=bus, Targets=[without_queue]), "send")  # type: ignore[list-item]  # a target as it was answered
     assert_mended(run, OUT, lambda: events.put_rule(Name=rule, EventBusName=bus, EventPattern=everything), "matches")
 
 
@@ -76,6 +78,35 @@ def test_a_second_target_is_noticed_and_removed(run: Run, aws: Aws) -> None:
     events, bus, rule = aws[HERE.region].events, run.output(BUSES[0]).name, run.output(OUT).rule
     stray: Any = {"Id": "stray", "Arn": run.output(OUT.dead_letters).arn}
     assert_mended(run, OUT, lambda: events.put_targets(Rule=rule, EventBusName=bus, Targets=[stray]), "2 targets")
+
+
+def test_an_event_arrives_in_the_other_region_once_and_does_not_come_back(run: Run, aws: Aws) -> None:
+    queues = [CanaryQueue(site, Key(site), bus) for site, bus in zip((HERE, THERE), BUSES, strict=True)]
+    steps: tuple[Step[Any], ...] = (OUT, BACK, *queues)
+    for step in steps:
+        ensure_with_needs(run, step)
+    aws[HERE.region].events.put_events(Entries=[{
+        "EventBusName": run.output(BUSES[0]).name, "Source": run.settings.events.source, "DetailType": DETAIL_TYPE,
+        "Detail": '{"n": 1}'}])
+    arrived = run.wait_until("the canary arrives", lambda: messages(aws, run, queues[1]), bool, within=1200)
+    assert [(event["region"], event["detail"]) for event in arrived] == [(HERE.region, {"n": 1})]
+    run.clock.sleep(60 * 60)
+    assert messages(aws, run, queues[1]) == []
+    assert len(messages(aws, run, queues[0])) == 1
+
+
+def test_what_the_other_bus_does_not_take_becomes_a_dead_letter(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, OUT)
+    aws[HERE.region].iam.delete_role_policy(RoleName=run.output(OUT.role).name, PolicyName="event-forwarding")
+    aws[HERE.region].events.put_events(Entries=[{
+        "EventBusName": run.output(BUSES[0]).name, "Source": run.settings.events.source, "DetailType": "booked",
+        "Detail": "{}"}])
+    assert run.wait_until("the letter is there", lambda: messages(aws, run, OUT.dead_letters), bool, within=1200)
+
+
+def messages(aws: Aws, run: Run, queue: Step[Any]) -> list[Any]:
+    answer = aws[queue.region].sqs.receive_message(QueueUrl=run.output(queue).url, MaxNumberOfMessages=10)
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
 def test_destroy_removes_the_rule_even_when_the_buses_are_gone(run: Run) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drctl.aws.clients import Aws
+from drctl.aws.errors import or_none
 from drctl.engine.run import Run
 from drctl.engine.step import Step
 from drctl.errors import WaitTimeout
@@ -89,6 +90,18 @@ def test_a_rule_with_another_key_or_a_paused_rule_is_noticed_and_mended(run: Run
     assert_mended(run, OUT, lambda: put({**rule, "Status": "Disabled"}), "skipped")
     s3.delete_bucket_replication(Bucket=source)
     assert findings(run, OUT) == ["absent"]
+
+
+def test_trap_4_an_object_arrives_encrypted_with_the_other_regions_key(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, OUT)
+    aws[SITES[0].region].s3.put_object(Bucket=run.output(OUT).source, Key="canary", Body=b"x")
+
+    def arrived() -> Any:
+        return or_none(lambda: aws[SITES[1].region].s3.head_object(Bucket=run.output(OUT).target, Key="canary"))
+
+    replica = run.wait_until("the canary object arrives", arrived, bool, within=1200)
+    assert replica["ReplicationStatus"] == "REPLICA"
+    assert replica["SSEKMSKeyId"] == run.output(KEYS[1]).arn
 
 
 def test_destroy_removes_the_rule_and_leaves_the_bucket(run: Run) -> None:
