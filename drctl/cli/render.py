@@ -89,6 +89,8 @@ def show_drill(report: Report) -> None:
 def timeline(report: Report) -> None:
     """Every line of the runbook with when it ended and how long it took, in AWS time."""
     for action in report.get("actions", []):
+        if action.get("phase") == "measure":
+            continue  # it spans the lines above it
         took, ended = action.get("aws_seconds", 0.0), action["ended_aws"]
         bar = "█" * min(40, round(took / 10)) or "▏"
         click.echo(f"  {span(ended - took):>6} - {span(ended):>6}  {action.get('region', '') or 'both':10} "

@@ -61,9 +61,8 @@ def _graph(steps: Iterable[Step[Any]]) -> dict[Step[Any], set[Step[Any]]]:
 
 
 def _build_one(run: Run, step: Step[Any]) -> str:
-    stood = run.found(step) is not None
     changes_before = run.events.changes.get(step.key, 0)
-    run.forget(step)
+    stood = run.found(step) is not None  # ensure asks run.found too: AWS is asked once
     out = step.ensure(run)
     changed = run.events.changes.get(step.key, 0) > changes_before
     if changed:

@@ -71,7 +71,7 @@ class Step(ABC, Generic[Out]):
 
     @abstractmethod
     def ensure(self, run: Run) -> Out:
-        """Make it as the settings say and return it as it then stands."""
+        """Make it as the settings say and return it as it then stands; begins with `run.found(self)`."""
 
     @abstractmethod
     def verify(self, run: Run, out: Out) -> Iterable[Finding]:

@@ -56,7 +56,7 @@ class AlarmSet(Step[AlarmsOut]):
         return AlarmsOut(tuple(seen), seen) if seen else None
 
     def ensure(self, run: Run) -> AlarmsOut:
-        out, wanted = self.find(run) or AlarmsOut((), {}), self._wanted(run)
+        out, wanted = run.found(self) or AlarmsOut((), {}), self._wanted(run)
         if not (stale := [name for name in wanted if not is_as(out.seen.get(name), wanted[name])]):
             return out
         for name in stale:

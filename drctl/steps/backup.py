@@ -95,7 +95,7 @@ class Backup(Step[BackupOut]):
                          choices.get("Aurora", True))
 
     def ensure(self, run: Run) -> BackupOut:
-        out, backup, plan = self.find(run), run.at(self.site).backup, self._plan(run)
+        out, backup, plan = run.found(self), run.at(self.site).backup, self._plan(run)
         if out and not list(self._differences(run, out)):
             return out
         ensure_vault(run, self.site, run.output(self.vault_key).arn)

@@ -78,7 +78,7 @@ class Balancer(Step[BalancerOut]):
             raise
 
     def ensure(self, run: Run) -> BalancerOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None or out.state == "provisioning":
             out = self._create(run) if out is None else self._active(run)
         if any(True for _ in self._differences(run, out)):

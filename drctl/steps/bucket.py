@@ -115,7 +115,7 @@ class Bucket(Step[BucketOut]):
         return as_map(answer["TagSet"])
 
     def ensure(self, run: Run) -> BucketOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             self._create(run)
             run.wait_until(f"bucket {self.name(run)} is there", lambda: self._tags(run),

@@ -18,7 +18,7 @@ class CheckerRanges(Step[tuple[str, ...]]):
         return tuple(sorted(run.at(self.region).route53.get_checker_ip_ranges()["CheckerIpRanges"]))
 
     def ensure(self, run: Run) -> tuple[str, ...]:
-        return self.find(run) or ()
+        return run.found(self) or ()
 
     def verify(self, run: Run, out: tuple[str, ...]) -> Iterable[Finding]:
         return ()

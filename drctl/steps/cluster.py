@@ -92,7 +92,7 @@ class Cluster(Step[ClusterOut]):
         return out_of(seen)
 
     def ensure(self, run: Run) -> ClusterOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             self._create(run)
         if out is None or out.status != "available":

@@ -112,7 +112,7 @@ class Dashboard(Step[DashboardOut]):
         return DashboardOut(name, url, seen["DashboardBody"])
 
     def ensure(self, run: Run) -> DashboardOut:
-        out = self.find(run)
+        out = run.found(self)
         if out and not list(self.verify(run, out)):
             return out
         if out:

@@ -84,7 +84,7 @@ class DatabaseGroups(Step[DatabaseGroupsOut]):
             raise
 
     def ensure(self, run: Run) -> DatabaseGroupsOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             self._create_missing(run)
             out = run.wait_until("the database's groups are there", lambda: self.find(run),

@@ -85,7 +85,7 @@ class DatabaseInstances(Step[InstancesOut]):
         return InstancesOut(tuple(_out(one, writer) for one in ours)) if ours else None
 
     def ensure(self, run: Run) -> InstancesOut:
-        out = self.find(run) or InstancesOut(())
+        out = run.found(self) or InstancesOut(())
         missing = [name for name in self._names(run) if name not in {one.id for one in out.instances}]
         for name in missing:
             self._create(run, name)

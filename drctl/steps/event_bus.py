@@ -69,7 +69,7 @@ class EventBus(Step[EventBusOut]):
         return dict(or_none(lambda: run.at(self.site).events.describe_archive(ArchiveName=name)) or {})
 
     def ensure(self, run: Run) -> EventBusOut:
-        out = self.find(run) or self._create(run)
+        out = run.found(self) or self._create(run)
         if not list(self.verify(run, out)):
             return out
         events = run.at(self.site).events

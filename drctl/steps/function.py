@@ -168,7 +168,7 @@ class Function(Step[FunctionOut]):
     # Making it so ------------------------------------------------------------------------------------------------
 
     def ensure(self, run: Run) -> FunctionOut:
-        out, key = self.find(run), run.output(self.encryption_key).arn
+        out, key = run.found(self), run.output(self.encryption_key).arn
         if out is None or not log_group.is_as_wanted(run, out.logs, key):
             log_group.ensure(run, self.site, self._log_group(run), key)
         if out and self._is_live(run, out) and out.state in {"Active", "Inactive"}:

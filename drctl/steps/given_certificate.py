@@ -44,7 +44,7 @@ class GivenCertificate(Step[CertificateOut]):
             raise
 
     def ensure(self, run: Run) -> CertificateOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             raise Refused(f"{self.setting()}: there is no certificate {self._arn(run)}",
                           next_step="give an existing certificate, or set tls.mode to acm")

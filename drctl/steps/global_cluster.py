@@ -109,7 +109,7 @@ class GlobalCluster(Step[GlobalClusterOut]):
                           next_step="delete it, or choose another environment name")
 
     def ensure(self, run: Run) -> GlobalClusterOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             self._create(run)
         if out is None or not out.at_rest:

@@ -73,7 +73,7 @@ class Key(Step[KeyOut]):
         return KeyOut(key["KeyId"], key["Arn"], self._alias(run), rotates, key["KeyState"] == "Enabled")
 
     def ensure(self, run: Run) -> KeyOut:
-        out = self.find(run)
+        out = run.found(self)
         kms = run.at(self.region).kms
         if out is None:
             key_id = self._orphan(run) or self._create(run)

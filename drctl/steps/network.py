@@ -42,6 +42,9 @@ class Network(Step[NetworkOut]):
         return NetworkOut(vpc_id, gateway["InternetGatewayId"], self._has_dns(run, vpc_id), attached)
 
     def ensure(self, run: Run) -> NetworkOut:
+        out = run.found(self)
+        if out is not None and out.dns and out.attached:
+            return out
         vpc_id = self._vpc(run) or self._create_vpc(run)
         self._enable_dns(run, vpc_id)
         gateway_id = self._ensure_gateway(run, vpc_id)

@@ -66,7 +66,7 @@ class Parameters(Step[ParametersOut]):
         return ParametersOut(tuple(values), values) if values else None
 
     def ensure(self, run: Run) -> ParametersOut:
-        out, wanted = self.find(run) or ParametersOut((), {}), self._wanted(run)
+        out, wanted = run.found(self) or ParametersOut((), {}), self._wanted(run)
         if out.values == wanted:
             return out
         for name, value in wanted.items():

@@ -92,7 +92,7 @@ class Peering(Step[PeeringOut]):
                     PeeringOut(peering_id, (Side(self.site), Side(self.other))))
 
     def ensure(self, run: Run) -> PeeringOut:
-        out = self.find(run) or PeeringOut(self._request(run), (Side(self.site), Side(self.other)))
+        out = run.found(self) or PeeringOut(self._request(run), (Side(self.site), Side(self.other)))
         if out.status != ACTIVE:
             out = self._activate(run, out.id)
         lacking = [side for side in out.sides if not (side.tagged and side.resolves_names)]

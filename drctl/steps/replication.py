@@ -92,7 +92,7 @@ class Replication(Step[ReplicationOut]):
         return ReplicationOut(RULE_ID, self.target.name(run), source, seen) if seen else None
 
     def ensure(self, run: Run) -> ReplicationOut:
-        out = self.find(run)
+        out = run.found(self)
         if out and not list(self.verify(run, out)):
             return out
         for bucket in (self.source, self.target):

@@ -90,7 +90,7 @@ class Role(Step[RoleOut]):
         return RoleOut(role["RoleName"], role["Arn"], role["AssumeRolePolicyDocument"], policy["PolicyDocument"])
 
     def ensure(self, run: Run) -> RoleOut:
-        out, trust, policy = self.find(run), self._trust(run), self._wanted(run)
+        out, trust, policy = run.found(self), self._trust(run), self._wanted(run)
         if out and (out.trust, out.policy) == (trust, policy):
             return out
         iam, name = run.at(self.site).iam, self._name(run)

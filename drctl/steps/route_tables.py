@@ -64,7 +64,7 @@ class RouteTables(Step[RouteTablesOut]):
         return RouteTablesOut(ids[0], tuple(ids[1:-1]), ids[-1], associations, leads_out)
 
     def ensure(self, run: Run) -> RouteTablesOut:
-        out = self.find(run) or self._create_missing(run)
+        out = run.found(self) or self._create_missing(run)
         self._associate(run, out)
         if not out.reaches_internet:
             ec2, gateway = run.at(self.region).ec2, run.output(self.network).internet_gateway

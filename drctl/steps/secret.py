@@ -119,7 +119,7 @@ class DatabaseSecret(Step[SecretOut]):
         return Credentials(**json.loads(answer["SecretString"]))
 
     def ensure(self, run: Run) -> SecretOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             self._make(run)
             out = run.wait_until("the secret is visible", lambda: self.find(run), lambda seen: seen is not None,

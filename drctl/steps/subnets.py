@@ -58,7 +58,7 @@ class Subnets(Step[SubnetsOut]):
         return SubnetsOut(zones, ids[:count], ids[count: 2 * count], ids[2 * count:])
 
     def ensure(self, run: Run) -> SubnetsOut:
-        out = self.find(run)
+        out = run.found(self)
         return out if out is not None else self._create_missing(run)
 
     def _create_missing(self, run: Run) -> SubnetsOut:

@@ -63,7 +63,7 @@ class Topic(Step[TopicOut]):
                 if one["Protocol"] == "email"}
 
     def ensure(self, run: Run) -> TopicOut:
-        out = self.find(run)
+        out = run.found(self)
         if out is None:
             self._create(run)
         elif list(self._attribute_findings(run, out)):
