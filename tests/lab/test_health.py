@@ -74,6 +74,11 @@ def test_a_name_that_is_nobodys_is_unhealthy_after_a_while(aws: Aws) -> None:
     assert reports(aws, check) == {"Failure: DNS resolution failed: Rcode NXDomain(3)"}
 
 
+def test_a_status_changes_whether_or_not_anybody_asks(aws: Aws) -> None:
+    check = health_check(aws, "a", Type="HTTP", FullyQualifiedDomainName="nowhere.example.com")
+    until(lambda: not is_healthy(check, looking=False))
+
+
 def test_a_balancer_whose_app_answers_is_healthy(aws: Aws) -> None:
     door = balancer(aws, HERE)
     check = health_check(aws, "a", Type="HTTP", FullyQualifiedDomainName=door.host, ResourcePath="/health")
