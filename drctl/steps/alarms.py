@@ -35,7 +35,7 @@ BALANCER_ERRORS = 10
 
 @dataclass(frozen=True, eq=False)
 class Alarms(AlarmSet):
-    """Alarms on everything of one region; `replication` is the one that ends here."""
+    """Alarms on everything of one region; `replication` is either of the two, they have the same buckets and rule id."""
 
     balancer: Balancer
     listeners: Listeners
@@ -88,13 +88,13 @@ class Alarms(AlarmSet):
     def _of_storage_and_events(self, run: Run) -> Iterable[Alarm]:
         """Latency is published at the destination, failures at the source (S3 User Guide, "Monitoring replication
         with metrics"): the two alarms watch opposite directions."""
-        incoming = run.output(self.replication)
-        far, near, rule = incoming.source, incoming.target, incoming.rule_id
+        out = run.output(self.replication)
+        near, far = (out.source, out.target) if self.replication.region == self.region else (out.target, out.source)
         yield Alarm("object-replication-latency", f"objects reach {near} more than 15 minutes late", 900, "AWS/S3",
-                    "ReplicationLatency", (("SourceBucket", far), ("DestinationBucket", near), ("RuleId", rule)))
+                    "ReplicationLatency", (("SourceBucket", far), ("DestinationBucket", near), ("RuleId", out.rule_id)))
         yield Alarm("object-replication-failed", f"objects of {near} could not be replicated to {far}", 0, "AWS/S3",
                     "OperationsFailedReplication", (("SourceBucket", near), ("DestinationBucket", far),
-                                                    ("RuleId", rule)), statistic="Sum", periods=1)
+                                                    ("RuleId", out.rule_id)), statistic="Sum", periods=1)
         queue = run.output(self.dead_letters).arn.rpartition(":")[2]
         yield Alarm("dead-letters", f"events of {self.region} could not be forwarded and wait in {queue}", 0,
                     "AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", queue),), period_s=300, periods=1)

@@ -68,6 +68,18 @@ def test_dimensions_are_those_the_services_publish(run: Run, aws: Aws) -> None:
         "LoadBalancer": "app/alb/50dc6c495c0c9188", "TargetGroup": "targetgroup/tg/73e2d6bc24d8a067"}
 
 
+@pytest.mark.parametrize("replication", [
+    given(OTHER, "incoming", source="there", target="here", rule_id="drctl"),
+    given(SITE, "outgoing", source="here", target="there", rule_id="drctl")])
+def test_latency_is_watched_where_objects_arrive_and_failures_where_they_start(
+        run: Run, aws: Aws, replication: Any) -> None:
+    ensure_with_needs(run, replace(ALARMS, replication=replication))
+    latency, failed = (described(aws)[run.name("alarm", f"object-replication-{what}", SITE)]["Dimensions"]
+                       for what in ("latency", "failed"))
+    assert {"Name": "DestinationBucket", "Value": "here"} in latency
+    assert {"Name": "SourceBucket", "Value": "here"} in failed
+
+
 def test_a_second_run_changes_nothing_and_needs_one_look(run: Run, make_run: Callable[..., Run]) -> None:
     ensure_with_needs(run, ALARMS)
     assert_a_second_run_changes_nothing(make_run, ALARMS)
