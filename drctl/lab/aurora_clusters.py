@@ -19,6 +19,7 @@ from drctl.lab import (
     aurora_joining,  # noqa: F401  # its rules are asked after those of this module
 )
 from drctl.lab import aurora_store as store
+from drctl.lab.aurora_events import tell
 from drctl.lab.aurora_states import (
     AURORA,
     UNSEEN_S,
@@ -70,6 +71,7 @@ def a_cluster_is_creating_for_a_while(proceed: Wrapped, self: RDSBackend, kwargs
     keep_fields(cluster, kwargs)
     length = seconds("cluster-create" if store.is_writer(cluster) else "secondary-create")
     passes_through(cluster.arn, [(length, "creating")])
+    CLOCK.after(length, lambda: tell("RDS-EVENT-0170", cluster.arn))
     return cluster
 
 
@@ -248,6 +250,7 @@ def _remove(cluster: DBCluster) -> None:
     """The cluster goes, and its automated backups with it."""
     backend, identifier = cluster.backend, cluster.db_cluster_identifier
     backend.clusters.pop(identifier, None)
+    tell("RDS-EVENT-0171", cluster.arn)
     if cluster.manage_master_user_password:
         cluster.master_user_secret.delete_secret()
     for name, snapshot in list(backend.cluster_snapshots.items()):

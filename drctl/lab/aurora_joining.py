@@ -188,3 +188,19 @@ def the_global_cluster_is_at_rest(_: RDSBackend, kwargs: Any) -> None:
     known = _joined(kwargs)
     if known and (known.status != "available" or known.change):
         raise fault("InvalidGlobalClusterStateFault", f"Global cluster {known.identifier} is in {known.status} state.")
+
+
+def _source(self: DBCluster) -> str | None:
+    """A secondary shows the primary as its source."""
+    known = store.of_cluster(self.arn)
+    if known and known.writer and known.writer.arn != self.arn:
+        return known.writer.arn
+    own: str | None = self.__dict__.get("_replication_source")
+    return own
+
+
+def _set_source(self: DBCluster, arn: str | None) -> None:
+    self.__dict__["_replication_source"] = arn
+
+
+DBCluster.replication_source_identifier = property(_source, _set_source)

@@ -7,18 +7,17 @@ from collections.abc import Callable
 
 from moto.core.responses import ActionResult
 from moto.rds.responses import RDSResponse
-from moto.rds.utils import split_arn
 
 from drctl.aws.durations import seconds
 from drctl.lab import aurora_metrics as metrics
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_events import tell
 from drctl.lab.aurora_global import is_headless
-from drctl.lab.aurora_states import LOCK, UNSEEN_S, fault, passes_through, stage
+from drctl.lab.aurora_states import LOCK, UNSEEN_S, check, fault, passes_through, stage
 from drctl.lab.aurora_store import LOST, Change, GlobalCluster, Member
 from drctl.lab.aurora_versions import compare
 from drctl.lab.clock import CLOCK
-from drctl.lab.rules import SWITCHED_OFF, operation
+from drctl.lab.rules import operation
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +28,6 @@ ON_ROLE_CHANGE: list[Callable[[str, str, str, str], None]] = []
 VERIFYING_S, SETTLING_S = 5.0, 10.0
 #: Part of the time after which the old primary takes no more writes.
 FENCED_AFTER = 0.6
-#: Rule that can be switched off by this name.
-RIGHT_REGION = "role-change-region"
 
 
 @operation("switchover", RDSResponse, "switchover_global_cluster")
@@ -66,7 +63,6 @@ def _change(self: RDSResponse, *, loses_data: bool) -> ActionResult:
         raise fault("DBClusterNotFoundFault", f"DBCluster {self.params.get('TargetDbClusterIdentifier')} not found in "
                     f"global cluster {known.identifier}.")
     writer = _require_possible(known, target, loses_data)
-    _require_region(self.region, target.region if loses_data else writer.region)
     _start(known, writer, target, loses_data)
     return ActionResult({"GlobalCluster": known.wire()})
 
@@ -95,29 +91,40 @@ def _require_one_version(writer: Member, target: Member) -> None:
         raise fault("InvalidDBClusterStateFault", f"Versions differ: {old.engine_version}, {new.engine_version}.")
 
 
-def _require_region(asked: str, needed: str) -> None:
-    """AWS documents the Region to ask: the primary's for a switchover, the target's for a failover."""
-    if asked != needed and RIGHT_REGION not in SWITCHED_OFF:
-        raise fault("InvalidParameterValue", f"Ask this of Region {needed}, not of {asked}.")
+@check("role-change-region", RDSResponse, "switchover_global_cluster", "failover_global_cluster")
+def the_right_region_is_asked(self: RDSResponse) -> None:
+    """A switchover is asked of the primary's Region, a failover of the target's: otherwise InvalidParameterValue.
+
+    AWS documents the Region and not the code.
+    Source: Aurora User Guide, Using switchover or failover in Amazon Aurora Global Database (AWS CLI)
+    """
+    known = store.GLOBALS.get((self.params.get("GlobalClusterIdentifier") or "").lower())
+    if known is None or known.writer is None or self.params.get("Switchover"):
+        return
+    target = known.member(self.params.get("TargetDbClusterIdentifier") or "") or known.writer
+    needed = target.region if self.params.get("AllowDataLoss") else known.writer.region
+    if self.region != needed:
+        raise fault("InvalidParameterValue", f"Ask this of Region {needed}, not of {self.region}.")
 
 
 def _start(known: GlobalCluster, writer: Member, target: Member, loses_data: bool) -> None:
     now, length = CLOCK.now(), seconds("failover" if loses_data else "switchover")
-    known.change = Change(writer.arn, target.arn, loses_data, now + UNSEEN_S, now + UNSEEN_S + VERIFYING_S)
+    change = Change(writer.arn, target.arn, loses_data, now + UNSEEN_S, now + UNSEEN_S + VERIFYING_S)
+    known.change = change
     whole = length + SETTLING_S - UNSEEN_S
     passes_through(target.arn, [(UNSEEN_S, "available"), (whole, "promoting")])
     if not loses_data:
         passes_through(writer.arn, [(UNSEEN_S, "available"), (whole, "modifying")])
         tell("RDS-EVENT-0181", target.arn, writer.arn, target.arn)
-        CLOCK.after(length * FENCED_AFTER, lambda: _fence(known))
-    CLOCK.after(length, lambda: _promote(known, writer, target))
-    CLOCK.after(length + SETTLING_S, lambda: _finish(known, writer, target))
+        CLOCK.after(length * FENCED_AFTER, lambda: _fence(known, change))
+    CLOCK.after(length, lambda: _promote(known, change, writer, target))
+    CLOCK.after(length + SETTLING_S, lambda: _finish(known, change, writer, target))
 
 
-def _fence(known: GlobalCluster) -> None:
+def _fence(known: GlobalCluster, change: Change) -> None:
     """The old primary takes no more writes, and what it wrote arrives at the target."""
     with LOCK:
-        if (change := known.change) is None:
+        if known.change is not change:
             return
         change.fenced = True
     if metrics.LAG_MS >= 1000:
@@ -125,27 +132,39 @@ def _fence(known: GlobalCluster) -> None:
     tell("RDS-EVENT-0182", change.old, change.old, change.new)
 
 
-def _promote(known: GlobalCluster, old: Member, new: Member) -> None:
-    loses_data = bool(known.change and known.change.loses_data)
+def _promote(known: GlobalCluster, change: Change, old: Member, new: Member) -> None:
+    if new.region in LOST or (old.region in LOST and not change.loses_data):
+        _give_up(known, change)
+        return
     with LOCK:
         old.is_writer, new.is_writer = False, True
         old.reader_since = CLOCK.now()
-        old.connected_at = store.NEVER if loses_data else CLOCK.now()
+        old.connected_at = store.NEVER if change.loses_data else CLOCK.now()
     for listener in ON_ROLE_CHANGE:
         try:
-            listener("failover" if loses_data else "switchover", known.identifier, old.arn, new.arn)
+            listener("failover" if change.loses_data else "switchover", known.identifier, old.arn, new.arn)
         except Exception:
             log.exception("what follows a change of roles failed")
-    if not loses_data:
+    if not change.loses_data:
         tell("RDS-EVENT-0184", new.arn, old.arn, new.arn)
 
 
-def _finish(known: GlobalCluster, old: Member, new: Member) -> None:
+def _give_up(known: GlobalCluster, change: Change) -> None:
+    """A Region that is lost meanwhile leaves the roles as they were."""
     with LOCK:
-        loses_data = bool(known.change and known.change.loses_data)
+        known.change = None
+        for arn in (change.old, change.new):
+            passes_through(arn, [])
+    tell("RDS-EVENT-0239" if change.loses_data else "RDS-EVENT-0187", change.new, change.old, change.new)
+
+
+def _finish(known: GlobalCluster, change: Change, old: Member, new: Member) -> None:
+    with LOCK:
+        if known.change is not change:
+            return  # given up
         known.change = None
     tell("RDS-EVENT-0397", new.arn)
-    if loses_data:
+    if change.loses_data:
         tell("RDS-EVENT-0238", new.arn)
         resynchronise(old)
     else:
@@ -173,10 +192,6 @@ def restore(region: str) -> None:
     LOST.discard(region)
     for known in list(store.GLOBALS.values()):
         for member in known.members:
-            # only a former primary has been a reader without ever being connected again
-            if member.region == region and member.connected_at == store.NEVER and _has_written(member):
+            # a reader that was connected once, or wrote, and is not connected now: a former primary
+            if member.region == region and member.reader_since > 0 and member.connected_at == store.NEVER:
                 resynchronise(member)
-
-
-def _has_written(member: Member) -> bool:
-    return member.reader_since > 0 and split_arn(member.arn)[0] == member.region

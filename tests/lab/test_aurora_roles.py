@@ -94,9 +94,11 @@ def test_the_instances_of_a_secondary_are_no_writers_until_it_is_promoted(aws: A
         return bool(cluster(aws, region)["DBClusterMembers"][0]["IsClusterWriter"])
 
     assert (writes(EAST), writes(WEST)) == (True, False)
+    assert cluster(aws, WEST)["ReplicationSourceIdentifier"] == arn(EAST)
     switch_over(aws)
     pass_an_hour(clock)
     assert (writes(EAST), writes(WEST)) == (False, True)
+    assert "ReplicationSourceIdentifier" not in cluster(aws, WEST)
 
 
 def test_the_old_primary_takes_no_writes_some_time_before_the_new_one_does(aws: Aws, clock: LabClock) -> None:
@@ -125,6 +127,7 @@ def test_a_switchover_tells_its_events_in_the_words_of_the_guide(aws: Aws, clock
     switch_over(aws)
     pass_an_hour(clock)
     assert messages(aws, WEST) == [
+        "DB cluster created.",
         f"Global switchover to DB cluster db-{WEST} in Region {WEST} started.",
         f"Old primary DB cluster db-{EAST} in Region {EAST} successfully shut down.",
         f"New primary DB cluster db-{WEST} in Region {WEST} was successfully promoted.",
@@ -169,6 +172,22 @@ def test_a_lost_region_can_be_left_behind_but_not_switched_from(aws: Aws, clock:
     aurora.restore(EAST)
     pass_an_hour(clock)
     assert members(aws)[EAST]["SynchronizationStatus"] == "connected"
+
+
+def test_a_region_lost_in_the_middle_of_a_switchover_leaves_the_roles_as_they_were(
+        aws: Aws, clock: LabClock, heard: list[Change]) -> None:
+    build(aws, clock)
+    switch_over(aws)
+    clock.skip(30)
+    aurora.lose(EAST)
+    clock.skip(60)
+    settle(clock)
+    assert (writer(aws), world(aws)["Status"], heard) == ([EAST], "available", [])
+    assert cluster(aws, WEST)["Status"] == "available"
+    assert messages(aws, WEST)[-1] == f"Global switchover to DB cluster db-{WEST} in Region {WEST} failed."
+    fail_over(aws)
+    pass_an_hour(clock)
+    assert writer(aws) == [WEST]
 
 
 def test_a_failover_without_leave_to_lose_data_is_a_switchover(aws: Aws, clock: LabClock) -> None:
