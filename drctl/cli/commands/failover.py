@@ -8,7 +8,6 @@ import click
 
 from drctl.cli import options
 from drctl.cli.render import emit, show_drill
-from drctl.cli.session import confirm, opened, settings_of
 
 
 @click.command("failover", epilog="Example: drctl failover --drill --yes --json")
@@ -20,6 +19,8 @@ def command(config_path: Path | None, as_json: bool, yes: bool, drill: bool) -> 
     """Rehearse the loss of the active region: switchover, DNS, proof, and back; measured on real writes."""
     if not drill:
         raise click.UsageError("say --drill; the unplanned failover is not part of this version")
+    from drctl.cli.session import confirm, opened, settings_of
+
     settings = settings_of(config_path)
     confirm(settings, f"Move the traffic of {settings.environment} to the other region and back?", yes=yes, typed=True)
     from drctl.actions.judge import judge

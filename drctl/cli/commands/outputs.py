@@ -8,7 +8,6 @@ import click
 
 from drctl.cli import options
 from drctl.cli.render import emit, show_outputs
-from drctl.cli.session import looking, settings_of
 
 
 @click.command("outputs")
@@ -16,6 +15,8 @@ from drctl.cli.session import looking, settings_of
 @options.as_json
 def command(config_path: Path | None, as_json: bool) -> None:
     """The stack's endpoints and identifiers, as AWS shows them now."""
+    from drctl.cli.session import looking, settings_of
+
     settings = settings_of(config_path)
     from drctl.actions.prove import refuse_without
     from drctl.stack import stack_of

@@ -8,7 +8,6 @@ import click
 
 from drctl.cli import options
 from drctl.cli.render import emit, show_outputs
-from drctl.cli.session import confirm, opened, settings_of
 
 
 @click.command("provision", epilog="Example: drctl provision -c config/dev.yaml")
@@ -20,6 +19,8 @@ def command(config_path: Path | None, as_json: bool, yes: bool) -> None:
 
     Run again, it changes nothing. Killed or failed, the same command goes on from there.
     """
+    from drctl.cli.session import confirm, opened, settings_of
+
     settings = settings_of(config_path)
     confirm(settings, f"Build or converge {settings.environment} in account {settings.account_id}?", yes=yes,
             typed=False)

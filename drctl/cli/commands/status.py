@@ -8,7 +8,6 @@ import click
 
 from drctl.cli import options
 from drctl.cli.render import emit, show_status
-from drctl.cli.session import looking, settings_of
 
 
 @click.command("status")
@@ -16,6 +15,8 @@ from drctl.cli.session import looking, settings_of
 @options.as_json
 def command(config_path: Path | None, as_json: bool) -> None:
     """One screen: which region is active, roles, replication lag, health, where users are sent."""
+    from drctl.cli.session import looking, settings_of
+
     settings = settings_of(config_path)
     from drctl.actions.look import whole_stack
     from drctl.actions.prove import refuse_without

@@ -8,7 +8,6 @@ import click
 
 from drctl.cli import options
 from drctl.cli.render import emit, show_teardown
-from drctl.cli.session import confirm, opened, settings_of
 from drctl.errors import Refused
 
 
@@ -21,6 +20,8 @@ def command(config_path: Path | None, as_json: bool, yes: bool) -> None:
 
     Only what carries the stack's tags is touched. With deletion_protection: true in the configuration it refuses.
     """
+    from drctl.cli.session import confirm, opened, settings_of
+
     settings = settings_of(config_path)
     if settings.deletion_protection:
         raise Refused("deletion_protection is true in the configuration; nothing was changed",
