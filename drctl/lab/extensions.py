@@ -5,6 +5,7 @@ from __future__ import annotations
 from moto.moto_api._internal import moto_api_backend
 
 from drctl.lab import (
+    alarms,  # noqa: F401  # importing installs its rules
     aurora,
     backup_gaps,  # noqa: F401  # importing installs its rules
     balancing,  # noqa: F401  # importing installs its rules
@@ -22,6 +23,7 @@ from drctl.lab import (
     network,  # noqa: F401  # importing installs its rules
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
+    queues,  # noqa: F401  # importing installs its rules
     records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     replication_configuration,  # noqa: F401  # importing installs its rules

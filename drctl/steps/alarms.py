@@ -35,7 +35,7 @@ BALANCER_ERRORS = 10
 
 @dataclass(frozen=True, eq=False)
 class Alarms(AlarmSet):
-    """Alarms on everything of one region; `replication` is either of the two, they have the same buckets and rule id."""
+    """Alarms on everything of one region; `replication` is either direction, their buckets and rule id are the same."""
 
     balancer: Balancer
     listeners: Listeners
