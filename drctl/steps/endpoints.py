@@ -114,7 +114,8 @@ class Endpoints(Step[EndpointsOut]):
             ClientToken=run.names.token(vpc_id, name, *sorted(former)),
             TagSpecifications=specification("vpc-endpoint", run.tags(self.site, name)), **where),
             TOO_YOUNG, within=PROPAGATION)
-        return str(made["VpcEndpoint"]["VpcEndpointId"])
+        endpoint = _endpoint(made["VpcEndpoint"])
+        return self._create(run, service, [*former, endpoint.id]) if endpoint.state in DEAD else endpoint.id
 
     def _service_name(self, service: str) -> str:
         return f"com.amazonaws.{self.region}.{service}"

@@ -74,7 +74,7 @@ class Nat(Step[NatOut]):
     def _out(self, run: Run, gateways: Mapping[str, Any]) -> NatOut:
         named = {name: str(gateways[name]["NatGatewayId"]) for name in sorted(gateways)}
         states = {named[name]: str(gateways[name]["State"]) for name in named}
-        return NatOut(tuple(named.values()), states, named, tuple(_held(gateways.values())), self._routes(run))
+        return NatOut(tuple(named.values()), states, named, _held(gateways.values()), self._routes(run))
 
     def _routes(self, run: Run) -> dict[str, tuple[str, str]]:
         filters: Any = [{"Name": "route-table-id", "Values": list(run.output(self.tables).private)}]
@@ -95,8 +95,8 @@ class Nat(Step[NatOut]):
                  if out.routes.get(table_id) != (target, "active")}
         for table_id, target in wrong.items():
             self._lead(run, table_id, target, replace=table_id in out.routes)
-        surplus = [out.named[name] for name in out.named if name not in self._wanted(run)]
-        self._remove(run, surplus)
+        if surplus := [name for name in out.named if name not in self._wanted(run)]:
+            self._remove(run, surplus)
         return self._settled(run) if wrong or surplus else out
 
     def _leads(self, run: Run, out: NatOut) -> dict[str, str]:
@@ -118,14 +118,16 @@ class Nat(Step[NatOut]):
                               show=lambda seen: ", ".join(state for _, state in seen.routes.values()) or "none")
 
     def _create(self, run: Run, name: str, former: list[str]) -> None:
-        """The token names former gateways too: AWS remembers a token longer than what it made."""
+        """The token names former gateways too: AWS remembers a token longer than it shows what was made with it."""
         subnet_id = run.output(self.subnets).public[self._names(run).index(name)]
         address = self._address(run, name)
-        run.retry(f"the address of {name} is known", partial(
+        made: Any = run.retry(f"the address of {name} is known", partial(
             run.at(self.region).ec2.create_nat_gateway, SubnetId=subnet_id, AllocationId=address,
             ClientToken=run.names.token(subnet_id, address, *sorted(former)),
             TagSpecifications=specification("natgateway", run.tags(self.site, name))),
             (Refusal("InvalidAllocationID.NotFound"), Refusal("InvalidSubnetID.NotFound")), within=PROPAGATION)
+        if made["NatGateway"]["State"] not in ALIVE:
+            self._create(run, name, [*former, made["NatGateway"]["NatGatewayId"]])
 
     def _address(self, run: Run, name: str) -> str:
         """A free address of ours from an earlier try, else a new one: an account has five (Amazon VPC quotas)."""
@@ -164,28 +166,23 @@ class Nat(Step[NatOut]):
                               f"not to {leads[table_id]}")
 
     def destroy(self, run: Run) -> None:
-        self._remove(run, [one["NatGatewayId"] for one in self._living(run).values()])
-        self._await_gone(run)
-        for address in self._addresses(run, *self._names(run)):
-            self._release(run, address["AllocationId"])
+        self._remove(run, self._names(run))
 
-    def _remove(self, run: Run, ids: list[str]) -> None:
+    def _remove(self, run: Run, names: list[str]) -> None:
         """Routes, gateways, then their addresses: a gateway holds its address until it is deleted."""
         ec2 = run.at(self.region).ec2
-        if not ids:
-            return
-        for table in ec2.describe_route_tables(Filters=ours(run.settings.environment))["RouteTables"]:
+        ids = [one["NatGatewayId"] for name, one in self._living(run).items() if name in names]
+        tables = ec2.describe_route_tables(Filters=ours(run.settings.environment))["RouteTables"] if ids else []
+        for table in tables:
             if any(route.get("NatGatewayId") in ids for route in table["Routes"]):
                 with absent_is_fine():
                     ec2.delete_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock=INTERNET)
         for gateway in ids:
             with absent_is_fine():
                 ec2.delete_nat_gateway(NatGatewayId=gateway)
-        held = _held(one for _, one in self._every(run) if one["NatGatewayId"] in ids)
         self._await_gone(run)
-        ours_still = {address["AllocationId"] for address in self._addresses(run, *self._names(run))}
-        for allocation_id in [one for one in held if one in ours_still]:
-            self._release(run, allocation_id)
+        for address in self._addresses(run, *names):
+            self._release(run, address["AllocationId"])
 
     def _await_gone(self, run: Run) -> None:
         run.wait_until("deleted NAT gateways are gone", lambda: [
@@ -204,7 +201,7 @@ class Nat(Step[NatOut]):
             yield Resource("ec2:elastic-ip", allocation_id, self.region)
 
 
-def _held(gateways: Iterable[Any]) -> list[str]:
+def _held(gateways: Iterable[Any]) -> tuple[str, ...]:
     """Allocation ids of the addresses of gateways."""
-    return [address["AllocationId"] for one in gateways for address in one.get("NatGatewayAddresses", [])
-            if address.get("AllocationId")]
+    return tuple(address["AllocationId"] for one in gateways for address in one.get("NatGatewayAddresses", [])
+                 if address.get("AllocationId"))

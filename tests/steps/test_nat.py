@@ -94,6 +94,8 @@ def test_a_gateway_deleted_by_hand_is_made_again_and_the_black_hole_replaced(
     run = make_run(ONE)
     (former,) = ensure_with_needs(run, NAT).ids
     aws[SITE.region].ec2.delete_nat_gateway(NatGatewayId=former)
+    run.wait_until("it is not even shown any more", lambda: aws[SITE.region].ec2.describe_nat_gateways()["NatGateways"],
+                   lambda seen: not seen, within=7200)
     assert run.refresh(NAT) is None
     ensure_with_needs(run, NAT)
     assert former not in stands(run).ids
