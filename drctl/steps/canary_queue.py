@@ -57,8 +57,10 @@ class CanaryQueue(Step[CanaryQueueOut]):
 
     def ensure(self, run: Run) -> CanaryQueueOut:
         run.output(self.bus)
-        seen = queue.ensure_queue(run, self.site, self._name(run), self._wanted_queue(run))
-        rule = event_rule.ensure_rule(run, self.site, self._wanted_rule(run))
+        out = run.found(self)
+        seen = queue.ensure_queue(run, self.site, self._name(run), self._wanted_queue(run),
+                                  out.queue_seen if out else None)
+        rule = event_rule.ensure_rule(run, self.site, self._wanted_rule(run), out.rule_seen if out else None)
         return CanaryQueueOut(seen.url, seen.arn, rule.name, seen, rule)
 
     def verify(self, run: Run, out: CanaryQueueOut) -> Iterable[Finding]:

@@ -35,7 +35,7 @@ class DeadLetters(Step[DeadLettersOut]):
         return find_queue(run, self.site, self._name(run))
 
     def ensure(self, run: Run) -> DeadLettersOut:
-        return ensure_queue(run, self.site, self._name(run), self._wanted(run))
+        return ensure_queue(run, self.site, self._name(run), self._wanted(run), run.found(self))
 
     def verify(self, run: Run, out: DeadLettersOut) -> Iterable[Finding]:
         return differences(out, self._name(run), self._wanted(run))

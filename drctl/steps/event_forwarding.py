@@ -69,7 +69,8 @@ class EventForwarding(Step[EventForwardingOut]):
 
     def ensure(self, run: Run) -> EventForwardingOut:
         run.output(self.bus)
-        seen = ensure_rule(run, self.site, self._wanted(run))
+        out = run.found(self)
+        seen = ensure_rule(run, self.site, self._wanted(run), out.seen if out else None)
         return EventForwardingOut(seen.name, seen)
 
     def verify(self, run: Run, out: EventForwardingOut) -> Iterable[Finding]:

@@ -74,9 +74,9 @@ def find_rule(run: Run, site: Site, purpose: str) -> RuleOut | None:
     return RuleOut(name, rule["Arn"], rule.get("EventPattern", ""), rule.get("State") == "ENABLED", tuple(targets))
 
 
-def ensure_rule(run: Run, site: Site, wanted: WantedRule) -> RuleOut:
-    """Make the rule and its target, or put what differs."""
-    out = find_rule(run, site, wanted.purpose)
+def ensure_rule(run: Run, site: Site, wanted: WantedRule, seen: RuleOut | None) -> RuleOut:
+    """Make the rule and its target, or put what differs; `seen` is what a look of this run found."""
+    out = seen or find_rule(run, site, wanted.purpose)
     if out and not list(differences(out, wanted)):
         return out
     events, bus, name = run.at(site).events, bus_name(run, site), run.name("rule", wanted.purpose, site)

@@ -72,10 +72,10 @@ def _url(run: Run, site: Site, name: str) -> str | None:
     return or_none(lambda: run.at(site).sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
-def ensure_queue(run: Run, site: Site, name: str, wanted: Mapping[str, str]) -> QueueOut:
-    """Make the queue, or set what differs."""
+def ensure_queue(run: Run, site: Site, name: str, wanted: Mapping[str, str], seen: QueueOut | None) -> QueueOut:
+    """Make the queue, or set what differs; `seen` is what a look of this run found."""
     sqs, attributes = run.at(site).sqs, cast(Any, dict(wanted))
-    out = find_queue(run, site, name)
+    out = seen or find_queue(run, site, name)
     if out and not list(differences(out, name, wanted)):
         return out
     if out:
