@@ -51,7 +51,7 @@ def describe(run: Run, region: str, arn: str) -> CertificateOut:
 class Certificate(Step[CertificateOut]):
     """Found by its domain name and our tag."""
 
-    waits = ("certificate-issue",)
+    waits = ("record-change", "certificate-issue")
 
     zone: Zone
 
@@ -71,7 +71,7 @@ class Certificate(Step[CertificateOut]):
                     yield one
 
     def ensure(self, run: Run) -> CertificateOut:
-        out = self.find(run)
+        out = run.found(self)
         arn = out.arn if out else self._request(run)
         if out is None or out.days_left is None:
             self._prove(run, arn)

@@ -19,7 +19,7 @@ from drctl.steps import log_group, waf_rules
 from drctl.steps.balancer import Balancer
 from drctl.steps.checkers import CheckerRanges, ipv4_only
 from drctl.steps.key import Key
-from drctl.steps.log_group import LogGroupOut
+from drctl.steps.log_group import LogGroup
 
 #: What a web ACL needs or what needs it is not known to all of WAF yet; also its own passing troubles.
 NOT_YET = (Refusal("WAFUnavailableEntityException"), Refusal("WAFInternalErrorException"),
@@ -41,7 +41,7 @@ class WafOut:
     ip_set_arn: str
     addresses: frozenset[str]
     log_destinations: tuple[str, ...]
-    log: LogGroupOut | None
+    log: LogGroup | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,9 @@ class Waf(Step[WafOut]):
         return tuple(one.removesuffix(":*") for one in answer["LoggingConfiguration"]["LogDestinationConfigs"])
 
     def ensure(self, run: Run) -> WafOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
         ip_set_arn = self._ensure_addresses(run)
         acl_arn = self._ensure_acl(run, ip_set_arn)
         wafv2 = run.at(self.region).wafv2
@@ -110,6 +113,7 @@ class Waf(Step[WafOut]):
                 within=minutes(5))
         if not self._acl(run)[1]:
             self._associate(run, acl_arn)
+        run.forget(self)
         return run.output(self)
 
     def _ensure_addresses(self, run: Run) -> str:
@@ -195,7 +199,7 @@ class Waf(Step[WafOut]):
             with absent_is_fine():
                 run.retry("no web ACL uses the address set", partial(self._delete_addresses, run, addresses["Id"]),
                           (*NOT_YET, *BUSY), within=minutes(15))
-        log_group.delete(run, self.site, self._log_name(run))
+        log_group.remove(run, self.site, self._log_name(run))
 
     def _delete_acl(self, run: Run, acl: Any) -> None:
         wafv2 = run.at(self.region).wafv2

@@ -21,6 +21,9 @@ from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.steps.record_changes import await_sync, change, delete, plain
 
+#: ACM lists only the oldest kinds of keys unless told otherwise (ACM API Reference, ListCertificates).
+ALL_KEYS: Any = {"keyTypes": ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1",
+                              "EC_secp521r1"]}
 GIVE_ID = "set dns.zone_id to its id, or dns.zone to a name of your own"
 
 
@@ -47,7 +50,7 @@ class Zone(Step[ZoneOut]):
     waits = ("record-change",)
 
     def find(self, run: Run) -> ZoneOut | None:
-        given = run.settings.dns.zone_id
+        given = self._given(run)
         zone_id = given or self._own(run)
         if zone_id is None:
             return None
@@ -61,6 +64,11 @@ class Zone(Step[ZoneOut]):
         return ZoneOut(zone_id, plain(answer["HostedZone"]["Name"]),
                        tuple(answer.get("DelegationSet", {}).get("NameServers", ())), given is not None,
                        given is not None or self._is_tagged(run, zone_id))
+
+    def _given(self, run: Run) -> str | None:
+        """The user's zone, however it was copied from a console or an API's answer."""
+        given = run.settings.dns.zone_id
+        return given.removeprefix("/hostedzone/") if given else None
 
     def _zones(self, run: Run) -> list[Any]:
         """All public zones of exactly this name: the listing only starts there."""
@@ -79,7 +87,7 @@ class Zone(Step[ZoneOut]):
         return is_ours(as_map(answer["ResourceTagSet"]["Tags"]), run.settings.environment)
 
     def ensure(self, run: Run) -> ZoneOut:
-        out = self.find(run)
+        out = run.found(self)
         if run.settings.dns.zone_id is not None:
             return self._checked(run, out)
         if out is None:
@@ -129,7 +137,7 @@ class Zone(Step[ZoneOut]):
             yield Finding(f"hosted zone {out.id} does not carry this stack's tags")
 
     def destroy(self, run: Run) -> None:
-        given = run.settings.dns.zone_id
+        given = self._given(run)
         zone_id = given or self._own(run)
         if zone_id is None:
             return
@@ -152,10 +160,11 @@ class Zone(Step[ZoneOut]):
         return [record for page in pages for record in page["ResourceRecordSets"]]
 
     def _still_needed(self, run: Run) -> bool:
-        return any(certificate["DomainName"] == run.settings.dns.name
-                   for site in run.settings.sites
-                   for page in run.at(site).acm.get_paginator("list_certificates").paginate()
-                   for certificate in page["CertificateSummaryList"])
+        pages = (page for site in run.settings.sites
+                 for page in run.at(site).acm.get_paginator("list_certificates").paginate(Includes=ALL_KEYS))
+        names = {name.removeprefix("*.") for page in pages for one in page["CertificateSummaryList"]
+                 for name in (one["DomainName"], *one.get("SubjectAlternativeNameSummaries", ()))}
+        return run.settings.dns.name in names
 
     def _delete(self, run: Run, zone_id: str) -> None:
         try:

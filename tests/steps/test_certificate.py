@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
@@ -23,6 +28,22 @@ CERTIFICATE = CERTIFICATES[1]
 
 def request(aws: Aws, name: str, region: str = "us-east-1") -> str:
     return aws[region].acm.request_certificate(DomainName=name, ValidationMethod="DNS")["CertificateArn"]
+
+
+def brought_along(aws: Aws, name: str, region: str = "us-east-1") -> str:
+    """A certificate of the user's own, imported: ISSUED at once."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    today = datetime.now(UTC)
+    signed = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+              .serial_number(x509.random_serial_number()).not_valid_before(today - timedelta(days=1))
+              .not_valid_after(today + timedelta(days=90))
+              .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+              .sign(key, hashes.SHA256()))
+    return aws[region].acm.import_certificate(
+        Certificate=signed.public_bytes(serialization.Encoding.PEM), PrivateKey=key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption()))["CertificateArn"]
 
 
 def findings(run: Run) -> list[str]:
@@ -85,20 +106,25 @@ GIVEN = GivenCertificate(SITES[0])
 
 
 def test_a_given_certificate_is_used_and_never_removed(make_run: Callable[..., Run], aws: Aws) -> None:
-    run = make_run(given(request(aws, "*.dr.example.com")))
+    run = make_run(given(brought_along(aws, "*.dr.example.com")))
     out = ensure_with_needs(run, GIVEN)
     GIVEN.destroy(run)
     assert GIVEN.find(run) == out
     assert changes(run, GIVEN) == 0
 
 
+def test_a_given_certificate_that_is_not_issued_is_refused(make_run: Callable[..., Run], aws: Aws) -> None:
+    with pytest.raises(Refused, match="not ISSUED"):
+        GIVEN.ensure(make_run(given(request(aws, "app.dr.example.com"))))
+
+
 def test_a_given_certificate_of_another_name_is_refused(make_run: Callable[..., Run], aws: Aws) -> None:
     with pytest.raises(Refused, match=r"not for app\.dr\.example\.com"):
-        GIVEN.ensure(make_run(given(request(aws, "other.example.com"))))
+        GIVEN.ensure(make_run(given(brought_along(aws, "other.example.com"))))
 
 
 def test_a_given_certificate_near_its_end_is_refused(make_run: Callable[..., Run], aws: Aws) -> None:
-    arn = request(aws, "app.dr.example.com")
+    arn = brought_along(aws, "app.dr.example.com")
     with pytest.raises(Refused, match="ends in"):
         GIVEN.ensure(make_run(given(arn, alarms=Alarms(certificate_days=5000))))
 
@@ -106,7 +132,7 @@ def test_a_given_certificate_near_its_end_is_refused(make_run: Callable[..., Run
 def test_a_given_certificate_of_another_region_or_none_is_a_configuration_error(make_run: Callable[..., Run],
                                                                                aws: Aws) -> None:
     with pytest.raises(ConfigurationError, match="not a certificate of account"):
-        GIVEN.ensure(make_run(given(request(aws, "app.dr.example.com", "us-west-2"))))
+        GIVEN.ensure(make_run(given(brought_along(aws, "app.dr.example.com", "us-west-2"))))
     with pytest.raises(ConfigurationError, match="is missing"):
         GIVEN.ensure(make_run(given(None)))
 

@@ -1,0 +1,194 @@
+"""The Route 53 health checks that decide where users go: the app in both regions, the switch, and both combined.
+
+The primary record is healthy while the primary app answers AND the switch is not turned. The switch is checked
+inverted: an object that is there makes it unhealthy, and a standby region that cannot be asked leaves users where they
+are. No check asks the failover name itself, which would make it follow its own answer.
+
+Route 53 takes no tags when it makes a check. The caller reference, which it keeps and lists, says what a check is and
+whose, from its first moment; tags follow for inventories and bills.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from drctl.aws.errors import Refusal, absent_is_fine
+from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.waiting import minutes
+from drctl.steps.balancer import Balancer
+from drctl.steps.listeners import Listeners
+from drctl.steps.switch_bucket import SwitchBucket, switch_path
+
+#: The checks by label, children before the one that combines them.
+LABELS = ("primary-app", "standby-app", "switch", "combined")
+#: What a check keeps for life (Route 53 API Reference, UpdateHealthCheck): another one takes its place.
+FOR_LIFE = ("Type", "RequestInterval")
+#: Throttling is repeated by the SDK; these are not.
+BUSY = (Refusal("HealthCheckInUse"), Refusal("PriorRequestNotComplete"))
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HealthChecksOut:
+    """Ids of the checks, and how they stand by label; `spare` are ids of checks that were replaced."""
+
+    primary_app: str
+    standby_app: str
+    switch: str
+    combined: str
+    configs: dict[str, Config]
+    tagged: frozenset[str]
+    spare: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class HealthChecks(Step[HealthChecksOut]):
+    """Found by their caller references, which are never used twice: a deleted check's is refused for ever."""
+
+    primary_balancer: Balancer
+    standby_balancer: Balancer
+    primary_listeners: Listeners
+    standby_listeners: Listeners
+    switch: SwitchBucket
+
+    def _prefix(self, run: Run, label: str) -> str:
+        return f"drctl-{run.names.token('health-check')[:12]}-{label}-"
+
+    def find(self, run: Run) -> HealthChecksOut | None:
+        current, spare = self._checks(run)
+        if len(current) < len(LABELS):
+            return None
+        ids = {label: check["Id"] for label, check in current.items()}
+        tags = run.at(self.region).route53.list_tags_for_resources(
+            ResourceType="healthcheck", ResourceIds=list(ids.values()))["ResourceTagSets"]
+        tagged = frozenset(one["ResourceId"] for one in tags
+                           if is_ours(as_map(one["Tags"]), run.settings.environment))
+        return HealthChecksOut(ids["primary-app"], ids["standby-app"], ids["switch"], ids["combined"],
+                               {label: check["HealthCheckConfig"] for label, check in current.items()}, tagged, spare)
+
+    def _checks(self, run: Run) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Our checks by label, the newest of each, and the ids of older ones."""
+        pages = run.at(self.region).route53.get_paginator("list_health_checks").paginate()
+        every = sorted((check for page in pages for check in page["HealthChecks"]),
+                       key=lambda check: str(check["CallerReference"]))
+        current: dict[str, Any] = {}
+        spare = []
+        for label in LABELS:
+            own = [check for check in every if check["CallerReference"].startswith(self._prefix(run, label))]
+            if own:
+                current[label] = own[-1]
+                spare += [check["Id"] for check in own[:-1]]
+        return current, tuple(spare)
+
+    def ensure(self, run: Run) -> HealthChecksOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
+        current, _ = self._checks(run)
+        ids: dict[str, str] = {}
+        for label in LABELS:
+            wanted, seen = self._wanted(run, label, ids), current.get(label)
+            if seen is None or not _same(seen["HealthCheckConfig"], wanted, FOR_LIFE):
+                ids[label] = self._create(run, label, wanted)
+            else:
+                ids[label] = seen["Id"]
+                self._converge(run, seen, wanted)
+        out = run.wait_until("the health checks are listed", lambda: run.refresh(self), lambda seen: seen is not None,
+                             within=minutes(2), every=5, show=lambda seen: "all" if seen else "not all yet")
+        for label, check_id in ids.items():
+            if out is None or check_id not in out.tagged:
+                self._tag(run, label, check_id)
+        self._delete(run, out.spare if out else ())
+        run.forget(self)
+        return run.output(self)
+
+    def _wanted(self, run: Run, label: str, ids: dict[str, str]) -> Config:
+        """What a check must be; `ids` are the checks that are combined."""
+        match label:
+            case "primary-app":
+                return self._app(run, self.primary_balancer, self.primary_listeners)
+            case "standby-app":
+                return self._app(run, self.standby_balancer, self.standby_listeners)
+            case "switch":
+                return self._endpoint(run, self.switch.host(run), 443, switch_path()) | {"Inverted": True}
+            case _:
+                return {"Type": "CALCULATED", "ChildHealthChecks": sorted((ids["primary-app"], ids["switch"])),
+                        "HealthThreshold": 2, "Inverted": False, "Disabled": False}
+
+    def _app(self, run: Run, balancer: Balancer, listeners: Listeners) -> Config:
+        """As visitors come in: a check of another protocol, port or path would say nothing about them."""
+        return self._endpoint(run, run.output(balancer).dns_name, run.output(listeners).port,
+                              run.settings.app.health_path)
+
+    def _endpoint(self, run: Run, host: str, port: int, path: str) -> Config:
+        """A disabled check would count as healthy; the certificate is not checked, but the name has to be sent."""
+        dns, secure = run.settings.dns, port == 443
+        return {"Type": "HTTPS" if secure else "HTTP", "FullyQualifiedDomainName": host, "Port": port,
+                "ResourcePath": path, "RequestInterval": dns.health_interval_s, "EnableSNI": secure,
+                "FailureThreshold": dns.health_threshold, "Inverted": False, "Disabled": False}
+
+    def _create(self, run: Run, label: str, config: Config) -> str:
+        reference = f"{self._prefix(run, label)}{time.time_ns():x}"
+        request: Any = config
+        check_id = run.at(self.region).route53.create_health_check(
+            CallerReference=reference, HealthCheckConfig=request)["HealthCheck"]["Id"]
+        self._tag(run, label, check_id)
+        return check_id
+
+    def _tag(self, run: Run, label: str, check_id: str) -> None:
+        run.at(self.region).route53.change_tags_for_resource(
+            ResourceType="healthcheck", ResourceId=check_id,
+            AddTags=as_list(run.tags(None, run.name("zone", label, "global"))))
+
+    def _converge(self, run: Run, seen: Any, wanted: Config) -> None:
+        if _same(seen["HealthCheckConfig"], wanted, tuple(wanted)):
+            return
+        changeable: Any = {key: value for key, value in wanted.items() if key not in FOR_LIFE}
+        run.at(self.region).route53.update_health_check(
+            HealthCheckId=seen["Id"], HealthCheckVersion=seen["HealthCheckVersion"], **changeable)
+
+    def verify(self, run: Run, out: HealthChecksOut) -> Iterable[Finding]:
+        """How they are set, not what they say: that is a proof of the whole way from checker to app."""
+        ids = {"primary-app": out.primary_app, "standby-app": out.standby_app, "switch": out.switch,
+               "combined": out.combined}
+        for label in LABELS:
+            wanted = self._wanted(run, label, ids)
+            for key in wanted:
+                if not _same(out.configs[label], wanted, (key,)):
+                    yield Finding(f"health check {label} ({ids[label]}): {key} is {out.configs[label].get(key)}, "
+                                  f"not {wanted[key]}")
+            if ids[label] not in out.tagged:
+                yield Finding(f"health check {label} ({ids[label]}) does not carry this stack's tags")
+        for check_id in out.spare:
+            yield Finding(f"health check {check_id} was replaced and is still there")
+
+    def destroy(self, run: Run) -> None:
+        """The combining check first: its children are in use until then. Records must be gone before all of them."""
+        current, spare = self._checks(run)
+        self._delete(run, [*(current[label]["Id"] for label in reversed(LABELS) if label in current), *spare])
+
+    def _delete(self, run: Run, ids: Iterable[str]) -> None:
+        for check_id in ids:
+            with absent_is_fine():
+                run.retry(f"health check {check_id} is free", partial(
+                    run.at(self.region).route53.delete_health_check, HealthCheckId=check_id), BUSY, within=minutes(2))
+
+    def resources(self, out: HealthChecksOut) -> Iterable[Resource]:
+        for check_id in (out.primary_app, out.standby_app, out.switch, out.combined):
+            yield Resource("route53:healthcheck", check_id, "global")
+
+
+def _same(seen: Config, wanted: Config, keys: Iterable[str]) -> bool:
+    """Whether a check is as wanted in these fields; the order of children has no meaning."""
+    return all(_plain(seen.get(key)) == _plain(wanted.get(key)) for key in keys)
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) else value
