@@ -211,9 +211,8 @@ def _ground(settings: Settings, site: Site) -> Ground:
     subnets = Subnets(site, network)
     tables = RouteTables(site, network, subnets)
     groups = SecurityGroups(site, network)
-    egress: tuple[Step[Any], ...] = (Endpoints(site, network, subnets, tables, groups),)
-    if settings.network.egress != "endpoints":
-        egress += (Nat(site, network, subnets, tables),)
+    # Both stand in the graph whatever is chosen, so that a change of the choice takes the other one down.
+    egress = (Endpoints(site, network, subnets, tables, groups), Nat(site, network, subnets, tables))
     role = Role(site, "flow-logs", "vpc-flow-logs", partial(flow_logs.policy, site=site))
     return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role))
 

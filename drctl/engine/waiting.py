@@ -18,6 +18,8 @@ from drctl.errors import Interrupted, WaitFailed, WaitTimeout
 
 T = TypeVar("T")
 
+#: Real seconds every wait lasts at least: a fast lab must not turn this machine's slowness into a time-out.
+PATIENCE = 1.0
 #: First pause between two looks in AWS seconds; each further pause is half as long again, up to `every`.
 FIRST_PAUSE = 2.0
 
@@ -80,7 +82,8 @@ class Waiting:
     def _retrying(self, began: float, within: float, every: float, condition: Any, *,
                   reraise: bool = False) -> Retrying:
         def over(_: RetryCallState) -> bool:
-            return self._clock.now() - began >= within
+            spent = self._clock.now() - began
+            return spent >= within and spent >= PATIENCE * self._clock.speed
 
         return Retrying(retry=condition, stop=over, sleep=self._clock.sleep, reraise=reraise,
                         wait=wait_exponential(multiplier=FIRST_PAUSE, exp_base=1.5, max=every))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,8 @@ from drctl.lab import interfaces
 from drctl.lab.clock import CLOCK
 
 Place = tuple[str, frozenset[str]]
+#: Two functions made at the same moment share their interfaces: one settles after the other.
+LOCK = threading.RLock()
 
 
 def vpc_of(function: LambdaFunction) -> str | None:
@@ -36,18 +39,20 @@ def _places(lambda_: LambdaBackend) -> dict[Place, str]:
 
 def settle_interfaces(lambda_: LambdaBackend) -> None:
     """Make the interfaces that functions need and let those go, after a while, that none uses any more."""
-    kept: dict[Place, str] = lambda_.__dict__.setdefault("_lab_interfaces", {})
-    wanted = _places(lambda_)
-    for place, name in wanted.items():
-        if place not in kept:
-            subnet, groups = place
-            kept[place] = interfaces.make(lambda_.region_name, subnet, sorted(groups), f"AWS Lambda VPC ENI-{name}",
-                                          "lambda", f"{lambda_.account_id}:{name}")
-    for place in set(kept) - set(wanted):
-        CLOCK.after(seconds("interface-linger"), partial(_reclaim, lambda_, kept, place))
+    with LOCK:
+        kept: dict[Place, str] = lambda_.__dict__.setdefault("_lab_interfaces", {})
+        wanted = _places(lambda_)
+        for place, name in wanted.items():
+            if place not in kept:
+                subnet, groups = place
+                kept[place] = interfaces.make(lambda_.region_name, subnet, sorted(groups), f"AWS Lambda VPC ENI-{name}",
+                                              "lambda", f"{lambda_.account_id}:{name}")
+        for place in set(kept) - set(wanted):
+            CLOCK.after(seconds("interface-linger"), partial(_reclaim, lambda_, kept, place))
 
 
 def _reclaim(lambda_: LambdaBackend, kept: dict[Place, Any], place: Place) -> None:
     """Nothing has come back to that subnet and those groups in the meantime."""
-    if place in kept and place not in _places(lambda_):
-        interfaces.remove(lambda_.region_name, [kept.pop(place)])
+    with LOCK:
+        if place in kept and place not in _places(lambda_):
+            interfaces.remove(lambda_.region_name, [kept.pop(place)])
