@@ -11,7 +11,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
 from drctl.settings import Settings, Site
 from drctl.steps import backup as backups
-from drctl.steps import event_forwarding, flow_logs, function, replication
+from drctl.steps import event_forwarding, flow_logs, function_role, replication
 from drctl.steps.alarms import Alarms
 from drctl.steps.backup import Backup
 from drctl.steps.balancer import Balancer
@@ -168,7 +168,7 @@ def both(settings: Settings, make: Callable[[Site], T]) -> Both[T]:
 def stack_of(settings: Settings) -> Stack:
     """The stack that `settings` describe."""
     primary, standby = settings.sites
-    ground = both(settings, partial(_ground, settings))
+    ground = both(settings, _ground)
     peering = Peering(primary, ground.primary.network, ground.standby.network, standby)
     database = _database(settings, ground)
     wires = _wires(settings, ground)
@@ -206,7 +206,7 @@ def with_needs(leaves: Iterable[Step[Any]]) -> tuple[Step[Any], ...]:
     return tuple(found)
 
 
-def _ground(settings: Settings, site: Site) -> Ground:
+def _ground(site: Site) -> Ground:
     key, network = Key(site), Network(site)
     subnets = Subnets(site, network)
     tables = RouteTables(site, network, subnets)
@@ -232,7 +232,7 @@ def _database(settings: Settings, ground: Both[Ground]) -> Database:
 
 def _function(site: Site, label: str, ground: Ground, database: Database) -> Function:
     needs = (ground.key, database.secret)
-    role = Role(site, label, "lambda", partial(function.policy, site=site, label=label, key=ground.key,
+    role = Role(site, label, "lambda", partial(function_role.policy, site=site, label=label, key=ground.key,
                                                secret=database.secret), needs)
     return Function(site, label, ground.subnets, ground.groups, ground.key, role, database.secret,
                     database.cluster.at(site), ground.egress)

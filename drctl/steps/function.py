@@ -17,11 +17,11 @@ from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.packaging import Package, package
-from drctl.settings import Site
 from drctl.steps import log_group
 from drctl.steps.cluster import Cluster
+from drctl.steps.function_role import log_group_name
 from drctl.steps.key import Key
-from drctl.steps.role import Role, Statements
+from drctl.steps.role import Role
 from drctl.steps.secret import DatabaseSecret
 from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.subnets import Subnets
@@ -40,8 +40,7 @@ BUSY = (Refusal("ResourceConflictException", "in progress"), Refusal("ResourceCo
 INTERFACES = minutes(45)
 #: How EC2 describes them.
 INTERFACE = "AWS Lambda VPC ENI"
-ON_INTERFACES = ("AssignPrivateIpAddresses", "CreateNetworkInterface", "DeleteNetworkInterface",
-                 "DescribeNetworkInterfaces", "DescribeSubnets", "UnassignPrivateIpAddresses")
+
 
 
 @dataclass(frozen=True)
@@ -57,30 +56,6 @@ class FunctionOut:
     architecture: str
     configuration: Mapping[str, Any]
     logs: log_group.LogGroup | None
-
-
-def log_group_name(run: Run, site: Site, label: str) -> str:
-    """Where Lambda writes what the function prints."""
-    return f"/aws/lambda/{run.name('lambda', label, site)}"
-
-
-def policy(run: Run, site: Site, label: str, key: Key, secret: DatabaseSecret) -> Statements:
-    """What function `label` may do: write its own log, read the local copy of the secret, decrypt with the local key.
-
-    Lambda itself needs the rights on network interfaces, which know no narrower resource; the function's code is
-    denied them (Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC").
-    """
-    place, interfaces = f"{site.region}:{run.settings.account_id}", [f"ec2:{action}" for action in ON_INTERFACES]
-    return [
-        {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-         "Resource": f"arn:aws:logs:{place}:log-group:{log_group_name(run, site, label)}:*"},
-        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
-         "Resource": run.output(secret).local(site.region)},
-        {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": run.output(key).arn},
-        {"Effect": "Allow", "Action": interfaces, "Resource": "*"},
-        {"Effect": "Deny", "Action": interfaces, "Resource": "*", "Condition": {"ArnEquals": {
-            "lambda:SourceFunctionArn": f"arn:aws:lambda:{place}:function:{run.name('lambda', label, site)}"}}},
-    ]
 
 
 @dataclass(frozen=True, eq=False)

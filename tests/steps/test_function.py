@@ -14,7 +14,7 @@ from drctl.engine.step import dependencies
 from drctl.errors import Refused
 from drctl.packaging import archive
 from drctl.settings import App, Logs, Settings
-from drctl.steps import function
+from drctl.steps import function_role
 from drctl.steps.endpoints import Endpoints
 from drctl.steps.function import Function
 from drctl.steps.nat import Nat
@@ -30,7 +30,7 @@ NAT = Nat(HOME, NETWORKS[HOME], SUBNETS[HOME], TABLES)
 
 def wired(label: str) -> Function:
     """A function as the stack wires it, here without its way out, which no test needs."""
-    rights = partial(function.policy, site=HOME, label=label, key=KEYS[HOME], secret=SECRET)
+    rights = partial(function_role.policy, site=HOME, label=label, key=KEYS[HOME], secret=SECRET)
     role = Role(HOME, label, "lambda", rights, needs=(KEYS[HOME], SECRET))
     return Function(HOME, label, SUBNETS[HOME], SECURITY[HOME], KEYS[HOME], role, SECRET, PRIMARY, ())
 
