@@ -198,3 +198,10 @@ def test_a_vpc_with_a_gateway_stays(vpc: Vpc) -> None:
     assert code(refused) == "DependencyViolation"
     vpc.ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=other)
     vpc.ec2.delete_vpc(VpcId=other)
+
+
+def test_the_private_name_of_an_endpoint_can_be_switched_off(vpc: Vpc) -> None:
+    endpoint_id = vpc.endpoint(PrivateDnsEnabled=True)
+    assert eventually(lambda: vpc.endpoint_state(endpoint_id) == "available")
+    vpc.ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, PrivateDnsEnabled=False)
+    assert not vpc.ec2.describe_vpc_endpoints()["VpcEndpoints"][0]["PrivateDnsEnabled"]
