@@ -151,9 +151,9 @@ def test_an_https_listener_needs_an_issued_certificate_of_its_region(site: Site,
 
 def test_a_listener_takes_only_an_issued_certificate_later_too(site: Site, aws: Aws) -> None:
     listener = site.listen(site.balancer()["LoadBalancerArn"], site.targets())
-    pending = aws[REGION].acm.request_certificate(DomainName="app.example.org", ValidationMethod="DNS")["CertificateArn"]
+    pending = aws[REGION].acm.request_certificate(DomainName="app.example.org", ValidationMethod="DNS")
     assert refusal(site.elb.modify_listener, ListenerArn=listener, Protocol="HTTPS", Port=443,
-                   Certificates=[{"CertificateArn": pending}]) == "UnsupportedCertificate"
+                   Certificates=[{"CertificateArn": pending["CertificateArn"]}]) == "UnsupportedCertificate"
 
 
 def test_a_target_group_in_use_stays(site: Site) -> None:

@@ -165,7 +165,7 @@ def test_a_route_to_a_deleted_nat_gateway_is_a_black_hole(vpc: Vpc) -> None:
     assert code(refused) == "InvalidNatGatewayID.NotFound"
 
 
-def test_a_gateway_stays_attached_while_a_public_address_is_mapped(vpc: Vpc) -> None:
+def test_a_gateway_stays_attached_while_a_public_address_is_mapped(vpc: Vpc, clock: LabClock) -> None:
     gateway = vpc.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     vpc.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc.id)
     nat_id, _ = vpc.nat()
@@ -173,6 +173,7 @@ def test_a_gateway_stays_attached_while_a_public_address_is_mapped(vpc: Vpc) -> 
         vpc.ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc.id)
     assert code(refused) == "DependencyViolation"
     vpc.ec2.delete_nat_gateway(NatGatewayId=nat_id)
+    clock.skip(seconds("nat-delete"))
     assert eventually(lambda: vpc.nat_state(nat_id) == "deleted")
     vpc.ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc.id)
 
