@@ -7,7 +7,7 @@ afterwards the writer is asked which numbers it holds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,6 +20,8 @@ from drctl.engine.waiting import minutes
 from drctl.errors import DrctlError
 from drctl.settings import Site
 
+#: How the probe is asked: `drctl.actions.probe.ask`.
+Ask = Callable[..., dict[str, Any]]
 #: AWS seconds between two heartbeats: the resolution of RTO and RPO.
 EVERY_S = 1.0
 
@@ -36,8 +38,8 @@ class Beat:
 class Heart:
     """Writes heartbeats from a thread of its own, wherever a writer is found."""
 
-    def __init__(self, run: Run, label: str, sites: tuple[Site, Site]) -> None:
-        self._run, self._sites = run, list(sites)
+    def __init__(self, run: Run, label: str, sites: tuple[Site, Site], ask: Ask) -> None:
+        self._run, self._sites, self._ask = run, list(sites), ask
         self.label = label
         self.beats: list[Beat] = []
         self.refused: list[str] = []
@@ -72,7 +74,7 @@ class Heart:
         """One write; where the last one was refused the other region is tried next."""
         site = self._sites[0]
         try:
-            answer = probe.ask(self._run, site, action="write", run=self.label, n=number)
+            answer = self._ask(self._run, site, action="write", run=self.label, n=number)
         except (DrctlError, *AwsError) as error:
             answer = {"ok": False, "error": type(error).__name__, "text": str(error)}
         if answer.get("ok"):
@@ -91,6 +93,7 @@ class WhileWriting(Action):
     target: Site
     #: Prefix of the figures in the report; empty for the way out.
     prefix: str = ""
+    ask: Ask = probe.ask
     why = "RTO and RPO are taken from writes, not from status fields"
     typical_minutes = 0.0
     if_stuck = "see the line that is not done"
@@ -101,7 +104,7 @@ class WhileWriting(Action):
         return f"move from {self.source.region} to {self.target.region} while writing"
 
     def do(self, run: Run) -> None:
-        heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target))
+        heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target), self.ask)
         heart.start()
         try:
             run.wait_until("a first heartbeat is acknowledged", lambda: len(heart.beats), bool, within=minutes(2),
@@ -121,25 +124,21 @@ class WhileWriting(Action):
         last, first = heart.last_in(self.source), heart.first_in(self.target)
         if last is None or first is None:
             raise DrctlError("no heartbeat was acknowledged on one of the sides; nothing can be measured")
-        held = _held(run, heart, self.target)
+        held = self._held(run, heart)
         lost = [beat for beat in heart.beats if beat.number not in held]
         figures = {"rto_s": max(first.at, ended) - last.at, "write_gap_s": first.at - last.at,
                    "rpo_s": span_of(lost, last), "lost_rows": len(lost), "acknowledged_rows": len(heart.beats)}
         for name, value in figures.items():
             run.measure(f"{self.prefix}{name}", round(value, 1))
 
+    def _held(self, run: Run, heart: Heart) -> set[int]:
+        """The numbers the new writer holds."""
+        held: set[int] = set()
+        while rows := self.ask(run, self.target, action="read", run=heart.label, after=max(held, default=0))["rows"]:
+            held.update(rows)
+        return held
+
 
 def span_of(lost: Sequence[Beat], last: Beat) -> float:
     """AWS seconds of writes that are gone: from the first lost one to the last acknowledged before the move."""
     return max(0.0, last.at - lost[0].at) + EVERY_S if lost else 0.0
-
-
-def _held(run: Run, heart: Heart, site: Site) -> set[int]:
-    """The numbers the new writer holds."""
-    held: set[int] = set()
-    while True:
-        answer: dict[str, Any] = probe.ask(run, site, action="read", run=heart.label, after=max(held, default=0))
-        rows = answer.get("rows", [])
-        if not rows:
-            return held
-        held.update(rows)

@@ -1,0 +1,97 @@
+"""RTO and RPO are taken from writes that were acknowledged, whatever the writer's answers were in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+
+from drctl.actions import heartbeats
+from drctl.actions.heartbeats import Beat, WhileWriting, span_of
+from drctl.engine.events import Record
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action
+from drctl.settings import Site
+from tests.engine.fakes import OTHER, SITE, offline_run
+
+Answer = dict[str, Any]
+
+
+@dataclass
+class TwoDatabases:
+    """Two databases behind two probes: one writes, and a move may lose its last rows."""
+
+    writer: str = SITE.region
+    rows: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask(self, run: Run, site: Site, /, **request: Any) -> Answer:
+        with self.lock:
+            if request["action"] == "read":
+                return {"rows": [row for row in self.rows if row > request["after"]], "ok": True}
+            if site.region != self.writer:
+                return {"ok": False, "error": "read-only", "text": "cannot execute in a read-only transaction"}
+            self.rows.append(request["n"])
+            return {"ok": True, "n": request["n"]}
+
+
+@dataclass(frozen=True, eq=False)
+class Move(Action):
+    """Moves the writer, once ten rows are there; may lose the newest rows."""
+
+    databases: TwoDatabases
+    lost: int = 0
+    why: ClassVar[str] = "test"
+    typical_minutes: ClassVar[float] = 0
+    if_stuck: ClassVar[str] = "-"
+
+    @property
+    def title(self) -> str:
+        return "move"
+
+    def do(self, run: Run) -> None:
+        run.wait_until("ten rows", lambda: len(self.databases.rows), lambda count: count >= 10, within=60)
+        with self.databases.lock:
+            self.databases.writer = ""
+        run.clock.sleep(30)
+        with self.databases.lock:
+            if self.lost:
+                del self.databases.rows[-self.lost:]
+            self.databases.writer = OTHER.region
+
+
+@pytest.fixture
+def measured() -> Callable[[int], dict[str, Any]]:
+    def measure(lost: int) -> dict[str, Any]:
+        records: list[Record] = []
+        run = offline_run(records, speed=100)
+        databases = TwoDatabases()
+        WhileWriting((Move(databases, lost),), SITE, OTHER, ask=databases.ask).do(run)
+        return run.measures
+
+    return measure
+
+
+def test_a_move_without_loss_has_an_rpo_of_zero_and_an_rto_of_the_silence(
+        measured: Callable[[int], dict[str, Any]]) -> None:
+    figures = measured(0)
+    assert figures["lost_rows"] == 0
+    assert figures["rpo_s"] == 0
+    assert 30 <= figures["rto_s"] <= 60
+    assert figures["acknowledged_rows"] >= 11
+
+
+def test_rows_that_were_acknowledged_and_are_gone_are_counted_and_spanned(
+        measured: Callable[[int], dict[str, Any]]) -> None:
+    figures = measured(4)
+    assert figures["lost_rows"] == 4
+    assert figures["rpo_s"] > 0
+
+
+def test_the_span_of_lost_rows_reaches_from_the_first_lost_to_the_last_acknowledged() -> None:
+    beats = [Beat(number, float(10 * number), "a") for number in range(1, 6)]
+    assert span_of(beats[3:], beats[4]) == 10 + heartbeats.EVERY_S
+    assert span_of([], beats[4]) == 0

@@ -1,0 +1,66 @@
+"""The inventory sees what stands, whoever made it under the stack's tag or name, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from drctl.actions.inventory import ProveEmpty, inventory, is_stack_name
+from drctl.aws.clients import Aws
+from drctl.aws.tags import as_kms_list, as_list, specification
+from drctl.engine.run import Run
+from drctl.errors import ChecksFailed
+from drctl.settings import Settings
+
+HOME, AWAY = Settings().sites
+
+
+def test_an_empty_account_has_an_empty_inventory(run: Run) -> None:
+    assert inventory(run) == []
+    ProveEmpty().do(run)
+    assert run.measures["left"] == []
+
+
+def test_what_is_left_turns_the_verdict_red_and_is_listed(run: Run, aws: Aws) -> None:
+    """One of each way of telling ownership: a tag, a name, a tag asked for one by one, and what exists once."""
+    vpc = aws[AWAY.region].ec2.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=specification(
+        "vpc", run.tags(AWAY)))["Vpc"]["VpcId"]
+    key = aws[HOME.region].kms.create_key(Tags=as_kms_list(run.tags(HOME)))["KeyMetadata"]["Arn"]
+    bucket = run.name("s3", "data", HOME)
+    aws[HOME.region].s3.create_bucket(Bucket=bucket)
+    queue = aws[AWAY.region].sqs.create_queue(QueueName=run.name("queue", "dead-letters", AWAY))["QueueUrl"]
+    role = aws[HOME.region].iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": []}))["Role"]["Arn"]
+    found = {(one.kind, one.id) for one in inventory(run)}
+    assert found == {("ec2:vpc", vpc), ("kms:key", key), ("s3:bucket", bucket), ("sqs:queue", queue),
+                     ("iam:role", role)}
+    with pytest.raises(ChecksFailed, match="5 resource") as left:
+        ProveEmpty().do(run)
+    assert left.value.exit_code == 4
+    assert f"ec2:vpc {vpc} (us-west-2)" in left.value.findings
+
+
+def test_other_peoples_things_are_not_ours(run: Run, aws: Aws) -> None:
+    other = run.tags(HOME) | {"drctl:stack": "other"}
+    aws[HOME.region].ec2.create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=specification("vpc", other))
+    aws[HOME.region].kms.create_key(Tags=as_kms_list(other))
+    aws[HOME.region].s3.create_bucket(Bucket="s3-data-us-east-1-other-123456789012")
+    aws[HOME.region].sns.create_topic(Name="sns-alarms-us-east-1-laboratory", Tags=as_list(other))
+    assert inventory(run) == []
+
+
+def test_a_key_that_waits_for_its_deletion_is_not_left(run: Run, aws: Aws) -> None:
+    kms = aws[HOME.region].kms
+    key = kms.create_key(Tags=as_kms_list(run.tags(HOME)))["KeyMetadata"]["KeyId"]
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert inventory(run) == []
+
+
+@pytest.mark.parametrize(("name", "ours"), [
+    ("alb-app-us-east-1-lab", True), ("/aws/lambda/lambda-app-us-west-2-lab", True),
+    ("s3-data-us-east-1-lab-123456789012", True), ("aurora-database-global-lab", True),
+    ("alb-app-us-east-1-lab-a1b2c3", True), ("alb-app-us-east-1-labour", False), ("alb-app-eu-west-1-lab", False),
+    ("lab", False)])
+def test_names_of_the_stack_are_told_from_others(run: Run, name: str, ours: bool) -> None:
+    assert is_stack_name(run, name) is ours

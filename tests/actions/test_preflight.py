@@ -1,0 +1,73 @@
+"""Preflight finds in seconds what AWS would refuse in forty minutes, and lists all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from drctl.actions.preflight import Preflight, identity
+from drctl.aws.clients import Aws
+from drctl.engine.run import Run
+from drctl.errors import Refused
+from drctl.settings import Settings
+
+HOME, AWAY = Settings().sites
+
+
+def findings(run: Run) -> tuple[str, ...]:
+    with pytest.raises(Refused) as refused:
+        Preflight().do(run)
+    assert refused.value.exit_code == 3
+    return refused.value.findings
+
+
+def with_database(**values: object) -> Settings:
+    return Settings.model_validate({"database": values})
+
+
+def test_an_empty_account_is_ready_and_asking_changes_nothing(run: Run) -> None:
+    Preflight().do(run)
+    assert run.events.changes == {}
+
+
+def test_trap_3_a_version_that_cannot_be_global_is_refused_with_those_that_can(make_run: Callable[..., Run]) -> None:
+    found = findings(make_run(with_database(engine_version="11.4")))
+    assert [line.split(":")[0] for line in found] == [HOME.region, AWAY.region]
+    assert "11.4 cannot be a global database here; supported:" in found[0]
+    assert "16.6" in found[0]
+
+
+def test_trap_3_a_class_that_cannot_be_ordered_is_refused_with_those_that_can(make_run: Callable[..., Run]) -> None:
+    found = findings(make_run(with_database(instance_class="db.r9z.large")))
+    assert "db.r9z.large with 16.6 cannot be ordered" in found[0]
+    assert "db.r6g.large" in found[0]
+
+
+def test_a_full_vpc_quota_is_refused_in_the_region_where_it_is_full(run: Run, aws: Aws) -> None:
+    for number in range(4):
+        aws[AWAY.region].ec2.create_vpc(CidrBlock=f"10.{100 + number}.0.0/16")
+    found = findings(run)
+    assert found == (f"{AWAY.region}: 5 VPCs stand and the quota is 5; raise it (VPCs per Region)",)
+
+
+def test_addresses_for_nat_are_counted_only_where_nat_is_chosen(make_run: Callable[..., Run], aws: Aws) -> None:
+    for _ in range(4):
+        aws[HOME.region].ec2.allocate_address(Domain="vpc")
+    Preflight().do(make_run())
+    found = findings(make_run(Settings.model_validate({"network": {"egress": "nat-per-az"}})))
+    assert found == (f"{HOME.region}: 3 Elastic IP(s) are needed for NAT and the quota leaves 1",)
+
+
+def test_a_foreign_cluster_of_the_stacks_name_is_refused(run: Run, aws: Aws) -> None:
+    name = run.name("aurora", "cluster", AWAY)
+    aws[AWAY.region].rds.create_db_cluster(DBClusterIdentifier=name, Engine="aurora-postgresql", EngineVersion="16.6",
+                                           MasterUsername="someone", MasterUserPassword="not-a-secret-1")
+    assert findings(run) == (f"{AWAY.region}: the cluster {name} exists and does not carry drctl's tag",)
+
+
+def test_another_account_is_refused_before_anything_else_is_asked(make_run: Callable[..., Run]) -> None:
+    run = make_run(Settings(account_id="210987654321"))
+    with pytest.raises(Refused, match="belong to account 123456789012; the configuration allows only 210987654321"):
+        identity(run)
+    assert sum(run.events.calls.values()) == 2
