@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
-from drctl.aws.hooks import Listener, listen
+from drctl.aws.hooks import Listener, give_up_without_endpoint, listen
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
@@ -59,6 +60,8 @@ class Door:
     connect_timeout_s: float = 5
     read_timeout_s: float = 60
     attempts: int = 8
+    #: Whether a refused connection is tried again: AWS comes back, a lab that has ended does not.
+    waits_for_endpoint: bool = True
 
 
 #: boto3 service names that are not Python names, or too long to read well.
@@ -103,6 +106,12 @@ class Region:
         return client
 
 
+@cache
+def _models() -> Any:
+    """The service models, read once: that of EC2 alone takes a quarter of a second."""
+    return botocore.loaders.create_loader()
+
+
 class Aws:
     """All regions behind one door; every request passes the listener before it is sent."""
 
@@ -120,6 +129,7 @@ class Aws:
     @cached_property
     def _session(self) -> Any:
         core = botocore.session.Session()
+        core.register_component("data_loader", _models())
         return boto3.session.Session(botocore_session=core)
 
     def _make(self, service: str, region: str) -> Any:
@@ -140,5 +150,7 @@ class Aws:
             config=Config(connect_timeout=door.connect_timeout_s, read_timeout=door.read_timeout_s,
                           retries={"mode": "standard", "total_max_attempts": door.attempts},
                           max_pool_connections=32, user_agent_extra="drctl", **style))
+        if not door.waits_for_endpoint:
+            give_up_without_endpoint(client)
         listen(client, region, self._listener)
         return client
