@@ -29,7 +29,7 @@ LAB_MAY_KNOW = {"drctl.aws.durations", "drctl.aws.calls", "drctl.aws.tags", "drc
 #: Libraries that live in one room only.
 ROOMS = {"click": {"cli"}, "boto3": {"aws", "lambdas"}, "tenacity": {"engine"}, "moto": {"lab"}, "rich": {"cli"},
          "flask": {"lab"}, "werkzeug": {"lab"}, "dnslib": {"lab"}, "dns": {"aws"}, "pg8000": {"lab", "lambdas"},
-         "jinja2": {"engine", "cli"}}
+}
 
 
 def modules() -> list[Path]:
