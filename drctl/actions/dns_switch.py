@@ -88,8 +88,9 @@ class ProveDns(Action):
         return self.at.region
 
     def do(self, run: Run) -> None:
+        balancer = run.output(self.balancer).dns_name
         run.wait_until(f"{run.settings.dns.name} answers with {self.at.region}",
-                       lambda: where_users_are_sent(run, self.zone, self.balancer),
+                       lambda: where_users_are_sent(run, self.zone, balancer),
                        lambda seen: seen.is_with_the_balancer, within=WITHIN, every=5.0)
 
 
@@ -110,8 +111,8 @@ class Sent:
         return f"{told}; the balancer is {', '.join(self.balancer.addresses) or self.balancer.problem}"
 
 
-def where_users_are_sent(run: Run, zone: Zone, balancer: Balancer) -> Sent:
-    """Ask the zone's own name servers for the users' name, and for the addresses of a balancer."""
-    servers, name = run.output(zone).name_servers, run.output(balancer).dns_name
+def where_users_are_sent(run: Run, zone: Zone, balancer: str) -> Sent:
+    """Ask the zone's own name servers for the users' name, and for the addresses of the balancer of that DNS name."""
+    servers = run.output(zone).name_servers
     return Sent(dns.ask_zone(run.settings.dns.name, servers, run.name_server, ANSWER_WITHIN_S),
-                dns.addresses_of(name, run.name_server, ANSWER_WITHIN_S))
+                dns.addresses_of(balancer, run.name_server, ANSWER_WITHIN_S))

@@ -42,6 +42,7 @@ class Heart:
         self._run, self._sites, self._ask = run, list(sites), ask
         self.label = label
         self.beats: list[Beat] = []
+        self._number = 0
         self.refused: list[str] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="heart", daemon=True)
@@ -64,15 +65,13 @@ class Heart:
         return next((beat for beat in self.beats if beat.region == site.region), None)
 
     def _work(self) -> None:
-        number = 0
-        while not self._ended.is_set():
-            number += 1
-            self._beat(number)
-            self._ended.wait(EVERY_S / self._run.clock.speed)
+        while not self._ended.wait(EVERY_S / self._run.clock.speed):
+            self.beat()
 
-    def _beat(self, number: int) -> None:
-        """One write; where the last one was refused the other region is tried next."""
-        site = self._sites[0]
+    def beat(self) -> int:
+        """One write, and how many were acknowledged so far; where one was refused the other region is next."""
+        self._number += 1
+        site, number = self._sites[0], self._number
         try:
             answer = self._ask(self._run, site, action="write", run=self.label, n=number)
         except (DrctlError, *AwsError) as error:
@@ -82,6 +81,7 @@ class Heart:
         else:
             self.refused.append(f"{site.region}: {answer.get('error')}: {answer.get('text')}")
             self._sites.reverse()
+        return len(self.beats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +105,10 @@ class WhileWriting(Action):
 
     def do(self, run: Run) -> None:
         heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target), self.ask)
+        run.wait_until("a first heartbeat is acknowledged", heart.beat, bool, within=minutes(2), every=1.0,
+                       show=lambda count: f"{count} acknowledged, refused: {heart.refused[-1:]}")
         heart.start()
         try:
-            run.wait_until("a first heartbeat is acknowledged", lambda: len(heart.beats), bool, within=minutes(2),
-                           every=1.0, show=lambda count: f"{count} acknowledged, refused: {heart.refused[-1:]}")
             for line in self.lines:
                 perform(run, line)
             ended = run.clock.now()

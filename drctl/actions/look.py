@@ -68,7 +68,7 @@ def _health(run: Run, checks: HealthChecks) -> Answer:
 
 def _name(run: Run, zone: Zone, balancers: tuple[Balancer, Balancer]) -> Answer:
     """Which region the name answers with, by the zone's own name servers."""
-    seen = {balancer.region: where_users_are_sent(run, zone, balancer) for balancer in balancers}
+    seen = {balancer.region: where_users_are_sent(run, zone, balancer.dns_name(run)) for balancer in balancers}
     answer = next(iter(seen.values())).answer
     return {"name": run.settings.dns.name, "addresses": list(answer.addresses), "problem": answer.problem,
             "region": next((region for region, sent in seen.items() if sent.is_with_the_balancer), None)}

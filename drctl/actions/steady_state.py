@@ -82,7 +82,7 @@ class SteadyState(Action):
 
     def _name(self, run: Run) -> Iterable[str]:
         """Users are sent to the region that is to be left, and nowhere else."""
-        sent = where_users_are_sent(run, self.zone, self.balancer)
+        sent = where_users_are_sent(run, self.zone, self.balancer.dns_name(run))
         if not sent.is_with_the_balancer:
             yield f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
 

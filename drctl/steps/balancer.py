@@ -69,6 +69,11 @@ class Balancer(Step[BalancerOut]):
             frozenset(seen.get("SecurityGroups", ())),
             {one["Key"]: one["Value"] for one in answer["Attributes"]})
 
+    def dns_name(self, run: Run) -> str:
+        """Where the balancer is found, asked with one call; empty when there is none."""
+        seen = self._describe(run)
+        return str(seen["DNSName"]).lower() if seen else ""
+
     def _describe(self, run: Run) -> Any:
         try:
             return run.at(self.region).elbv2.describe_load_balancers(Names=[self._name(run)])["LoadBalancers"][0]
