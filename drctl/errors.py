@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DrctlError(Exception):
     """An expected way of ending a command; `exit_code` is the command's exit status."""
 
     exit_code = 1
+    #: The report of the run that ended so, once there was one.
+    report: Mapping[str, Any] | None = None
 
     def __init__(self, message: str, *, next_step: str = "") -> None:
         super().__init__(message)

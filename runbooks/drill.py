@@ -17,9 +17,11 @@ def drill(stack: Stack, source: Site) -> Runbook:
     target = stack.settings.other(source)
     return Runbook(
         "drill",
-        lines=(
+        gate=(
             SteadyState(stack.database.global_cluster, stack.front.zone, stack.front.balancer.at(source),
                         source, target),
+        ),
+        lines=(
             WhileWriting(_move(stack, target), source, target),
             WhileWriting(_move(stack, source), target, source, prefix="back_"),
         ),

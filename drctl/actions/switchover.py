@@ -5,6 +5,7 @@ or failover in Amazon Aurora Global Database").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from drctl.aws.errors import Refusal, already
@@ -17,6 +18,9 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: A switchover takes one to two minutes; under load and lag it may take up to an hour (field guides allow 60 min).
 WITHIN = minutes(60)
+#: AWS seconds in which AWS may still show the old roles with nothing under way after a change was asked for; the API
+#: reference gives no time, a minute is far over what was seen.
+UNSEEN_WITHIN = minutes(1)
 #: Answers that mean that a change of the writer is under way already: join its wait.
 UNDER_WAY = (Refusal("InvalidGlobalClusterStateFault"),)
 
@@ -42,10 +46,14 @@ class Switchover(Change):
 
     def done(self, run: Run) -> bool:
         run.forget(self.global_cluster)
-        return is_settled_at(current(run, self.global_cluster), self.to)
+        now = current(run, self.global_cluster)
+        return is_settled_at(now, self.to) and not is_unseen(run, now)
 
     def do(self, run: Run) -> None:
+        """What is under way, also the other way round, comes to its end first: a switchover cannot be called off."""
         now = current(run, self.global_cluster)  # as `done` has just seen it
+        if not now.at_rest or is_unseen(run, now):
+            now = wait_for_rest(run, self.global_cluster)
         if now.writer != self.to.region:
             self._call(run, now)
         wait_for_writer(run, self.global_cluster, self.to)
@@ -56,18 +64,35 @@ class Switchover(Change):
         if target is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
         rds = run.at(now.writer or self.to.region).rds
+        run.roles_asked = (run.clock.now(), now.writer)  # before the call leaves: its answer can be lost
         with already(*UNDER_WAY):
             rds.switchover_global_cluster(GlobalClusterIdentifier=now.id, TargetDbClusterIdentifier=target.arn)
 
 
 def wait_for_writer(run: Run, global_cluster: GlobalCluster, to: Site) -> None:
     """Wait for the target itself: right after the call the old roles are still shown with nothing under way."""
-    def look() -> GlobalClusterOut:
-        run.forget(global_cluster)
-        return current(run, global_cluster)
+    run.wait_until(f"the writer is in {to.region}", partial(anew, run, global_cluster),
+                   lambda seen: is_settled_at(seen, to), within=WITHIN, every=5.0)
 
-    run.wait_until(f"the writer is in {to.region}", look, lambda seen: is_settled_at(seen, to), within=WITHIN,
-                   every=5.0)
+
+def wait_for_rest(run: Run, global_cluster: GlobalCluster) -> GlobalClusterOut:
+    """Wait until nothing is under way, and what this run has asked for has been seen."""
+    return run.wait_until("the global database is at rest", partial(anew, run, global_cluster),
+                          lambda seen: seen.at_rest and not is_unseen(run, seen), within=WITHIN, every=5.0)
+
+
+def is_unseen(run: Run, seen: GlobalClusterOut) -> bool:
+    """Whether a change of the writer that this run has asked for may be under way without being shown yet."""
+    if run.roles_asked is None:
+        return False
+    asked_at, old_writer = run.roles_asked
+    return seen.at_rest and seen.writer == old_writer and run.clock.now() - asked_at < UNSEEN_WITHIN
+
+
+def anew(run: Run, global_cluster: GlobalCluster) -> GlobalClusterOut:
+    """The global cluster as AWS shows it now."""
+    run.forget(global_cluster)
+    return current(run, global_cluster)
 
 
 def current(run: Run, global_cluster: GlobalCluster) -> GlobalClusterOut:

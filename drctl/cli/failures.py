@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
 import click
@@ -23,6 +25,17 @@ def show(error: DrctlError) -> None:
         click.echo(click.style("next: ", bold=True) + error.next_step, err=True)
 
 
+def wants_json() -> bool:
+    """Whether the command line asks for JSON, also where it could not be understood."""
+    return "--json" in sys.argv[1:]
+
+
+def tell_scripts(error: DrctlError) -> None:
+    """With --json stdout carries one document also when a command fails: the run's report so far, and the error."""
+    if wants_json():
+        click.echo(json.dumps({**(error.report or {}), "error": as_dict(error)}, indent=2, default=str))
+
+
 def _word(error: DrctlError) -> str:
     words = {2: "bad configuration", 3: "refused", 4: "problems found", 130: "interrupted"}
     return words.get(error.exit_code, "failed")
@@ -42,6 +55,8 @@ def as_dict(error: DrctlError) -> dict[str, Any]:
     document: dict[str, Any] = {"message": error.message, "next": error.next_step, "exit_code": error.exit_code}
     if findings := getattr(error, "findings", ()):
         document["findings"] = list(findings)
+    if problems := getattr(error, "problems", ()):
+        document["problems"] = [str(problem) for problem in problems]
     if isinstance(error, RunFailed):
         document["failures"] = [failure.as_dict() for failure in error.failures]
     return document

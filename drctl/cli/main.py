@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from drctl import __version__
-from drctl.errors import DrctlError
+from drctl.errors import ConfigurationError, DrctlError, Interrupted
 
 #: Subcommand: module below drctl.cli.commands, and the line `--help` shows, so that help imports no command.
 COMMANDS = {
@@ -81,11 +81,10 @@ def main() -> None:
     except click.exceptions.Exit as end:
         code = end.exit_code
     except click.Abort:
-        click.echo("interrupted", err=True)
-        code = 130
+        code = _tell(Interrupted("stopped", next_step="the same command again"))
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        code = _tell_scripts(ConfigurationError(error.format_message(), next_step="drctl --help"))
     except DrctlError as error:
         code = _tell(error)
     except BrokenPipeError:
@@ -103,6 +102,13 @@ def _tell(error: DrctlError) -> int:
     from drctl.cli.failures import show
 
     show(error)
+    return _tell_scripts(error)
+
+
+def _tell_scripts(error: DrctlError) -> int:
+    from drctl.cli.failures import tell_scripts
+
+    tell_scripts(error)
     return error.exit_code
 
 
@@ -112,6 +118,7 @@ def _bug(error: Exception) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"drctl has a defect: {type(error).__name__}: {error}\n"
+    message = f"drctl has a defect: {type(error).__name__}: {error}"
+    click.echo(f"{message}\n"
                "What stands, stands; the same command again goes on. `drctl --debug …` shows the traceback.", err=True)
-    return 1
+    return _tell_scripts(DrctlError(message, next_step="drctl --debug … shows the traceback"))

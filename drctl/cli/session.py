@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from drctl import __version__
 from drctl.aws.clients import Aws, Credentials, Door
+from drctl.aws.errors import AwsError, code_of
 from drctl.cli import failures
 from drctl.cli.progress import Progress, progress_for
+from drctl.cli.stopping import ends_on_ctrl_c, stops_on_ctrl_c
 from drctl.configuration import load, packaged_lab
 from drctl.engine import rundir
 from drctl.engine.clock import Clock
@@ -24,7 +27,8 @@ from drctl.engine.journal import Journal
 from drctl.engine.report import report_of
 from drctl.engine.run import Run
 from drctl.engine.rundir import RunDirectory
-from drctl.errors import DrctlError, Refused
+from drctl.engine.runner import failure_of
+from drctl.errors import DrctlError, Interrupted, Refused, RunFailed
 from drctl.settings import Settings
 
 
@@ -40,6 +44,28 @@ class Way:
     door: Door
     speed: float
     name_server: tuple[str, int] | None = None
+
+    def is_cut(self) -> bool:
+        """Whether nobody listens any more where the lab should be."""
+        if self.door.waits_for_endpoint or self.door.endpoint_url is None:
+            return False
+        place = urlsplit(self.door.endpoint_url)
+        try:
+            socket.create_connection((place.hostname or "", place.port or 80), timeout=2).close()
+        except OSError:
+            return True
+        return False
+
+    def cut(self) -> DrctlError:
+        """The error that says so."""
+        from drctl.lab.process import LabDown
+
+        if "AWS_ENDPOINT_URL" in os.environ:
+            return LabDown(f"nothing answers at {self.door.endpoint_url}, which AWS_ENDPOINT_URL names",
+                           next_step="start what should answer there, or unset AWS_ENDPOINT_URL to work with drctl's "
+                                     "own lab")
+        return LabDown(f"the lab at {self.door.endpoint_url} does not answer any more; what was in it is gone",
+                       next_step="drctl provision starts another lab and builds the stack in it")
 
 
 def way_to(settings: Settings) -> Way:
@@ -61,7 +87,8 @@ def way_to(settings: Settings) -> Way:
     if lab and lab.dns:
         host, _, port = lab.dns.rpartition(":")
         server = (host, int(port))
-    return Way(Door(endpoint_url=given or (lab.endpoint if lab else None), credentials=keys), speed, server)
+    door = Door(endpoint_url=given or (lab.endpoint if lab else None), credentials=keys, waits_for_endpoint=False)
+    return Way(door, speed, server)
 
 
 @dataclass
@@ -92,7 +119,7 @@ def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator
     session = Session(run, directory, progress, {})
     outcome, error = "done", None
     try:
-        with progress, _stops_on_ctrl_c(run):
+        with progress, stops_on_ctrl_c(run), explained(command, way):
             yield session
     except DrctlError as failure:
         outcome, error = _outcome(failure), failure
@@ -107,6 +134,8 @@ def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator
         journal.close()
         session.report |= report_of(directory.id, directory.records())
         directory.write_report(session.report)
+        if error is not None:
+            error.report = session.report
 
 
 @contextmanager
@@ -116,33 +145,28 @@ def looking(settings: Settings) -> Iterator[Run]:
     clock = Clock(way.speed)
     events = Events(clock)
     run = Run("look", settings, Aws(way.door, events), clock, events, way.name_server)
-    with _stops_on_ctrl_c(run):
+    with ends_on_ctrl_c(), explained("look", way):
         yield run
+
+
+@contextmanager
+def explained(command: str, way: Way) -> Iterator[None]:
+    """What AWS or the SDK raises outside of any step becomes an error of ours; a lab that is gone is told as such."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except (DrctlError, *AwsError) as error:
+        if way.is_cut():
+            raise way.cut() from error
+        if isinstance(error, DrctlError):
+            raise
+        raise RunFailed(f"AWS answered {code_of(error)}", failures=(failure_of(command, "", error),),
+                        next_step="the same command again, once AWS answers otherwise") from error
 
 
 def _outcome(error: DrctlError) -> str:
     return {3: "refused", 4: "problems found", 130: "interrupted"}.get(error.exit_code, "failed")
-
-
-@contextmanager
-def _stops_on_ctrl_c(run: Run) -> Iterator[None]:
-    """The first Ctrl-C stops at a clean edge; the second ends the process, which is safe too."""
-
-    def stop(*_: Any) -> None:
-        if run.clock.stopped:
-            raise KeyboardInterrupt
-        run.clock.stop()
-        click.echo("\nstopping at the next clean edge; press Ctrl-C again to end at once", err=True)
-
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError):  # not in the main thread: somebody else decides about signals
-            before[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> None:

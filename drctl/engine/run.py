@@ -41,6 +41,8 @@ class Run:
     name_server: tuple[str, int] | None = None
     #: The figures recorded so far.
     measures: dict[str, Any] = field(default_factory=dict)
+    #: When another writer was last asked for, in AWS seconds, and the region that wrote then: AWS shows it late.
+    roles_asked: tuple[float, str | None] | None = None
     _outputs: dict[Step[Any], Any] = field(default_factory=dict)
     _locks: dict[Step[Any], threading.Lock] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)

@@ -16,6 +16,8 @@ from drctl.engine.run import Run
 from drctl.engine.runner import failure_of
 from drctl.errors import DrctlError, Failure, Interrupted, RunFailed
 
+AGAIN, BEGINS_ANEW = "the same command again goes on from there", "the same command begins anew"
+
 
 @dataclass(frozen=True, eq=False)
 class Action(ABC):
@@ -84,11 +86,12 @@ class SideBySide(Action):
 
 @dataclass(frozen=True)
 class Runbook:
-    """A name, the lines, and the lines that put things back whatever happened."""
+    """A name, the lines, and the lines that put things back whatever happened; a gate that refuses moves nothing."""
 
     name: str
     lines: tuple[Action, ...]
     put_back: tuple[Action, ...] = ()
+    gate: tuple[Action, ...] = ()
 
 
 def play(run: Run, runbook: Runbook) -> None:
@@ -96,21 +99,37 @@ def play(run: Run, runbook: Runbook) -> None:
 
     Raises RunFailed, Interrupted, or a guard's Refused.
     """
+    _play(run, runbook.gate)
+    ended: DrctlError | None = None
     try:
-        for action in runbook.lines:
-            if run.clock.stopped:
-                raise Interrupted(f"stopped before: {action.title}", next_step="the same command again goes on")
-            perform(run, action)
+        _play(run, runbook.lines)
+    except DrctlError as error:
+        ended = error
+        raise
     finally:
-        _put_back(run, runbook)
+        if runbook.put_back:
+            _put_back(run, runbook, ended)
 
 
-def _put_back(run: Run, runbook: Runbook) -> None:
-    """Putting back waits although the operator stopped the run; stopping once more ends that too."""
-    if runbook.put_back:
-        run.clock.resume()
-    for action in runbook.put_back:
+def _play(run: Run, lines: tuple[Action, ...]) -> None:
+    for action in lines:
+        if run.clock.stopped:
+            raise Interrupted(f"stopped before: {action.title}", next_step=AGAIN)
         perform(run, action)
+
+
+def _put_back(run: Run, runbook: Runbook, ended: DrctlError | None) -> None:
+    """Putting back waits although the operator stopped the run; what it was put back from is told with it."""
+    run.clock.resume()
+    try:
+        for action in runbook.put_back:
+            perform(run, action)
+    except DrctlError as error:
+        error.message = f"not put back: {error.message}" + (f" (after: {ended.message})" if ended else "")
+        raise
+    if ended:
+        ended.message += "; everything is put back"
+        ended.next_step = BEGINS_ANEW if isinstance(ended, Interrupted) else ended.next_step
 
 
 def perform(run: Run, action: Action) -> None:
@@ -124,7 +143,8 @@ def perform(run: Run, action: Action) -> None:
         outcome = "failed"
         try:
             outcome = _do_and_prove(run, action)
-        except DrctlError:
+        except DrctlError as error:
+            error.next_step = error.next_step or (AGAIN if isinstance(error, Interrupted) else action.if_stuck)
             raise
         except Exception as error:
             failure: Failure = failure_of(action.title, action.region, error)
