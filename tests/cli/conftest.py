@@ -55,19 +55,29 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """drctl with an empty home and no target but its own lab."""
+    return cli_in(tmp_path)
+
+
+def cli_in(folder: Path) -> Cli:
+    """drctl with its home below `folder`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DRCTL_"))}
     nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent",
                "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
-    return Cli(tmp_path, {**kept, **nowhere, "DRCTL_HOME": str(tmp_path / "home")})
+    return Cli(folder, {**kept, **nowhere, "DRCTL_HOME": str(folder / "home")})
 
 
 @pytest.fixture
 def at_the_lab(cli: Cli, lab: Lab) -> Iterator[Callable[[], Between]]:
     """drctl at the test process's own lab, with a proxy between them; the lab's state file as `lab up` writes it."""
-    home = Path(cli.environment["DRCTL_HOME"])
-    home.mkdir(parents=True)
-    (home / "lab.json").write_text(json.dumps({"endpoint": lab.endpoint, "speed": SPEED, "pid": os.getpid(),
-                                               "dns": f"127.0.0.1:{lab.dns_port}"}))
+    at(cli, lab, SPEED)
     with between(lab.endpoint) as line:
         cli.environment["AWS_ENDPOINT_URL"] = line.url
         yield lambda: line
+
+
+def at(cli: Cli, lab: Lab, speed: float) -> None:
+    """Write down a lab of this process as `lab up` does, so that drctl finds it, at this pace."""
+    home = Path(cli.environment["DRCTL_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "lab.json").write_text(json.dumps({"endpoint": lab.endpoint, "speed": speed, "pid": os.getpid(),
+                                               "dns": f"127.0.0.1:{lab.dns_port}"}))
