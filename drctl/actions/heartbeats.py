@@ -7,21 +7,19 @@ afterwards the writer is asked which numbers it holds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drctl.actions import probe
-from drctl.aws.errors import AwsError
+from drctl.actions.probe import Ask, attempt
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, perform
 from drctl.engine.waiting import minutes
 from drctl.errors import DrctlError
 from drctl.settings import Site
 
-#: How the probe is asked: `drctl.actions.probe.ask`.
-Ask = Callable[..., dict[str, Any]]
 #: AWS seconds between two heartbeats: the resolution of RTO and RPO.
 EVERY_S = 1.0
 
@@ -72,10 +70,7 @@ class Heart:
         """One write, and how many were acknowledged so far; where one was refused the other region is next."""
         self._number += 1
         site, number = self._sites[0], self._number
-        try:
-            answer = self._ask(self._run, site, action="write", run=self.label, n=number)
-        except (DrctlError, *AwsError) as error:
-            answer = {"ok": False, "error": type(error).__name__, "text": str(error)}
+        answer = attempt(self._ask, self._run, site, action="write", run=self.label, n=number)
         if answer.get("ok"):
             self.beats.append(Beat(number, self._run.clock.now(), site.region))
         else:
@@ -134,9 +129,16 @@ class WhileWriting(Action):
     def _held(self, run: Run, heart: Heart) -> set[int]:
         """The numbers the new writer holds."""
         held: set[int] = set()
-        while rows := self.ask(run, self.target, action="read", run=heart.label, after=max(held, default=0))["rows"]:
+        while rows := self._rows(run, heart, max(held, default=0)):
             held.update(rows)
         return held
+
+    def _rows(self, run: Run, heart: Heart, after: int) -> list[int]:
+        """One page; a function that is slow after a promotion is asked again."""
+        answer = run.wait_until("the probe reads the heartbeats back", lambda: attempt(
+            self.ask, run, self.target, action="read", run=heart.label, after=after),
+            lambda told: bool(told.get("ok")), within=minutes(10), every=5, show=probe.in_words)
+        return list(answer["rows"])
 
 
 def span_of(lost: Sequence[Beat], last: Beat) -> float:

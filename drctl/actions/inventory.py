@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from drctl.aws.errors import code_of, is_gone
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -158,11 +159,21 @@ def keys(run: Run, region: str) -> Iterator[tuple[str, str]]:
     kms = run.at(region).kms
     for page in _pages(kms, "list_keys", {}):
         for key in page["Keys"]:
-            data = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-            if data["KeyManager"] != "CUSTOMER" or "Deletion" in data["KeyState"]:
-                continue
-            if is_ours(as_map(kms.list_resource_tags(KeyId=key["KeyId"]).get("Tags")), run.settings.environment):
+            if _is_key_of_ours(run, kms, key["KeyId"]):
                 yield "kms:key", key["KeyArn"]
+
+
+def _is_key_of_ours(run: Run, kms: Any, key_id: str) -> bool:
+    """A key whose policy does not let us ask about it is somebody else's (KMS Developer Guide, "Key policies")."""
+    try:
+        data = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+        if data["KeyManager"] != "CUSTOMER" or "Deletion" in data["KeyState"]:
+            return False
+        return is_ours(as_map(kms.list_resource_tags(KeyId=key_id).get("Tags")), run.settings.environment)
+    except kms.exceptions.ClientError as error:
+        if is_gone(error) or code_of(error) == "AccessDeniedException":
+            return False
+        raise
 
 
 def certificates(run: Run, region: str) -> Iterator[tuple[str, str]]:

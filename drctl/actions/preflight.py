@@ -14,6 +14,9 @@ from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.errors import Refused
 from drctl.settings import Site
+from drctl.steps.data_bucket import DataBucket
+from drctl.steps.log_bucket import LogBucket
+from drctl.steps.switch_bucket import SwitchBucket
 
 #: Quota codes of Service Quotas: what this stack needs one more of in each region, and the default when unknown.
 VPC_QUOTA, EIP_QUOTA = ("vpc", "L-F678F1CE", 5), ("ec2", "L-0263D0A3", 5)
@@ -138,7 +141,7 @@ def _quota(run: Run, site: Site, service: str, code: str, default: float) -> flo
 def names(run: Run, site: Site) -> Iterable[str]:
     """Names that only one stack can have are free or ours."""
     region, environment = run.at(site), run.settings.environment
-    for purpose in ("data", "logs", "switch"):
+    for purpose in (DataBucket.label, LogBucket.label, SwitchBucket.label):
         bucket = run.name("s3", purpose, site)
         try:
             region.s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=run.settings.account_id)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from drctl.aws.errors import AwsError, Refusal
 from drctl.engine.run import Run
+from drctl.engine.waiting import minutes
 from drctl.errors import DrctlError
 from drctl.settings import Site
+
+#: How the probe is asked: `ask`, or a test's own.
+Ask = Callable[..., dict[str, Any]]
+#: A function in a VPC that nobody called for 14 days has lost its interfaces: the first call fails and wakes it (Lambda
+#: Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC").
+ASLEEP = (Refusal("ResourceNotReadyException"), Refusal("ENINotReadyException"),
+          Refusal("ResourceConflictException", "Pending"), Refusal("ResourceConflictException", "Inactive"))
 
 
 class ProbeFailed(DrctlError):
@@ -21,8 +31,9 @@ def ask(run: Run, site: Site, /, **request: Any) -> dict[str, Any]:
 
 def invoke(run: Run, site: Site, label: str, request: dict[str, Any]) -> dict[str, Any]:
     """A direct invocation of the live version of one of the stack's functions."""
-    answer = run.at(site).lambda_.invoke(FunctionName=run.name("lambda", label, site), Qualifier="live",
-                                         Payload=json.dumps(request).encode())
+    name, payload = run.name("lambda", label, site), json.dumps(request).encode()
+    answer = run.retry(f"function {name} is awake", lambda: run.at(site).lambda_.invoke(
+        FunctionName=name, Qualifier="live", Payload=payload), ASLEEP, within=minutes(10))
     body = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
         raise ProbeFailed(f"the {label} function in {site.region} failed: {body.get('errorMessage', body)}",
@@ -30,3 +41,16 @@ def invoke(run: Run, site: Site, label: str, request: dict[str, Any]) -> dict[st
                                     f"--region {site.region}")
     found: dict[str, Any] = body
     return found
+
+
+def attempt(ask: Ask, run: Run, site: Site, /, **request: Any) -> dict[str, Any]:
+    """What the probe says; what keeps it from answering is an answer too, with `ok` false."""
+    try:
+        return ask(run, site, **request)
+    except (DrctlError, *AwsError) as error:
+        return {"ok": False, "error": type(error).__name__, "text": str(error)}
+
+
+def in_words(answer: dict[str, Any]) -> str:
+    """An answer as a wait shows it."""
+    return "done" if answer.get("ok") else f"{answer.get('error')}: {answer.get('text')}"

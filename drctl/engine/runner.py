@@ -16,8 +16,11 @@ from typing import Any
 from drctl.aws.errors import AwsError, call_of, code_of, request_id_of
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Step, dependencies
-from drctl.errors import DrctlError, Failure, Interrupted, RunFailed
+from drctl.engine.waiting import minutes
+from drctl.errors import DrctlError, Failure, Interrupted, RunFailed, WaitTimeout
 
+#: How long AWS's reads may lag behind its writes (Terraform provider: propagation timeouts of EC2, KMS, S3).
+SETTLE = minutes(5)
 #: More threads than steps that can wait at the same time; waiting threads cost memory only.
 THREADS = 32
 
@@ -64,15 +67,34 @@ def _build_one(run: Run, step: Step[Any]) -> str:
     changes_before = run.events.changes.get(step.key, 0)
     stood = run.found(step) is not None  # ensure asks run.found too: AWS is asked once
     out = step.ensure(run)
-    changed = run.events.changes.get(step.key, 0) > changes_before
-    if changed:
+    if run.events.changes.get(step.key, 0) == changes_before:
+        run.remember(step, out)
+        if findings := list(step.verify(run, out)):
+            raise NotVerified(findings)
+        return "kept"
+    run.remember(step, _as_aws_shows_it(run, step))
+    return "changed" if stood else "created"
+
+
+def _as_aws_shows_it(run: Run, step: Step[Any]) -> Any:
+    """What stands after a change, judged by AWS's word: its reads lag behind its writes for seconds, at times minutes.
+
+    Raises NotVerified with what is still wrong when the time is over.
+    """
+    latest: list[tuple[Any, list[Finding]]] = []
+
+    def look() -> int:
         out = step.find(run)
-        if out is None:
-            raise NotVerified([Finding(f"{step.key} was made but cannot be found", "drctl provision")])
-    run.remember(step, out)
-    if findings := list(step.verify(run, out)):
-        raise NotVerified(findings)
-    return "kept" if not changed else "changed" if stood else "created"
+        missing = [Finding(f"{step.key} was made but cannot be found")]
+        latest.append((out, missing if out is None else list(step.verify(run, out))))
+        return len(latest[-1][1])
+
+    try:
+        run.wait_until(f"AWS shows {step.key} as it was made", look, lambda wrong: wrong == 0, within=SETTLE,
+                       show=lambda wrong: "; ".join(finding.text for finding in latest[-1][1]) if wrong else "so")
+    except WaitTimeout:
+        raise NotVerified(latest[-1][1]) from None
+    return latest[-1][0]
 
 
 def _destroy_one(run: Run, step: Step[Any]) -> str:

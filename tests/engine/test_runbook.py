@@ -6,7 +6,7 @@ import pytest
 
 from drctl.engine.events import Record
 from drctl.engine.runbook import Runbook, SideBySide, play
-from drctl.errors import Interrupted, Refused, RunFailed
+from drctl.errors import Interrupted, Refused, RunFailed, WaitTimeout
 from tests.engine.fakes import Line, Turn, offline_run, refusal
 
 
@@ -45,6 +45,34 @@ def test_a_refusal_passes_as_it_is_and_a_stop_puts_back_too() -> None:
         play(run, Runbook("r", (Line("one", log),), (Line("back", log),)))
     assert log == ["gate", "back"]
     assert not run.clock.stopped
+
+
+def test_a_gate_that_refuses_leaves_everything_as_it_is() -> None:
+    log: list[str] = []
+    gate = (Line("gate", log, Refused("not ready")),)
+    with pytest.raises(Refused, match="^not ready$"):
+        play(offline_run(), Runbook("r", (Line("one", log),), (Line("back", log),), gate))
+    assert log == ["gate"]
+
+
+def test_an_error_tells_whether_everything_is_put_back() -> None:
+    log: list[str] = []
+    boom, stuck = Line("one", log, refusal("Boom", "bang")), Line("back", log, refusal("Stuck"))
+    with pytest.raises(RunFailed) as end:
+        play(offline_run(), Runbook("r", (boom,), (Line("back", log),)))
+    assert end.value.message.endswith("bang; everything is put back")
+    with pytest.raises(RunFailed) as end:
+        play(offline_run(), Runbook("r", (boom,), (stuck,)))
+    assert end.value.message.startswith("not put back: back: ")
+    assert "(after: one: " in end.value.message
+
+
+def test_every_end_of_a_line_has_a_next_step() -> None:
+    with pytest.raises(WaitTimeout) as late:
+        play(offline_run(), Runbook("r", (Line("one", [], WaitTimeout("never")),)))
+    with pytest.raises(Interrupted) as stop:
+        play(offline_run(), Runbook("r", (Line("one", [], Interrupted("stopped")),)))
+    assert (late.value.next_step, stop.value.next_step) == ("pull", "the same command again goes on from there")
 
 
 def test_lines_side_by_side_are_all_done_and_one_failure_fails_the_line() -> None:

@@ -9,6 +9,7 @@ import pytest
 from drctl.engine import runner
 from drctl.engine.events import Record
 from drctl.engine.run import Run
+from drctl.engine.step import Finding
 from drctl.errors import Interrupted, RunFailed
 from tests.engine.fakes import SITE, Thing, World, offline_run, refusal
 
@@ -122,3 +123,25 @@ def test_something_made_that_cannot_be_found_again_is_a_failure() -> None:
     with pytest.raises(RunFailed) as end:
         runner.build(offline_run(), [Forgetful(SITE, "ghost", World())])
     assert "cannot be found" in str(end.value.failures[0].error)
+
+
+def test_a_read_that_lags_behind_the_write_is_waited_for() -> None:
+    class Late(Thing):
+        def verify(self, run: Run, out: str) -> list[Finding]:
+            looks.append(out)
+            return [Finding("rotation is off")] if len(looks) < 3 else []
+
+    looks: list[str] = []
+    outcomes = runner.build(offline_run(), [Late(SITE, "late", World())])
+    assert [outcome.result for outcome in outcomes] == ["created"]
+    assert len(looks) == 3
+
+
+def test_what_stays_wrong_after_a_change_is_told() -> None:
+    class Wrong(Thing):
+        def verify(self, run: Run, out: str) -> list[Finding]:
+            return [Finding("rotation is off")]
+
+    with pytest.raises(RunFailed) as end:
+        runner.build(offline_run(), [Wrong(SITE, "wrong", World())])
+    assert "rotation is off" in str(end.value.failures[0].error)
