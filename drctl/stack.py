@@ -130,6 +130,8 @@ class Stack:
 
     settings: Settings
     steps: tuple[Step[Any], ...]
+    #: What the settings do not choose now but may have chosen before: a teardown looks for it too.
+    retired: tuple[Step[Any], ...]
     ground: Both[Ground]
     database: Database
     wires: Wires
@@ -188,7 +190,12 @@ def stack_of(settings: Settings) -> Stack:
         *_alarms(settings, ground, database, wires, front, app, probe),
         *([_backup(settings, ground, database)] if settings.backup.enabled else []),
     ]
-    return Stack(settings, with_needs(leaves), ground, database, wires, front, app, probe, peering, dashboard)
+    steps = with_needs(leaves)
+    retired = with_needs([_backup(settings, ground, database),
+                          *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm")])
+    chosen = {step.key for step in steps}
+    unchosen = tuple(step for step in retired if step.key not in chosen)
+    return Stack(settings, steps, unchosen, ground, database, wires, front, app, probe, peering, dashboard)
 
 
 def with_needs(leaves: Iterable[Step[Any]]) -> tuple[Step[Any], ...]:

@@ -11,4 +11,4 @@ from drctl.stack import Stack
 
 def teardown(stack: Stack) -> Runbook:
     """From any state: half-built, swapped roles, or nothing at all."""
-    return Runbook("teardown", (CheckIdentity(), Destroy(stack.steps), ProveEmpty()))
+    return Runbook("teardown", (CheckIdentity(), Destroy((*stack.steps, *stack.retired)), ProveEmpty()))

@@ -51,6 +51,15 @@ def test_backup_is_there_by_choice_and_certificates_only_with_tls() -> None:
     assert not {"Certificate", "GivenCertificate", "Backup"} & without
 
 
+def test_a_teardown_looks_for_what_was_chosen_before_and_is_no_more() -> None:
+    stack = stack_of(Settings.model_validate({"tls": {"mode": "off"}}))
+    assert [step.key for step in stack.retired] == ["role backup us-east-1", "backup us-east-1",
+                                                    "certificate us-east-1", "certificate us-west-2"]
+    assert not {step.key for step in stack.retired} & {step.key for step in stack.steps}
+    everything = Settings.model_validate({"backup": {"enabled": True}})
+    assert stack_of(everything).retired == ()
+
+
 def test_the_database_is_the_critical_path() -> None:
     path = critical_path(steps(Settings()))
     assert [type(step).__name__ for step in path.steps][-4:] == [

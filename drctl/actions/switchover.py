@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from drctl.aws.errors import Refusal, already
+from drctl.aws.errors import AwsError, Refusal, is_one_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
 from drctl.engine.waiting import minutes
@@ -21,8 +21,8 @@ WITHIN = minutes(60)
 #: AWS seconds in which AWS may still show the old roles with nothing under way after a change was asked for; the API
 #: reference gives no time, a minute is far over what was seen.
 UNSEEN_WITHIN = minutes(1)
-#: Answers that mean that a change of the writer is under way already: join its wait.
-UNDER_WAY = (Refusal("InvalidGlobalClusterStateFault"),)
+#: The answer of a global cluster that is busy, and how often it is asked again once it is at rest.
+BUSY, CALLS = (Refusal("InvalidGlobalClusterStateFault"),), 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +54,29 @@ class Switchover(Change):
         now = current(run, self.global_cluster)  # as `done` has just seen it
         if not now.at_rest or is_unseen(run, now):
             now = wait_for_rest(run, self.global_cluster)
-        if now.writer != self.to.region:
-            self._call(run, now)
+        for _ in range(CALLS):
+            if now.writer == self.to.region or self._call(run, now):
+                break
+            now = wait_for_rest(run, self.global_cluster)
         wait_for_writer(run, self.global_cluster, self.to)
 
-    def _call(self, run: Run, now: GlobalClusterOut) -> None:
-        """The call belongs to the region of the current primary (Aurora User Guide)."""
+    def _call(self, run: Run, now: GlobalClusterOut) -> bool:
+        """Whether AWS took the call, which belongs to the region of the current primary (Aurora User Guide).
+
+        Busy may mean that this very change is under way, after an answer that was lost, or that something else is.
+        """
         target = now.member(self.to.region)
         if target is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
         rds = run.at(now.writer or self.to.region).rds
         run.roles_asked = (run.clock.now(), now.writer)  # before the call leaves: its answer can be lost
-        with already(*UNDER_WAY):
+        try:
             rds.switchover_global_cluster(GlobalClusterIdentifier=now.id, TargetDbClusterIdentifier=target.arn)
+        except AwsError as error:
+            if is_one_of(error, *BUSY):
+                return False
+            raise
+        return True
 
 
 def wait_for_writer(run: Run, global_cluster: GlobalCluster, to: Site) -> None:
