@@ -14,7 +14,7 @@ from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.route_tables import INTERNET, RouteTables
-from drctl.steps.subnets import Subnets
+from drctl.steps.subnets import MOST_ZONES, Subnets
 
 #: States of a gateway that carries traffic or will; a failed one removes itself within the hour and never recovers, a
 #: deleted one stays visible as long (VPC User Guide, "NAT gateways").
@@ -49,8 +49,7 @@ class Nat(Step[NatOut]):
 
     def _names(self, run: Run) -> list[str]:
         """Names for the most that there can be, so that a smaller choice finds what is left over."""
-        return [run.name("ec2", f"nat-{index}", self.region)
-                for index in range(1, run.settings.network.availability_zones + 1)]
+        return [run.name("ec2", f"nat-{index}", self.region) for index in range(1, MOST_ZONES + 1)]
 
     def _wanted(self, run: Run) -> list[str]:
         zones = run.settings.network.availability_zones

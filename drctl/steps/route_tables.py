@@ -14,7 +14,7 @@ from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.steps.network import PROPAGATION, Network
-from drctl.steps.subnets import Subnets
+from drctl.steps.subnets import MOST_ZONES, Subnets
 
 INTERNET = "0.0.0.0/0"
 
@@ -43,14 +43,15 @@ class RouteTables(Step[RouteTablesOut]):
     network: Network
     subnets: Subnets
 
-    def _names(self, run: Run) -> list[str]:
-        count = run.settings.network.availability_zones
+    def _names(self, run: Run, count: int | None = None) -> list[str]:
+        count = count or run.settings.network.availability_zones
         purposes = ("public", *(f"private-{index}" for index in range(1, count + 1)), "database")
         return [run.name("ec2", purpose, self.region) for purpose in purposes]
 
     def _tables(self, run: Run) -> dict[str, Any]:
+        """Ours by name, those of zones that were chosen once too."""
         answer = run.at(self.region).ec2.describe_route_tables(
-            Filters=ours(run.settings.environment, *self._names(run)))
+            Filters=ours(run.settings.environment, *self._names(run, MOST_ZONES)))
         return {as_map(table.get("Tags"))["Name"]: table for table in answer["RouteTables"]}
 
     def find(self, run: Run) -> RouteTablesOut | None:
@@ -81,8 +82,8 @@ class RouteTables(Step[RouteTablesOut]):
             if name not in there:
                 ec2.create_route_table(VpcId=vpc_id, ClientToken=run.names.token(vpc_id, name),
                                        TagSpecifications=specification("route-table", run.tags(self.site, name)))
-        run.wait_until("all route tables are there", lambda: len(self._tables(run)),
-                       lambda count: count == len(names), within=PROPAGATION)
+        run.wait_until("all route tables are there", lambda: set(self._tables(run)),
+                       lambda found: set(names) <= found, within=PROPAGATION, show=lambda found: str(len(found)))
         return run.output(self)
 
     def _wanted(self, run: Run, out: RouteTablesOut) -> dict[str, str]:

@@ -13,9 +13,15 @@ from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
+from drctl.errors import Refused
 from drctl.steps.network import Network
 
 TIERS = ("public", "private", "database")
+#: The most zones that can be chosen. What was made for more zones than are chosen now is still found by name.
+MOST_ZONES = 6
+#: Old zones without newer services and instance classes, taken only when there are no others (Amazon EKS User Guide,
+#: "VPC and subnet requirements and considerations": disallowed Availability Zone IDs).
+CONSTRAINED = ("use1-az3", "usw1-az2", "cac1-az3")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class SubnetsOut:
     public: tuple[str, ...]
     private: tuple[str, ...]
     database: tuple[str, ...]
+    #: Subnets of zones beyond those that are chosen.
+    beyond: tuple[str, ...] = ()
 
 
 def subnet_cidrs(cidr: IPv4Network, zones: int) -> list[IPv4Network]:
@@ -40,12 +48,14 @@ class Subnets(Step[SubnetsOut]):
 
     network: Network
 
-    def _names(self, run: Run) -> list[str]:
-        count = run.settings.network.availability_zones
+    def _names(self, run: Run, count: int | None = None) -> list[str]:
+        count = count or run.settings.network.availability_zones
         return [run.name("ec2", f"{tier}-{index}", self.region) for tier in TIERS for index in range(1, count + 1)]
 
     def _subnets(self, run: Run) -> dict[str, Any]:
-        answer = run.at(self.region).ec2.describe_subnets(Filters=ours(run.settings.environment, *self._names(run)))
+        """Ours by name, those of zones that were chosen once too."""
+        answer = run.at(self.region).ec2.describe_subnets(
+            Filters=ours(run.settings.environment, *self._names(run, MOST_ZONES)))
         return {as_map(subnet.get("Tags"))["Name"]: subnet for subnet in answer["Subnets"]}
 
     def find(self, run: Run) -> SubnetsOut | None:
@@ -55,37 +65,57 @@ class Subnets(Step[SubnetsOut]):
         count = run.settings.network.availability_zones
         ids = tuple(found[name]["SubnetId"] for name in names)
         zones = tuple(found[name]["AvailabilityZone"] for name in names[:count])
-        return SubnetsOut(zones, ids[:count], ids[count: 2 * count], ids[2 * count:])
+        beyond = tuple(found[name]["SubnetId"] for name in sorted(set(found) - set(names)))
+        return SubnetsOut(zones, ids[:count], ids[count: 2 * count], ids[2 * count:], beyond)
 
     def ensure(self, run: Run) -> SubnetsOut:
-        out = run.found(self)
-        return out if out is not None else self._create_missing(run)
+        out = run.found(self) or self._create_missing(run)
+        if out.beyond:
+            raise Refused(
+                f"the network of {self.region} was made over more than {len(out.zones)} zones: databases, functions "
+                f"and balancers are in {', '.join(out.beyond)}, which cannot be taken from them",
+                next_step="set network.availability_zones back, or drctl teardown and provision anew")
+        return out
 
     def _create_missing(self, run: Run) -> SubnetsOut:
-        """Zones are the region's first ones by zone id: names of zones differ between accounts, ids do not."""
         ec2 = run.at(self.region).ec2
         vpc_id, names, there = run.output(self.network).vpc_id, self._names(run), self._subnets(run)
         count = run.settings.network.availability_zones
-        zones, blocks = self._zones(run), subnet_cidrs(self.site.cidr, count)
+        zones, blocks = self._placed(run, there), subnet_cidrs(self.site.cidr, count)
         for index, name in enumerate(names):
             if name not in there:
                 ec2.create_subnet(VpcId=vpc_id, CidrBlock=str(blocks[index]), AvailabilityZoneId=zones[index % count],
                                   TagSpecifications=specification("subnet", run.tags(self.site, name)))
         run.wait_until(
             "all subnets are available", lambda: self._subnets(run),
-            lambda found: len(found) == len(names) and all(one["State"] == "available" for one in found.values()),
+            lambda found: set(names) <= set(found) and all(one["State"] == "available" for one in found.values()),
             within=minutes(10), show=lambda found: f"{len(found)} of {len(names)}")
         return run.output(self)
 
+    def _placed(self, run: Run, there: dict[str, Any]) -> list[str]:
+        """A zone id for each index: where its subnets of other tiers lie already, else the region's next free one."""
+        count = run.settings.network.availability_zones
+        taken = {index % count: str(there[name]["AvailabilityZoneId"])
+                 for index, name in enumerate(self._names(run)) if name in there}
+        free = [zone for zone in self._zones(run) if zone not in taken.values()]
+        if len(free) + len(set(taken.values())) < count:
+            raise Refused(f"{self.region} has no {count} available zones", next_step="lower network.availability_zones")
+        return [taken[index] if index in taken else free.pop(0) for index in range(count)]
+
     def _zones(self, run: Run) -> list[str]:
+        """By zone id: names of zones differ between accounts, ids do not. Constrained ones come last."""
         answer = run.at(self.region).ec2.describe_availability_zones(
             Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required"]},
                      {"Name": "zone-type", "Values": ["availability-zone"]}])
-        return sorted(zone["ZoneId"] for zone in answer["AvailabilityZones"] if zone["State"] == "available")
+        return sorted((zone["ZoneId"] for zone in answer["AvailabilityZones"] if zone["State"] == "available"),
+                      key=lambda zone: (zone in CONSTRAINED, zone))
 
     def verify(self, run: Run, out: SubnetsOut) -> Iterable[Finding]:
         if len(set(out.zones)) < run.settings.network.availability_zones:
             yield Finding(f"the subnets of {self.region} lie in {len(set(out.zones))} zone(s) only: {out.zones}")
+        if out.beyond:
+            yield Finding(f"the subnets {', '.join(out.beyond)} of {self.region} lie in zones beyond the "
+                          f"{len(out.zones)} that network.availability_zones asks for")
 
     def destroy(self, run: Run) -> None:
         """A subnet goes only after every interface in it: those of functions can linger for 20 minutes and more."""

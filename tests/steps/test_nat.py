@@ -131,3 +131,15 @@ def test_destroy_releases_every_address_leaves_foreign_ones_and_twice_is_fine(
     assert [one["AllocationId"] for one in ec2.describe_addresses()["Addresses"]] == [foreign]
     assert {one["State"] for one in ec2.describe_nat_gateways()["NatGateways"]} <= {"deleted"}
     assert run.refresh(NAT) is None
+
+
+def test_teardown_with_fewer_zones_than_it_was_made_over_leaves_no_gateway(
+        make_run: Callable[..., Run], aws: Aws) -> None:
+    ensure_with_needs(make_run(EACH), NAT)
+    run = make_run(Settings(network=NetworkSettings(egress="nat-per-az", availability_zones=2)))
+    for step in (NAT, TABLES, SUBNETS, NETWORK):
+        step.destroy(run)
+    ec2 = aws[SITE.region].ec2
+    assert ec2.describe_addresses()["Addresses"] == []
+    assert {one["State"] for one in ec2.describe_nat_gateways()["NatGateways"]} <= {"deleted"}
+    assert [vpc["IsDefault"] for vpc in ec2.describe_vpcs()["Vpcs"]] == [True]
