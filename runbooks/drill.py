@@ -5,6 +5,7 @@ from __future__ import annotations
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
+from drctl.actions.readiness import PublishReadiness
 from drctl.actions.steady_state import SteadyState
 from drctl.actions.switchover import Switchover
 from drctl.engine.runbook import Action, Runbook
@@ -24,6 +25,7 @@ def drill(stack: Stack, source: Site) -> Runbook:
         lines=(
             WhileWriting(_move(stack, target), source, target),
             WhileWriting(_move(stack, source), target, source, prefix="back_"),
+            PublishReadiness(),
         ),
         put_back=(
             Switchover(stack.database.global_cluster, source),

@@ -6,6 +6,7 @@ from drctl.actions.build import Build
 from drctl.actions.dns_switch import ProveDns
 from drctl.actions.preflight import Preflight
 from drctl.actions.prove import ProveApp, ProveEvents, ProveHealthChecks, ProveReplication
+from drctl.actions.readiness import PublishReadiness
 from drctl.engine.runbook import Runbook, SideBySide
 from drctl.settings import Site
 from drctl.stack import Stack
@@ -28,4 +29,5 @@ def provision(stack: Stack, active: Site) -> Runbook:
         )),
         ProveHealthChecks(front.checks),
         ProveDns(front.zone, front.balancer.at(active), active),
+        PublishReadiness(),
     ))
