@@ -1,4 +1,4 @@
-"""The readiness metric: one when a run has just proven that the stack can be failed over, in both regions' CloudWatch."""
+"""The readiness metric: one when a run has just proven that the stack can be failed over, seen in both regions."""
 
 from __future__ import annotations
 
