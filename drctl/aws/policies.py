@@ -1,4 +1,4 @@
-"""Policy documents compared by what they mean: AWS reorders lists, unwraps lists of one, and rewrites principals."""
+"""Documents compared by what they mean: AWS reorders lists, unwraps lists of one, rewrites principals, adds members."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
 def same(one: str | dict[str, Any] | None, other: str | dict[str, Any] | None) -> bool:
     """Whether two policies (documents or their JSON) say the same."""
     return bool(_plain(_parsed(one)) == _plain(_parsed(other)))
+
+
+def contains(seen: Any, wanted: Any) -> bool:
+    """Whether `seen` says all that `wanted` says; AWS adds ids and defaults of its own (AWS Backup, AWS WAF)."""
+    match wanted:
+        case dict():
+            return isinstance(seen, dict) and all(contains(seen.get(key), item) for key, item in wanted.items())
+        case list():
+            return isinstance(seen, list) and len(seen) == len(wanted) and all(map(contains, seen, wanted))
+        case _:
+            return bool(seen == wanted)
 
 
 def _parsed(policy: str | dict[str, Any] | None) -> Any:

@@ -14,6 +14,17 @@ from drctl.lab.clock import CLOCK
 from drctl.lab.rules import rule
 
 
+@rule("firewall-in-front", WAFV2Backend, "get_web_acl_for_resource")
+def in_front(proceed: Any, _self: WAFV2Backend, resource_arn: str) -> Any:
+    """What is in front of a new balancer cannot be told before WAF knows it: WAFUnavailableEntityException.
+
+    Source: AWS WAF API Reference, GetWebACLForResource.
+    """
+    if ":loadbalancer/" in resource_arn:
+        _must_be_known(resource_arn)
+    return proceed(resource_arn)
+
+
 @rule("firewall-association", WAFV2Backend, "associate_web_acl")
 def association(proceed: Any, _self: WAFV2Backend, web_acl_arn: str, resource_arn: str) -> Any:
     """A new balancer is unknown to WAF until some time after it is active: WAFUnavailableEntityException.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.wafv2.exceptions import WAFv2ClientError, WAFV2DuplicateItemException
-from moto.wafv2.models import WAFV2Backend
+from moto.wafv2.models import FakeRule, WAFV2Backend
 
 from drctl.lab.rules import rule
 
@@ -34,3 +34,16 @@ def delete_ip_set(proceed: Any, self: WAFV2Backend, name: str, scope: str, _id: 
         raise WAFv2ClientError("WAFAssociatedItemException", "AWS WAF couldn't perform the operation because your IP "
                                "set is being used by another resource.")
     return proceed(name, scope, _id, lock_token)
+
+
+@rule("waf-defaults", FakeRule, "to_dict")
+def defaults(proceed: Any, self: FakeRule) -> Any:  # noqa: ARG001  # the rule
+    """A managed rule group comes back with members that were left out when it was given.
+
+    Source: AWS WAF API Reference, ManagedRuleGroupStatement; Terraform provider: wafv2 web ACL, excluded rules.
+    """
+    answer = proceed()
+    if group := answer.get("Statement", {}).get("ManagedRuleGroupStatement"):
+        added = {"ExcludedRules": [], "ManagedRuleGroupConfigs": [], **group}
+        answer = {**answer, "Statement": {**answer["Statement"], "ManagedRuleGroupStatement": added}}
+    return answer

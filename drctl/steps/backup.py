@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drctl.aws.policies import contains
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.settings import Site
-from drctl.steps.backup_plan import PROPAGATION, contains, delete_plan, find_plan, plan_name, select
+from drctl.steps.backup_plan import PROPAGATION, delete_plan, find_plan, plan_name, select
 from drctl.steps.backup_vault import delete_vault, ensure_vault, find_vault, vault_arn, vault_name
 from drctl.steps.key import Key
 from drctl.steps.role import Role

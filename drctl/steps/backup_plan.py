@@ -52,14 +52,3 @@ def delete_plan(run: Run, site: Site) -> None:
     with absent_is_fine():
         run.retry("the plan has no selection", lambda: backup.delete_backup_plan(BackupPlanId=plan_id),
                   (Refusal("InvalidRequestException", "selection"),), within=PROPAGATION)
-
-
-def contains(seen: Any, wanted: Any) -> bool:
-    """Whether `seen` says all that `wanted` says; AWS Backup adds ids and defaults of its own."""
-    match wanted:
-        case dict():
-            return isinstance(seen, dict) and all(contains(seen.get(key), item) for key, item in wanted.items())
-        case list():
-            return isinstance(seen, list) and len(seen) == len(wanted) and all(map(contains, seen, wanted))
-        case _:
-            return bool(seen == wanted)

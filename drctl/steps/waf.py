@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, absent_is_fine, is_gone
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -24,6 +24,8 @@ from drctl.steps.log_group import LogGroup
 #: What a web ACL needs or what needs it is not known to all of WAF yet; also its own passing troubles.
 NOT_YET = (Refusal("WAFUnavailableEntityException"), Refusal("WAFInternalErrorException"),
            Refusal("WAFTagOperationInternalErrorException"), Refusal("WAFServiceLinkedRoleErrorException"))
+#: AWS WAF does not know a balancer until some time after it is active; nothing is in front of such a one.
+UNKNOWN = (Refusal("WAFUnavailableEntityException"), Refusal("WAFNonexistentItemException"))
 BUSY = (Refusal("WAFAssociatedItemException"), Refusal("WAFOptimisticLockException"))
 #: No patient's name out of a query, and nobody's credentials.
 REDACTED: Any = [{"SingleHeader": {"Name": "authorization"}}, {"SingleHeader": {"Name": "cookie"}},
@@ -73,7 +75,9 @@ class Waf(Step[WafOut]):
         """The ACL, and whether it is in front of the balancer: one call when it is."""
         wafv2, name = run.at(self.region).wafv2, self._name(run)
         if balancer := run.found(self.balancer):
-            in_front = self._in_front(run, balancer.arn)
+            in_front = None
+            with already(*UNKNOWN):
+                in_front = self._in_front(run, balancer.arn)
             if in_front is not None and in_front["Name"] == name:
                 return in_front, True
         summary = _named(name, _all(wafv2.list_web_acls, "WebACLs"))
@@ -136,7 +140,7 @@ class Waf(Step[WafOut]):
             return run.retry("WAF takes the web ACL", lambda: run.at(self.region).wafv2.create_web_acl(
                 Tags=as_list(run.tags(self.site, name)), **self._content(run, ip_set_arn)), NOT_YET,
                 within=minutes(5))["Summary"]["ARN"]
-        if waf_rules.ours(acl["Rules"]) != waf_rules.wanted(run.settings, ip_set_arn):
+        if not waf_rules.stand(acl["Rules"], waf_rules.wanted(run.settings, ip_set_arn)):
             self._refuse_foreign(run, acl["ARN"])
             run.retry("WAF takes the rules", partial(self._update, run, acl["Id"], ip_set_arn), (*NOT_YET, *BUSY),
                       within=minutes(5))
@@ -156,12 +160,13 @@ class Waf(Step[WafOut]):
     def _associate(self, run: Run, acl_arn: str) -> None:
         """A new ACL or balancer can be unknown for minutes (public reports: five are not always enough)."""
         wafv2, balancer = run.at(self.region).wafv2, run.output(self.balancer)
-        other = self._in_front(run, balancer.arn)
-        if other is not None:
+        other = run.retry("WAF knows the balancer", lambda: self._in_front(run, balancer.arn), (*NOT_YET, *UNKNOWN),
+                          within=minutes(15))
+        if other is not None and other["Name"] != self._name(run):
             raise Refused(f"another web ACL, {other['Name']}, is in front of balancer {balancer.dns_name}",
                           next_step="disassociate it, then drctl provision: a balancer has one")
         run.retry("WAF can be put in front of the balancer", lambda: wafv2.associate_web_acl(
-            WebACLArn=acl_arn, ResourceArn=balancer.arn), (*NOT_YET, Refusal("WAFNonexistentItemException")),
+            WebACLArn=acl_arn, ResourceArn=balancer.arn), (*NOT_YET, *UNKNOWN),
             within=minutes(15))
         run.wait_until("WAF is in front of the balancer", lambda: self._acl(run)[1], bool, within=minutes(5))
 
@@ -169,7 +174,7 @@ class Waf(Step[WafOut]):
         name, ranges = self._name(run), run.output(CheckerRanges(self.site))
         if not out.associated:
             yield Finding(f"web ACL {name} is not in front of the balancer in {self.region}")
-        if waf_rules.ours(out.rules) != waf_rules.wanted(run.settings, out.ip_set_arn):
+        if not waf_rules.stand(out.rules, waf_rules.wanted(run.settings, out.ip_set_arn)):
             yield Finding(f"the rules of web ACL {name} are not the stack's")
         if out.addresses != frozenset(ipv4_only(ranges)):
             yield Finding(f"address set {name} does not hold the health checkers' addresses")

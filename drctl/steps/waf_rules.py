@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drctl.aws.policies import contains
 from drctl.settings import Settings
 
 #: Managed rule groups of AWS by priority, each with the rules that only count.
@@ -58,6 +59,22 @@ def ours(rules: list[Any]) -> list[Any]:
     """The rules of an ACL without those that other services put there, in order."""
     return sorted((rule for rule in rules if not rule["Name"].startswith(OF_OTHERS)),
                   key=lambda rule: int(rule["Priority"]))
+
+
+#: What would let more through than was asked for.
+LOOSER = ("RuleActionOverrides", "ExcludedRules", "ScopeDownStatement")
+
+
+def stand(rules: list[Any], asked: list[dict[str, Any]]) -> bool:
+    """Whether `rules` are those that were asked for, in their order; AWS WAF answers with defaults that nobody gave."""
+    seen = ours(rules)
+    return contains(seen, asked) and all(map(_no_looser, seen, asked))
+
+
+def _no_looser(seen: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """A default is empty; what is not empty and was not asked for was added by somebody."""
+    return not any(seen["Statement"][kind].get(key) and key not in statement
+                   for kind, statement in asked["Statement"].items() for key in LOOSER)
 
 
 def of_others(rules: list[Any]) -> list[Any]:

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.elbv2.models import elbv2_backends
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
+from drctl.lab.clock import CLOCK
 from drctl.settings import Settings
 from drctl.settings import Waf as WafSettings
 from drctl.steps.key import Key
 from drctl.steps.waf import Waf, WafOut
 from drctl.steps.zone import Zone
-from tests.conftest import changes, ensure_with_needs
+from tests.conftest import SPEED, changes, ensure_with_needs
 from tests.steps.edge import Edge
 
 SITE = Settings().standby
@@ -87,6 +89,40 @@ def test_another_rate_limit_is_changed_in_place_and_rules_of_shield_stay(run: Ru
     assert seen.id == out.id
     assert seen.rules[1]["Statement"]["RateBasedStatement"]["Limit"] == 500
     assert seen.rules[-1]["Name"] == "ShieldMitigationRuleGroup_1"
+
+
+def test_a_balancer_that_waf_does_not_know_yet_is_waited_for(run: Run) -> None:
+    """Half a minute of AWS, here half a second, so that the first looks come before it has passed."""
+    ensure_with_needs(run, EDGE.balancer)
+    balancers: Any = elbv2_backends[run.settings.account_id][SITE.region].load_balancers
+    CLOCK.set_speed(60)
+    try:
+        balancers[run.output(EDGE.balancer).arn]._lab_due_at = CLOCK.now()
+        assert WAF.find(run) is None
+        ensure_with_needs(run, WAF)
+    finally:
+        CLOCK.set_speed(SPEED)
+    assert findings(run) == []
+
+
+@pytest.mark.parametrize("looser", [{"ExcludedRules": [{"Name": "NoUserAgent_HEADER"}]},
+                                    {"RuleActionOverrides": [{"Name": "X", "ActionToUse": {"Count": {}}}]}])
+def test_a_managed_group_that_somebody_loosened_is_noticed_and_mended(run: Run, aws: Aws, looser: Any) -> None:
+    out, name, wafv2 = ensure_with_needs(run, WAF), run.name("waf", "app", SITE), aws[SITE.region].wafv2
+    fresh: Any = wafv2.get_web_acl(Name=name, Scope="REGIONAL", Id=out.id)
+    fresh["WebACL"]["Rules"][4]["Statement"]["ManagedRuleGroupStatement"] |= looser
+    wafv2.update_web_acl(Name=name, Scope="REGIONAL", Id=out.id, LockToken=fresh["LockToken"],
+                         DefaultAction={"Allow": {}}, VisibilityConfig=fresh["WebACL"]["VisibilityConfig"],
+                         Rules=fresh["WebACL"]["Rules"])
+    assert len(findings(run)) == 1
+    ensure_with_needs(run, WAF)
+    assert findings(run) == []
+
+
+def test_defaults_that_waf_adds_to_the_rules_are_no_difference(run: Run) -> None:
+    rules = ensure_with_needs(run, WAF).rules
+    assert rules[2]["Statement"]["ManagedRuleGroupStatement"]["ExcludedRules"] == []
+    assert findings(run) == []
 
 
 def empty_ip_set(at: Any, run: Run, out: WafOut) -> None:
