@@ -19,6 +19,7 @@ from drctl.lab import (
     health,
     health_metrics,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
+    keys,  # noqa: F401  # importing installs its rules
     logs_gaps,  # noqa: F401  # importing installs its operations
     network,  # noqa: F401  # importing installs its rules
     peering,  # noqa: F401  # importing installs its rules
@@ -39,13 +40,14 @@ from drctl.lab.clock import CLOCK
 
 def stop() -> None:
     """End every process that an extension has started."""
+    health.WATCH.stop()  # first: a look invokes functions, which would start their processes again
     compute.stop()
-    health.WATCH.stop()
 
 
 def reset() -> None:
     """Empty the lab: moto's backends, what is due, and what extensions keep beside them."""
     CLOCK.forget_all()
+    health.WATCH.stop()
     compute.stop()
     moto_api_backend.reset()
     aurora.reset()

@@ -210,8 +210,10 @@ class Watch:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more; a look under way comes to its end."""
         self._stopped.set()
+        if (thread := self._thread) is not None:
+            thread.join(timeout=10)
 
     def _work(self, stopped: threading.Event) -> None:
         while not stopped.wait(SHORTEST_S / 2):
