@@ -49,6 +49,27 @@ def test_a_wrong_command_line_is_exit_2(cli: Cli, arguments: tuple[str, ...], me
     assert end.out == ""
 
 
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("provisoin", "--json"), "Did you mean provision?"), (("failover", "--json"), "say --drill"),
+    (("status", "--jsn", "--json"), "No such option"), (("report", "nothing", "--json"), "there is no such run"),
+])
+def test_a_failure_is_one_json_document_for_whoever_asks_for_json(cli: Cli, arguments: tuple[str, ...],
+                                                                  message: str) -> None:
+    end = cli(*arguments)
+    assert end.code == 2
+    assert message in end.err
+    assert message in end.json["error"]["message"]
+    assert end.json["error"]["exit_code"] == 2
+
+
+def test_a_bad_configuration_lists_its_problems_in_json_too(cli: Cli) -> None:
+    path = cli.home / "bad.yaml"
+    path.write_text("enviroment: x\nregions: {primary: us-east-1, standby: us-east-1}\n")
+    problems = cli("provision", "-c", str(path), "--json").json["error"]["problems"]
+    assert problems[-2].startswith(f"{path}:1: enviroment: is not a known key")
+    assert problems[-1].startswith(f"{path}:2: regions.standby")
+
+
 @pytest.mark.parametrize("command", [("provision",), ("teardown",), ("failover", "--drill"), ("status",),
                                      ("outputs",)])
 def test_a_bad_configuration_is_exit_2_and_nothing_is_called(cli: Cli, command: tuple[str, ...]) -> None:

@@ -50,7 +50,7 @@ def test_a_refusal_passes_as_it_is_and_a_stop_puts_back_too() -> None:
 def test_a_gate_that_refuses_leaves_everything_as_it_is() -> None:
     log: list[str] = []
     gate = (Line("gate", log, Refused("not ready")),)
-    with pytest.raises(Refused, match="^not ready$"):
+    with pytest.raises(Refused, match=r"^not ready$"):
         play(offline_run(), Runbook("r", (Line("one", log),), (Line("back", log),), gate))
     assert log == ["gate"]
 
