@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import EC2Backend
+from moto.ec2.models import EC2Backend, vpcs
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.route_tables import Route
 from moto.ec2.models.vpcs import VPCEndPoint
@@ -23,6 +23,8 @@ from drctl.lab.rules import Pending, rule, take
 
 Pending.install(NatGateway, "state", "pending")
 Pending.install(VPCEndPoint, "state", "pending")
+# moto asks this service for its endpoints too, and its module needs libraries that the lab does not install
+vpcs.IMPLEMENTED_ENDPOINT_SERVICES.remove("cloudformation")
 
 
 def _not_found(nat_id: str) -> EC2ClientError:
