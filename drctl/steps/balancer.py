@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from drctl.aws.errors import Refusal, is_gone
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
@@ -87,7 +87,7 @@ class Balancer(Step[BalancerOut]):
         if out is None or out.state == "provisioning":
             out = self._create(run) if out is None else self._active(run)
         if any(True for _ in self._differences(run, out)):
-            self._refuse_foreign(run, out.arn)
+            self.refuse_foreign(run, out.arn)
             self._converge(run, out)
         return out
 
@@ -148,18 +148,17 @@ class Balancer(Step[BalancerOut]):
                           "drctl teardown, then drctl provision: a balancer's scheme cannot be changed")
         yield from (Finding(f"balancer {out.dns_name}: {text}") for text in self._differences(run, out))
 
-    def _refuse_foreign(self, run: Run, arn: str) -> None:
+    def refuse_foreign(self, run: Run, arn: str) -> None:
+        """Raise Refused for a balancer of our name without our tag."""
         tags = run.at(self.region).elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
-        if not tags or not is_ours(as_map(tags[0]["Tags"]), run.settings.environment):
-            raise Refused(f"balancer {arn} does not carry this stack's tag: it is not touched",
-                          next_step="tag it drctl:stack or remove it, or choose another environment name")
+        refuse_foreign("balancer", arn, as_map(tags[0]["Tags"] if tags else ()), run.settings.environment)
 
     def destroy(self, run: Run) -> None:
         seen = self._describe(run)
         if seen is None:
             return
         elbv2, arn = run.at(self.region).elbv2, seen["LoadBalancerArn"]
-        self._refuse_foreign(run, arn)
+        self.refuse_foreign(run, arn)
         self._lift_protection(run, arn)
         elbv2.delete_load_balancer(LoadBalancerArn=arn)
         run.wait_until("the balancer is gone", partial(self._describe, run), lambda one: one is None,

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from drctl.aws import policies
 from drctl.aws.errors import Refusal, absent_is_fine, code_of, is_gone
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
@@ -181,10 +181,13 @@ class Bucket(Step[BucketOut]):
                 s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration={"Rules": rules})))
         return wrong
 
+    def refuse_foreign(self, run: Run) -> None:
+        """Raise Refused for a bucket of our name without our tag."""
+        if (tags := self._tags(run)) is not None:
+            self._refuse_foreign(run, tags)
+
     def _refuse_foreign(self, run: Run, tags: dict[str, str]) -> None:
-        if not is_ours(tags, run.settings.environment):
-            raise Refused(f"bucket {self.name(run)} does not carry this stack's tag: it is not touched",
-                          next_step="tag it drctl:stack or remove it, or choose another environment name")
+        refuse_foreign("bucket", self.name(run), tags, run.settings.environment)
 
     def verify(self, run: Run, out: BucketOut) -> Iterable[Finding]:
         yield from (Finding(setting.wrong) for setting in self._wrong(run, out))

@@ -84,11 +84,13 @@ class Listeners(Step[ListenersOut]):
         stands = run.found(self)
         if stands is not None and not any(True for _ in self.verify(run, stands)):
             return stands
-        app, group = run.output(self.app), target_group.ensure(run, self.site)
+        app = run.output(self.app)
+        group = target_group.ensure(run, self.site, app)
         if not target_group.is_permitted(run, self.site, app, group.arn):
             target_group.permit(run, self.site, app, group.arn)
         target_group.register(run, self.site, app, group)
         balancer_arn = run.output(self.balancer).arn
+        self.balancer.refuse_foreign(run, balancer_arn)
         there = self._listeners(run, balancer_arn)
         for port, wanted in self._wanted(run, group.arn).items():
             self._ensure_listener(run, balancer_arn, port, wanted, there.get(port))
@@ -132,6 +134,8 @@ class Listeners(Step[ListenersOut]):
     def destroy(self, run: Run) -> None:
         """Listeners go with a balancer that is gone already; the group stays without anybody asking for it."""
         if balancer := run.found(self.balancer):
+            with absent_is_fine():
+                self.balancer.refuse_foreign(run, balancer.arn)
             for one in self._listeners(run, balancer.arn).values():
                 with absent_is_fine():
                     run.at(self.region).elbv2.delete_listener(ListenerArn=one["ListenerArn"])

@@ -120,6 +120,7 @@ class Replication(Step[ReplicationOut]):
     def destroy(self, run: Run) -> None:
         if self.find(run) is None:
             return
+        self.source.refuse_foreign(run)
         with absent_is_fine():
             run.retry("replication can be removed", lambda: run.at(self.site).s3.delete_bucket_replication(
                 Bucket=self.source.name(run)), NOT_YET[1:2], within=PROPAGATION)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from drctl.aws.errors import Refusal, absent_is_fine, is_gone
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map
+from drctl.aws.tags import refuse_foreign as refuse_foreign_tags
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 from drctl.settings import Settings, Site
 
 if TYPE_CHECKING:
@@ -65,15 +65,19 @@ def find(run: Run, site: Site) -> TargetGroupOut | None:
                                                            for one in health})
 
 
-def ensure(run: Run, site: Site) -> TargetGroupOut:
-    """The group with its health check; a lambda group has neither port, protocol nor VPC."""
+def ensure(run: Run, site: Site, app: FunctionOut) -> TargetGroupOut:
+    """The group with its health check; a lambda group has neither port, protocol nor VPC.
+
+    A group whose check or target is about to change must be ours.
+    """
     out, elbv2, check = find(run, site), run.at(site).elbv2, wanted_check(run.settings)
     if out is None:
         made = elbv2.create_target_group(Name=name(run, site), TargetType="lambda", **check,
                                          Tags=as_list(run.tags(site, name(run, site))))
         return TargetGroupOut(made["TargetGroups"][0]["TargetGroupArn"], check, {})
-    if out.check != check:
+    if out.check != check or list(out.targets) != [app.alias_arn]:
         refuse_foreign(run, site, out.arn)
+    if out.check != check:
         elbv2.modify_target_group(TargetGroupArn=out.arn, **check)
     return out
 
@@ -103,9 +107,12 @@ def permit(run: Run, site: Site, app: FunctionOut, group_arn: str) -> None:
 
 
 def forbid(run: Run, site: Site, app: FunctionOut) -> None:
-    """Take the permission back."""
+    """Take the permission back; Refused when the function of our name is somebody else's."""
+    client = run.at(site).lambda_
     with absent_is_fine():
-        run.at(site).lambda_.remove_permission(FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT)
+        tags = client.list_tags(Resource=app.arn).get("Tags", {})
+        refuse_foreign_tags("function", app.arn, tags, run.settings.environment)
+        client.remove_permission(FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT)
 
 
 def register(run: Run, site: Site, app: FunctionOut, out: TargetGroupOut) -> None:
@@ -133,9 +140,7 @@ def delete(run: Run, site: Site) -> None:
 def refuse_foreign(run: Run, site: Site, arn: str) -> None:
     """Raise Refused for a group of our name without our tag."""
     tags = run.at(site).elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
-    if not tags or not is_ours(as_map(tags[0]["Tags"]), run.settings.environment):
-        raise Refused(f"target group {arn} does not carry this stack's tag: it is not touched",
-                      next_step="tag it drctl:stack or remove it, or choose another environment name")
+    refuse_foreign_tags("target group", arn, as_map(tags[0]["Tags"] if tags else ()), run.settings.environment)
 
 
 def _alias(app: FunctionOut) -> str:

@@ -64,7 +64,7 @@ class SmallFunction(Step[SmallFunctionOut]):
         role = at.iam.create_role(RoleName=run.name("iam", "test", self.site),
                                   AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         at.lambda_.create_function(FunctionName=name, Runtime="python3.12", Role=role, Handler="app.handler",
-                                   Code={"ZipFile": code.getvalue()})
+                                   Code={"ZipFile": code.getvalue()}, Tags=run.tags(self.site))
         at.lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
         version = at.lambda_.publish_version(FunctionName=name)["Version"]
         at.lambda_.create_alias(FunctionName=name, Name="live", FunctionVersion=version)

@@ -135,3 +135,29 @@ def test_a_foreign_target_group_of_our_name_is_not_touched(run: Run, aws: Aws) -
         LISTENERS.destroy(run)
     with pytest.raises(Refused, match="does not carry"):
         ensure_with_needs(run, LISTENERS)
+
+
+def test_a_foreign_balancer_of_our_name_keeps_its_listeners(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, LISTENERS)
+    elbv2, arn = aws[SITE.region].elbv2, run.output(EDGE.balancer).arn
+    elbv2.remove_tags(ResourceArns=[arn], TagKeys=["drctl:stack"])
+    with pytest.raises(Refused, match="does not belong"):
+        LISTENERS.destroy(run)
+    assert len(elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]) == 2
+
+
+def test_a_foreign_target_group_keeps_its_target(run: Run, aws: Aws) -> None:
+    out, elbv2 = ensure_with_needs(run, LISTENERS), aws[SITE.region].elbv2
+    elbv2.remove_tags(ResourceArns=[out.target_group_arn], TagKeys=["drctl:stack"])
+    elbv2.deregister_targets(TargetGroupArn=out.target_group_arn, Targets=[{"Id": run.output(EDGE.app).alias_arn}])
+    with pytest.raises(Refused, match="does not belong"):
+        ensure_with_needs(run, LISTENERS)
+
+
+def test_a_foreign_function_of_our_name_keeps_its_permissions(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, LISTENERS)
+    client, app = aws[SITE.region].lambda_, run.output(EDGE.app)
+    client.untag_resource(Resource=app.arn, TagKeys=["drctl:stack"])
+    with pytest.raises(Refused, match="does not belong"):
+        LISTENERS.destroy(run)
+    assert "balancer" in client.get_policy(FunctionName=app.name, Qualifier="live")["Policy"]

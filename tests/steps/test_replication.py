@@ -11,7 +11,7 @@ from drctl.aws.clients import Aws
 from drctl.aws.errors import or_none
 from drctl.engine.run import Run
 from drctl.engine.step import Step
-from drctl.errors import WaitTimeout
+from drctl.errors import Refused, WaitTimeout
 from drctl.settings import Settings
 from drctl.steps import replication
 from drctl.steps.data_bucket import REPLICATION, DataBucket
@@ -108,3 +108,11 @@ def test_destroy_removes_the_rule_and_leaves_the_bucket(run: Run) -> None:
     ensure_with_needs(run, OUT)
     destroy_twice(run, OUT)
     assert BUCKETS[0].find(run) is not None
+
+
+def test_the_rule_of_a_foreign_bucket_of_our_name_stays(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, OUT)
+    aws[SITES[0].region].s3.delete_bucket_tagging(Bucket=run.output(OUT).source)
+    with pytest.raises(Refused, match="does not belong"):
+        OUT.destroy(run)
+    assert OUT.find(run) is not None
