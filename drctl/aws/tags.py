@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from drctl.errors import Refused
+
 #: Tag that marks a resource as made by drctl; its value is the environment.
 STACK_TAG = "drctl:stack"
 
@@ -46,3 +48,12 @@ def ours(environment: str, *names: str) -> list[Any]:
     """EC2 `Filters` for this stack's resources, optionally only those with one of these Name tags."""
     filters = [{"Name": f"tag:{STACK_TAG}", "Values": [environment]}]
     return [*filters, {"Name": "tag:Name", "Values": list(names)}] if names else filters
+
+
+def refuse_foreign(kind: str, name: str, tags: Mapping[str, str], environment: str) -> None:
+    """Raise Refused for something that stands under a name of ours without our tag, before it is changed."""
+    if not is_ours(tags, environment):
+        raise Refused(f"{kind} {name} exists and does not belong to this stack (it does not carry this stack's tag): "
+                      "it is not touched",
+                      next_step=f"rename or delete that {kind}, or choose another environment name; if it is this "
+                                f"stack's, tag it {STACK_TAG}={environment}")

@@ -133,7 +133,8 @@ def _enqueue(only: Rule, event: dict[str, Any], *, letter: dict[str, Any] | None
 
 
 def _may_encrypt(queue: Any, about: dict[str, str]) -> bool:
-    """A queue under a key of the customer takes events only if the key's policy names EventBridge.
+    """A queue under a key of the customer takes events only if the key's policy names EventBridge, which does not name
+    its account to KMS.
 
     Source: Amazon SQS Developer Guide, "Configure KMS permissions for AWS services".
     """
@@ -142,7 +143,8 @@ def _may_encrypt(queue: Any, about: dict[str, str]) -> bool:
         return True
     arn = key_arn(named, queue.region, queue.account_id)
     wanted = ("kms:GenerateDataKey", "kms:Decrypt")
-    return all(may_use_key(arn, Request(SERVICE, action, "", about)) for action in wanted)
+    said = {key: value for key, value in about.items() if key != "aws:SourceAccount"}
+    return all(may_use_key(arn, Request(SERVICE, action, "", said)) for action in wanted)
 
 
 def _input(target: dict[str, Any], event: dict[str, Any]) -> Any:

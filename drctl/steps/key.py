@@ -11,19 +11,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
-from drctl.aws.tags import as_kms_list, as_map, is_ours
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
+from drctl.aws.policies import same
+from drctl.aws.tags import as_kms_list, as_map, is_ours, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 
 #: Services that use the key on behalf of the stack, in the region of the key.
-SERVICES = ("cloudwatch", "delivery.logs", "events", "sns", "sqs")
+SERVICES = ("cloudwatch", "delivery.logs", "sns", "sqs")
 #: Days between scheduling and deletion; AWS allows 7 to 30 (KMS API Reference, ScheduleKeyDeletion).
 WINDOW_DAYS = 7
 #: A key just made is unknown to some hosts of KMS for a while (Terraform provider: up to 10 min).
 NOT_YET = (Refusal("NotFoundException"),)
+#: Each key's own policy says who may ask about it; somebody else's may not admit us (KMS Developer Guide,
+#: "Key policies in AWS KMS").
+NOT_FOR_US = Refusal("AccessDeniedException")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class KeyOut:
     alias: str
     rotates: bool
     enabled: bool
+    policy: str
 
 
 def policy(account_id: str, region: str) -> dict[str, Any]:
@@ -46,6 +51,10 @@ def policy(account_id: str, region: str) -> dict[str, Any]:
         {"Sid": "Services", "Effect": "Allow",
          "Principal": {"Service": [f"{service}.amazonaws.com" for service in SERVICES]}, "Action": use, "Resource": "*",
          "Condition": {"StringEquals": {"aws:SourceAccount": account_id}}},
+        # EventBridge is not sure to name the source account when it sends to an encrypted queue (SQS Developer Guide,
+        # "Configure KMS permissions for AWS services"); the queues' own policies name the one rule that may send.
+        {"Sid": "Events", "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"},
         # CloudWatch Logs names the log group in the encryption context instead of a source account
         # (CloudWatch Logs User Guide, "Encrypt log data using AWS KMS").
         {"Sid": "Logs", "Effect": "Allow", "Principal": {"Service": f"logs.{region}.amazonaws.com"}, "Action": use,
@@ -61,21 +70,36 @@ class Key(Step[KeyOut]):
     def _alias(self, run: Run) -> str:
         return f"alias/{run.name('key', 'data', self.region)}"
 
-    def find(self, run: Run) -> KeyOut | None:
+    def _described(self, run: Run) -> Any:
+        """What the alias points at, whoever made it."""
         kms = run.at(self.region).kms
         try:
-            key = kms.describe_key(KeyId=self._alias(run))["KeyMetadata"]
+            return kms.describe_key(KeyId=self._alias(run))["KeyMetadata"]
         except kms.exceptions.NotFoundException:
             return None
-        if key["KeyState"] in {"PendingDeletion", "PendingReplicaDeletion"}:
+
+    def _tags(self, run: Run, key_id: str) -> dict[str, str]:
+        return as_map(run.at(self.region).kms.list_resource_tags(KeyId=key_id).get("Tags"))
+
+    def find(self, run: Run) -> KeyOut | None:
+        key = self._described(run)
+        if key is None or key["KeyState"] in {"PendingDeletion", "PendingReplicaDeletion"}:
             return None
-        rotates = kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]
-        return KeyOut(key["KeyId"], key["Arn"], self._alias(run), rotates, key["KeyState"] == "Enabled")
+        kms, key_id = run.at(self.region).kms, key["KeyId"]
+        try:
+            if not is_ours(self._tags(run, key_id), run.settings.environment):
+                return None
+            rotates = kms.get_key_rotation_status(KeyId=key_id)["KeyRotationEnabled"]
+            document = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
+        except kms.exceptions.NotFoundException:
+            return None
+        return KeyOut(key_id, key["Arn"], self._alias(run), rotates, key["KeyState"] == "Enabled", document)
 
     def ensure(self, run: Run) -> KeyOut:
         out = run.found(self)
         kms = run.at(self.region).kms
         if out is None:
+            self._refuse_a_foreign_alias(run)
             key_id = self._orphan(run) or self._create(run)
             run.retry("the new key is known", lambda: kms.create_alias(AliasName=self._alias(run), TargetKeyId=key_id),
                       NOT_YET, within=minutes(10))
@@ -83,16 +107,33 @@ class Key(Step[KeyOut]):
                                  within=minutes(10)) or self._missing()
         if not out.enabled:
             kms.enable_key(KeyId=out.id)
+        if not same(out.policy, self._policy(run)):
+            self._put_policy(run, out.id)
         if not out.rotates:
             run.retry("rotation can be enabled", lambda: kms.enable_key_rotation(KeyId=out.id),
                       (*NOT_YET, Refusal("DisabledException")), within=minutes(10))
         return out
 
+    def _refuse_a_foreign_alias(self, run: Run) -> None:
+        if key := self._described(run):
+            refuse_foreign("key", f"{key['KeyId']} behind {self._alias(run)} in {self.region}",
+                           self._tags(run, key["KeyId"]), run.settings.environment)
+
+    def _policy(self, run: Run) -> dict[str, Any]:
+        return policy(run.settings.account_id, self.region)
+
+    def _put_policy(self, run: Run, key_id: str) -> None:
+        """Hosts of KMS agree on a policy after a while (Terraform provider: up to 10 min)."""
+        run.at(self.region).kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(self._policy(run)))
+        run.wait_until("the key has its policy", lambda: self.find(run),
+                       lambda seen: seen is not None and same(seen.policy, self._policy(run)), within=minutes(10),
+                       show=lambda seen: "not up to date yet" if seen else "not visible yet")
+
     def _missing(self) -> KeyOut:
         raise Refused(f"the key of {self.region} disappeared while it was made", next_step="drctl provision")
 
     def _create(self, run: Run) -> str:
-        document = json.dumps(policy(run.settings.account_id, self.region))
+        document = json.dumps(self._policy(run))
         tags = as_kms_list(run.tags(self.site, run.name("key", "data", self.region)))
         made = run.at(self.region).kms.create_key(
             Description=f"drctl: data of {run.settings.environment} in {self.region}", Policy=document, Tags=tags)
@@ -108,13 +149,13 @@ class Key(Step[KeyOut]):
         for page in kms.get_paginator("list_keys").paginate():
             for key in page["Keys"]:
                 try:
-                    tags = as_map(kms.list_resource_tags(KeyId=key["KeyId"]).get("Tags"))
+                    tags = self._tags(run, key["KeyId"])
                     if not is_ours(tags, run.settings.environment) or tags.get("Name") != name:
                         continue
                     if kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] == "Enabled":
                         return key["KeyId"]
                 except kms.exceptions.ClientError as error:
-                    if not is_gone(error):
+                    if not is_gone(error) and not is_one_of(error, NOT_FOR_US):
                         raise
         return None
 
@@ -123,9 +164,13 @@ class Key(Step[KeyOut]):
             yield Finding(f"key {out.id} in {self.region} is not enabled: nothing encrypted with it can be read")
         if not out.rotates:
             yield Finding(f"key {out.id} in {self.region} does not rotate")
+        if not same(out.policy, self._policy(run)):
+            yield Finding(f"the policy of key {out.id} in {self.region} is not the stack's: services "
+                          "are locked out, or others let in")
 
     def destroy(self, run: Run) -> None:
         """Everything encrypted with the key must be gone before; the runner's order sees to that."""
+        self._refuse_a_foreign_alias(run)
         out = self.find(run)
         key_id = out.id if out else self._orphan(run)
         if key_id is None:

@@ -50,6 +50,13 @@ def test_other_peoples_things_are_not_ours(run: Run, aws: Aws) -> None:
     assert inventory(run) == []
 
 
+def test_a_key_that_does_not_let_us_ask_is_not_ours(run: Run, aws: Aws) -> None:
+    aws[HOME.region].kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:role/owner"}, "Action": "kms:*",
+         "Resource": "*"}]}))
+    assert inventory(run) == []
+
+
 def test_a_key_that_waits_for_its_deletion_is_not_left(run: Run, aws: Aws) -> None:
     kms = aws[HOME.region].kms
     key = kms.create_key(Tags=as_kms_list(run.tags(HOME)))["KeyMetadata"]["KeyId"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+
+import pytest
 
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_kms_list
 from drctl.engine.run import Run
+from drctl.errors import Refused
 from drctl.settings import Settings
 from drctl.steps.key import Key
 from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import assert_mended
 
 SITE = Settings().primary
 KEY = Key(SITE)
@@ -52,3 +57,35 @@ def test_destroy_schedules_the_deletion_and_twice_is_fine(run: Run, aws: Aws) ->
     KEY.destroy(run)
     KEY.destroy(run)
     assert aws[SITE.region].kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+def test_a_key_of_somebody_else_behind_our_alias_is_neither_used_nor_deleted(run: Run, aws: Aws) -> None:
+    kms, alias = aws[SITE.region].kms, f"alias/{run.name('key', 'data', SITE)}"
+    foreign = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=alias, TargetKeyId=foreign)
+    assert KEY.find(run) is None
+    with pytest.raises(Refused, match="does not belong"):
+        ensure_with_needs(run, KEY)
+    with pytest.raises(Refused, match=foreign):
+        KEY.destroy(run)
+    assert kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyState"] == "Enabled"
+    assert len(kms.list_keys()["Keys"]) == 1
+
+
+def test_a_key_that_does_not_let_us_ask_is_passed_over(run: Run, aws: Aws) -> None:
+    kms = aws[SITE.region].kms
+    kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:role/owner"}, "Action": "kms:*",
+         "Resource": "*"}]}))
+    ensure_with_needs(run, KEY)
+    kms.delete_alias(AliasName=f"alias/{run.name('key', 'data', SITE)}")
+    KEY.destroy(run)
+    assert len(kms.list_keys()["Keys"]) == 2
+
+
+def test_a_changed_policy_is_noticed_and_put_again(run: Run, aws: Aws) -> None:
+    key_id, kms = ensure_with_needs(run, KEY).id, aws[SITE.region].kms
+    root = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*",
+            "Resource": "*"}
+    alone = json.dumps({"Version": "2012-10-17", "Statement": [root]})
+    assert_mended(run, KEY, lambda: kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=alone), "policy")
