@@ -268,3 +268,17 @@ def _members_as_rds_shows_them(self: DBCluster) -> list[dict[str, Any]]:
 
 
 DBCluster.db_cluster_members = property(_members_as_rds_shows_them)
+
+
+_endpoint_as_moto_shows_it = DBCluster.endpoint
+
+
+def _endpoint_of_a_writer(self: DBCluster) -> str | None:
+    """A secondary cluster shows no Endpoint, only its ReaderEndpoint; the name answers all the same.
+
+    Source: Terraform provider: aws_rds_cluster, the endpoint of a secondary of a global cluster is empty
+    """
+    return str(_endpoint_as_moto_shows_it.fget(self)) if store.is_writer(self) else None
+
+
+DBCluster.endpoint = property(_endpoint_of_a_writer)

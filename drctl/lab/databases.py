@@ -151,8 +151,8 @@ def label(cluster: DBCluster) -> str:
 
 def hosts(cluster: DBCluster) -> tuple[str, ...]:
     """The names under which clients reach the cluster: what its certificate is for."""
-    names = [cluster.endpoint, cluster.reader_endpoint]
-    return tuple(name for name in names if name)
+    reader = str(cluster.reader_endpoint)
+    return reader.replace(".cluster-ro-", ".cluster-"), reader
 
 
 def _arn(region: str, cluster_id: str) -> str:

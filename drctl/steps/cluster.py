@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
@@ -13,6 +12,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
+from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
 from drctl.steps.key import Key
@@ -22,35 +22,11 @@ SERVERLESS = "db.serverless"
 LOGS = ("postgresql",)
 #: Terraform provider: aws_rds_cluster, 120 min to create, change or delete.
 CLUSTER_CHANGE = minutes(120)
-#: States from which nothing comes back by itself (Aurora User Guide, "Viewing DB cluster status").
-DEAD_ENDS = ("inaccessible-encryption-credentials", "incompatible-", "failed", "cloning-failed", "migration-failed",
-             "restore-failed", "restore-error", "storage-full", "insufficient-capacity")
 #: Busy, a key or group just made, or a writer instance that cannot feed a second region yet.
 NOT_YET = (Refusal("InvalidDBClusterStateFault"), Refusal("InvalidGlobalClusterStateFault"),
            Refusal("KMSKeyNotAccessibleFault"), Refusal("DBSubnetGroupNotFoundFault"),
            Refusal("DBClusterParameterGroupNotFound"), Refusal("DBParameterGroupNotFound"))
 BUSY = (Refusal("InvalidDBClusterStateFault"), Refusal("InvalidGlobalClusterStateFault"))
-
-
-@dataclass(frozen=True)
-class ClusterOut:
-    """A cluster as it stands; `endpoint` accepts writes only while this cluster is the writer."""
-
-    id: str
-    arn: str
-    endpoint: str
-    reader_endpoint: str
-    port: int
-    resource_id: str
-    status: str
-    engine_version: str
-    key: str
-    database: str
-    username: str
-    writer_instance: str | None
-    #: Secret that the password was last taken from, see `SecretOut.generation`.
-    credentials: str
-    settings: Mapping[str, Any]
 
 
 class Cluster(Step[ClusterOut]):
@@ -237,36 +213,3 @@ class Cluster(Step[ClusterOut]):
 
     def resources(self, out: ClusterOut) -> Iterable[Resource]:
         yield Resource("rds:cluster", out.arn, self.region)
-
-
-def dead_end(status: str) -> str | None:
-    """Why a status cannot lead to `available` any more, None when it can."""
-    if not status.startswith(DEAD_ENDS):
-        return None
-    return f"it is {status}, which needs a person (Aurora User Guide, viewing DB cluster status; see its events)"
-
-
-def out_of(seen: Any) -> ClusterOut:
-    """A cluster as DescribeDBClusters shows it; settings under the names that ModifyDBCluster gives them."""
-    writer = next((one["DBInstanceIdentifier"] for one in seen.get("DBClusterMembers", [])
-                   if one.get("IsClusterWriter")), None)
-    scaling = seen.get("ServerlessV2ScalingConfiguration") or {}
-    pending = seen.get("PendingModifiedValues") or {}
-    settings = {
-        "BackupRetentionPeriod": pending.get("BackupRetentionPeriod", seen.get("BackupRetentionPeriod")),
-        "CopyTagsToSnapshot": bool(seen.get("CopyTagsToSnapshot")),
-        "DeletionProtection": bool(seen.get("DeletionProtection")),
-        "DBClusterParameterGroupName": seen.get("DBClusterParameterGroup", ""),
-        "VpcSecurityGroupIds": [group["VpcSecurityGroupId"] for group in seen.get("VpcSecurityGroups", [])],
-        "ServerlessV2ScalingConfiguration": {name: scaling.get(name) for name in ("MinCapacity", "MaxCapacity")},
-        "logs": tuple(seen.get("EnabledCloudwatchLogsExports", [])),
-    }
-    return ClusterOut(
-        seen["DBClusterIdentifier"], seen["DBClusterArn"], seen.get("Endpoint", ""), seen.get("ReaderEndpoint", ""),
-        int(seen.get("Port", 5432)), seen.get("DbClusterResourceId", ""), seen["Status"],
-        seen.get("EngineVersion", ""), seen.get("KmsKeyId", ""), seen.get("DatabaseName", ""),
-        seen.get("MasterUsername", ""), writer, as_map(seen.get("TagList")).get(CREDENTIALS_TAG, ""), settings)
-
-
-#: Tag of a cluster that says which generation of the secret its password is.
-CREDENTIALS_TAG = "drctl:credentials"

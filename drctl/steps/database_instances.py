@@ -16,7 +16,8 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
-from drctl.steps.cluster import Cluster, dead_end
+from drctl.steps.cluster import Cluster
+from drctl.steps.cluster_state import dead_end
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
 from drctl.steps.key import Key
 

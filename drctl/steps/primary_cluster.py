@@ -13,7 +13,8 @@ from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.engine.step import Finding
 from drctl.engine.waiting import minutes
-from drctl.steps.cluster import BUSY, CREDENTIALS_TAG, Cluster, ClusterOut
+from drctl.steps.cluster import BUSY, Cluster
+from drctl.steps.cluster_state import CREDENTIALS_TAG, ClusterOut
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 from drctl.steps.key import Key

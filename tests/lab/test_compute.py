@@ -173,8 +173,9 @@ class Stack:
             for label in ("app", "probe"):
                 made = package(Settings(), label)
                 deploy(region, label, made.content, made.entry_point, {
-                    "DRCTL_REGION": region, "DATABASE_HOST": cluster["Endpoint"], "DATABASE_PORT": "5432",
-                    "DATABASE_NAME": "app", "DATABASE_SECRET": arn.replace(EAST, region)})
+                    "DRCTL_REGION": region, "DATABASE_PORT": "5432", "DATABASE_NAME": "app",
+                    "DATABASE_HOST": cluster["ReaderEndpoint"].replace(".cluster-ro-", ".cluster-"),
+                    "DATABASE_SECRET": arn.replace(EAST, region)})
         until(self.connected, "the secondary")
 
     def connected(self) -> bool:

@@ -51,6 +51,17 @@ def test_the_standby_is_connected_and_has_neither_user_nor_database_of_its_own(r
     assert run.output(STANDBY).key == run.output(STANDBY.encryption_key).arn != run.output(PRIMARY).key
 
 
+def test_an_endpoint_has_its_name_whichever_role_the_cluster_has(run: Run, aws: Aws) -> None:
+    ensure_all(run)
+    shown = aws[AWAY.region].rds.describe_db_clusters()["DBClusters"][0]
+    assert "Endpoint" not in shown
+    before = [run.output(step).endpoint for step in (PRIMARY, STANDBY)]
+    assert before[1] == shown["ReaderEndpoint"].replace(".cluster-ro-", ".cluster-")
+    switch_over(run, aws)
+    assert "Endpoint" not in aws[HOME.region].rds.describe_db_clusters()["DBClusters"][0]
+    assert [(run.refresh(step) or run.output(step)).endpoint for step in (PRIMARY, STANDBY)] == before
+
+
 def test_trap_3_both_clusters_are_made_with_the_version_that_was_asked_for(run: Run, aws: Aws) -> None:
     ensure_all(run)
     found = {run.output(WORLD).engine_version, run.output(PRIMARY).engine_version, run.output(STANDBY).engine_version}
