@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.rds.exceptions import DBParameterGroupNotFoundError
+from moto.rds.exceptions import RDSClientError
 from moto.rds.models import RDSBackend
 from moto.rds.responses import RDSResponse
 
 from drctl.lab.rules import operation, rule
+
+_CALLED = {"subgrp": "subnet group", "pg": "parameter group", "cluster-pg": "cluster parameter group"}
 
 
 @rule("subnet-group-stays", RDSBackend, "modify_db_subnet_group")
@@ -25,17 +27,16 @@ def subnet_group_stays(proceed: Any, self: RDSBackend, subnet_name: str, *given:
 
 @rule("missing-group-has-no-tags", RDSBackend, "list_tags_for_resource")
 def missing_group(proceed: Any, self: RDSBackend, arn: str) -> Any:
-    """The tags of a group that does not exist cannot be listed: DBSubnetGroupNotFoundFault, DBParameterGroupNotFound.
+    """The tags of a group that does not exist cannot be listed: InvalidParameterValue, as for a malformed name.
 
-    Source: RDS API Reference, ListTagsForResource, and the errors of the groups' own calls.
+    Source: Terraform issue 17822, "Unable to find a subnet group matching the resource name".
     """
     kind, name = arn.split(":")[5:7]
-    if kind == "subgrp":
-        self.describe_db_subnet_groups(name)
-    elif kind in {"pg", "cluster-pg"}:
-        groups = self.db_parameter_groups if kind == "pg" else self.db_cluster_parameter_groups
-        if name not in groups:
-            raise DBParameterGroupNotFoundError(name)
+    groups = {"subgrp": self.subnet_groups, "pg": self.db_parameter_groups,
+              "cluster-pg": self.db_cluster_parameter_groups}
+    if kind in groups and name not in groups[kind]:
+        raise RDSClientError("InvalidParameterValue",
+                             f"Unable to find a {_CALLED[kind]} matching the resource name: {arn}")
     return proceed(arn)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, is_gone, is_one_of
+from drctl.aws.errors import Refusal, absent_is_fine, is_gone, is_one_of, or_none
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -149,11 +149,17 @@ class DatabaseGroups(Step[DatabaseGroupsOut]):
 
     def destroy(self, run: Run) -> None:
         rds, (subnet_group, cluster, instance) = run.at(self.site).rds, self._names(run)
-        for kind, name, delete in (
-                ("subgrp", subnet_group, partial(rds.delete_db_subnet_group, DBSubnetGroupName=subnet_group)),
+        for kind, name, look, delete in (
+                ("subgrp", subnet_group, partial(rds.describe_db_subnet_groups, DBSubnetGroupName=subnet_group),
+                 partial(rds.delete_db_subnet_group, DBSubnetGroupName=subnet_group)),
                 ("cluster-pg", cluster,
+                 partial(rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=cluster),
                  partial(rds.delete_db_cluster_parameter_group, DBClusterParameterGroupName=cluster)),
-                ("pg", instance, partial(rds.delete_db_parameter_group, DBParameterGroupName=instance))):
+                ("pg", instance, partial(rds.describe_db_parameter_groups, DBParameterGroupName=instance),
+                 partial(rds.delete_db_parameter_group, DBParameterGroupName=instance))):
+            # asking a missing group for its tags is InvalidParameterValue, which says many things (Terraform: #17822)
+            if or_none(look) is None:
+                continue
             with absent_is_fine():
                 self._refuse_a_foreign(run, kind, name)
                 run.retry(f"{name} is not used any more", delete, IN_USE, within=RELEASE)
