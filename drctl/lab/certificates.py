@@ -88,13 +88,13 @@ def validation_of(certificate: CertBundle, name: str) -> dict[str, Any]:
 @rule("certificate-token", AWSCertificateManagerBackend, "request_certificate")
 def certificate_token(proceed: Any, self: AWSCertificateManagerBackend, domain_name: str, idempotency_token: str | None,
                       *args: Any, **kwargs: Any) -> Any:
-    """Within an hour the same token and domain give the same certificate.
+    """Within an hour the same token and domain give the same certificate, be it deleted since.
 
     Source: ACM API Reference, RequestCertificate.
     """
     tokens: dict[tuple[str, str], tuple[str, float]] = self.__dict__.setdefault("_lab_tokens", {})
     arn, until = tokens.get((idempotency_token or "", domain_name), ("", 0.0))
-    if arn in self._certificates and CLOCK.now() < until:
+    if arn and CLOCK.now() < until:
         return arn
     arn = proceed(domain_name, None, *args, **kwargs)
     take(self._certificates[arn], seconds("certificate-record"))

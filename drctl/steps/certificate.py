@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine
+from drctl.aws.errors import Refusal, absent_is_fine, or_none
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -80,14 +80,20 @@ class Certificate(Step[CertificateOut]):
             self._prove(run, arn)
         return out
 
-    def _request(self, run: Run) -> str:
-        """ACM remembers the token for an hour; a dead certificate's successor needs another one."""
-        dead = [one["CertificateArn"] for one in self._own(run)]
-        name = run.settings.dns.name
-        return run.at(self.region).acm.request_certificate(
+    def _request(self, run: Run, *gone: str) -> str:
+        """The certificate asked for. ACM remembers the token for an hour, also of one that was deleted since: the
+        successor of a dead or deleted certificate needs another token."""
+        dead, name = sorted({*gone, *(one["CertificateArn"] for one in self._own(run))}), run.settings.dns.name
+        arn = run.at(self.region).acm.request_certificate(
             DomainName=name, ValidationMethod="DNS",
             IdempotencyToken=run.names.token("certificate", self.region, name, *dead),
             Tags=as_list(run.tags(self.site, run.name("acm", "app", self.site))))["CertificateArn"]
+        return arn if arn not in gone and self._is_known(run, arn) else self._request(run, *gone, arn)
+
+    def _is_known(self, run: Run, arn: str) -> bool:
+        """A new certificate is known within seconds; a deleted one never again."""
+        return or_none(lambda: run.retry("the new certificate is known", partial(describe, run, self.region, arn),
+                                         (Refusal("ResourceNotFoundException"),), within=60)) is not None
 
     def _prove(self, run: Run, arn: str) -> None:
         """The record to make is told some seconds after the request; UPSERT, since the other region makes the same."""

@@ -10,10 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from moto.acm.models import acm_backends
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import ConfigurationError, Refused
+from drctl.lab.clock import CLOCK
 from drctl.settings import Alarms, Settings, Tls
 from drctl.steps.certificate import Certificate
 from drctl.steps.given_certificate import GivenCertificate, covers
@@ -80,6 +82,18 @@ def test_verify_notices_that_the_record_that_renews_is_gone_and_ensure_puts_it_b
     assert "renews" in findings(run)[0]
     ensure_with_needs(run, CERTIFICATE)
     assert findings(run) == []
+
+
+def test_a_token_that_still_leads_to_a_deleted_certificate_is_given_up(
+        run: Run, make_run: Callable[..., Run]) -> None:
+    first = ensure_with_needs(run, CERTIFICATE)
+    CERTIFICATE.destroy(run)
+    tokens = acm_backends[run.settings.account_id][CERTIFICATE.region].__dict__["_lab_tokens"]
+    for key in tokens:
+        tokens[key] = first.arn, CLOCK.now() + 3e9  # within the hour, however slow this machine is
+    second = ensure_with_needs(make_run(), CERTIFICATE)
+    assert second.arn != first.arn
+    assert second.status == "ISSUED"
 
 
 def test_a_certificate_near_its_end_is_a_finding(run: Run, make_run: Callable[..., Run]) -> None:
