@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,9 @@ from drctl.steps.role import Role
 GATHERING_S = 600
 #: A role that is too young cannot be assumed yet (Terraform provider: flow log, IAM propagation 2 min).
 ROLE_TOO_YOUNG = (Refusal("InvalidParameter", "Unable to assume given IAM role"),)
+#: What the first delivery complained about is shown until the next one, a gathering later: its role was too young then
+#: (VPC User Guide, "Troubleshoot VPC Flow Logs": access error).
+YOUNG = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class FlowLogsOut:
     status: str
     role_arn: str | None
     error: str | None
+    #: So young that an error of its first delivery says nothing yet.
+    young: bool
 
 
 def log_group_name(run: Run, site: Site) -> str:
@@ -69,7 +75,8 @@ class FlowLogs(Step[FlowLogsOut]):
         if log is None or group is None:
             return None
         return FlowLogsOut(log["FlowLogId"], group.name, group, log["FlowLogStatus"],
-                           log.get("DeliverLogsPermissionArn"), log.get("DeliverLogsErrorMessage"))
+                           log.get("DeliverLogsPermissionArn"), log.get("DeliverLogsErrorMessage"),
+                           datetime.now(UTC) - log["CreationTime"] < YOUNG)
 
     def _flow_log(self, run: Run) -> Any:
         """The flow log of the network as it is now: one of a former network means nothing."""
@@ -111,7 +118,7 @@ class FlowLogs(Step[FlowLogsOut]):
             refuse_partial("CreateFlowLogs", list(made.get("Unsuccessful", [])))
 
     def verify(self, run: Run, out: FlowLogsOut) -> Iterable[Finding]:
-        if out.status != "ACTIVE" or out.error:
+        if out.status != "ACTIVE" or (out.error and not out.young):
             yield Finding(f"flow log {out.id} in {self.region} is {out.status}: {out.error or 'no reason given'}")
         if out.role_arn != run.output(self.role).arn:
             yield Finding(f"flow log {out.id} in {self.region} delivers with the role {out.role_arn}")

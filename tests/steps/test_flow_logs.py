@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
+from drctl.lab import interfaces
 from drctl.settings import Logs, Settings
 from drctl.steps import flow_logs
 from drctl.steps.flow_logs import FlowLogs, FlowLogsOut, log_group_name
@@ -64,6 +66,14 @@ def test_another_retention_is_taken_over_in_place(run: Run, make_run: Callable[.
     ensure_with_needs(later, ROLE)
     ensure_with_needs(later, FLOW_LOGS)
     assert (stands(later).id, stands(later).group.retention_days) == (before.id, 365)
+
+
+def test_an_error_of_delivery_is_a_finding_once_the_flow_log_is_no_longer_young(run: Run) -> None:
+    log = interfaces.backend(SITE.region).flow_logs[ensure_with_needs(run, FLOW_LOGS).id]
+    log.deliver_logs_error_message = "Access error"
+    assert (stands(run).error, findings(run)) == ("Access error", [])
+    log.creation_time -= timedelta(minutes=16)
+    assert ["Access error" in text for text in findings(run)] == [True]
 
 
 def test_verify_notices_a_group_without_encryption_or_end_and_ensure_mends_it(run: Run, aws: Aws) -> None:
