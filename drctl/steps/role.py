@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, is_ours, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 
 Statements = list[dict[str, Any]]
 
@@ -75,9 +74,7 @@ class Role(Step[RoleOut]):
             raise
 
     def _refuse_a_foreign(self, run: Run, role: Any) -> None:
-        if not is_ours(as_map(role.get("Tags")), run.settings.environment):
-            raise Refused(f"role {role['RoleName']} exists and does not belong to this stack",
-                          next_step="rename or delete that role, or choose another environment name")
+        refuse_foreign("role", role["RoleName"], as_map(role.get("Tags")), run.settings.environment)
 
     def find(self, run: Run) -> RoleOut | None:
         role = self._role(run)
@@ -130,6 +127,10 @@ class Role(Step[RoleOut]):
         self._refuse_a_foreign(run, role)
         iam, name = run.at(self.site).iam, role["RoleName"]
         with absent_is_fine():
+            # What an organisation's tooling attaches to every role would keep it (IAM API Reference, DeleteRole).
+            for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+                with absent_is_fine():
+                    iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
                 iam.delete_role_policy(RoleName=name, PolicyName=policy)
             run.retry(f"role {name} is free", lambda: iam.delete_role(RoleName=name),

@@ -70,6 +70,16 @@ def test_destroy_removes_the_role_and_twice_is_fine(run: Run, aws: Aws) -> None:
     assert aws[SITE.region].iam.list_roles()["Roles"] == []
 
 
+def test_a_policy_that_somebody_attached_does_not_keep_the_role(run: Run, aws: Aws) -> None:
+    name, iam = ensure_with_needs(run, ROLE).name, aws[SITE.region].iam
+    arn = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": statements(run)}))["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    ROLE.destroy(run)
+    assert iam.list_roles()["Roles"] == []
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 0
+
+
 def test_somebody_elses_role_of_that_name_is_neither_taken_over_nor_deleted(run: Run, aws: Aws) -> None:
     name = run.name("iam", "flow-logs", SITE)
     aws[SITE.region].iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
