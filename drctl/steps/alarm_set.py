@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from drctl.aws.errors import absent_is_fine
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 from drctl.steps.alarm import Alarm, is_as, parameters
 from drctl.steps.topic import Topic
 
@@ -79,9 +78,7 @@ class AlarmSet(Step[AlarmsOut]):
 
     def _refuse_foreign(self, run: Run, alarm: Any) -> None:
         tags = run.at(self.site).cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
-        if not is_ours(as_map(tags), run.settings.environment):
-            raise Refused(f"alarm {alarm['AlarmName']} does not belong to this stack",
-                          next_step="rename or delete that alarm")
+        refuse_foreign("alarm", alarm["AlarmName"], as_map(tags), run.settings.environment)
 
     def destroy(self, run: Run) -> None:
         """One name that is not there and nothing is deleted (CloudWatch API Reference, DeleteAlarms)."""

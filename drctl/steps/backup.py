@@ -15,7 +15,7 @@ from drctl.aws.policies import contains
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.settings import Site
-from drctl.steps.backup_plan import PROPAGATION, delete_plan, find_plan, plan_name, select
+from drctl.steps.backup_plan import PROPAGATION, delete_plan, find_plan, plan_name, refuse_foreign_plan, select
 from drctl.steps.backup_vault import delete_vault, ensure_vault, find_vault, vault_arn, vault_name
 from drctl.steps.key import Key
 from drctl.steps.role import Role
@@ -99,10 +99,12 @@ class Backup(Step[BackupOut]):
         out, backup, plan = run.found(self), run.at(self.site).backup, self._plan(run)
         if out and not list(self._differences(run, out)):
             return out
+        plan_id = out.plan_id if out else find_plan(run, self.site)
+        if plan_id is not None:
+            refuse_foreign_plan(run, self.site, plan_id)
         ensure_vault(run, self.site, run.output(self.vault_key).arn)
         ensure_vault(run, run.settings.other(self.site), run.output(self.copy_key).arn)
         document: Any = plan
-        plan_id = out.plan_id if out else find_plan(run, self.site)
         if plan_id is None:
             plan_id = backup.create_backup_plan(BackupPlan=document, BackupPlanTags=run.tags(self.site))["BackupPlanId"]
         elif out is None or not contains(out.plan, plan):

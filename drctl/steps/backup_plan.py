@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, or_none
-from drctl.aws.tags import is_ours
+from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 from drctl.settings import Site
 
 #: A role just made cannot be assumed, or has no rights, for a while (Terraform provider: 2 min).
@@ -37,6 +36,16 @@ def select(run: Run, site: Site, plan_id: str, selection: Any) -> None:
         BackupPlanId=plan_id, BackupSelection=selection), TOO_YOUNG, within=PROPAGATION)
 
 
+def refuse_foreign_plan(run: Run, site: Site, plan_id: str) -> None:
+    """Raise Refused for a plan of our name without our tag."""
+    _refuse_foreign(run, site, run.at(site).backup.get_backup_plan(BackupPlanId=plan_id)["BackupPlanArn"])
+
+
+def _refuse_foreign(run: Run, site: Site, plan_arn: str) -> None:
+    tags = run.at(site).backup.list_tags(ResourceArn=plan_arn).get("Tags", {})
+    refuse_foreign("backup plan", f"{plan_name(run, site)} ({plan_arn})", tags, run.settings.environment)
+
+
 def delete_plan(run: Run, site: Site) -> None:
     """Delete the plan's selections and the plan, if it is ours; Refused when it is not."""
     backup = run.at(site).backup
@@ -44,8 +53,7 @@ def delete_plan(run: Run, site: Site) -> None:
         return
     if (plan := or_none(lambda: backup.get_backup_plan(BackupPlanId=plan_id))) is None:
         return
-    if not is_ours(backup.list_tags(ResourceArn=plan["BackupPlanArn"]).get("Tags", {}), run.settings.environment):
-        raise Refused(f"backup plan {plan_id} does not belong to this stack", next_step="rename that plan")
+    _refuse_foreign(run, site, plan["BackupPlanArn"])
     for old in backup.list_backup_selections(BackupPlanId=plan_id)["BackupSelectionsList"]:
         with absent_is_fine():
             backup.delete_backup_selection(BackupPlanId=plan_id, SelectionId=old["SelectionId"])

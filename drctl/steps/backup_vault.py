@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
-from drctl.aws.tags import is_ours
+from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
@@ -57,8 +57,8 @@ def delete_vault(run: Run, site: Site) -> None:
     if seen is None:
         return
     name = seen["BackupVaultName"]
-    if not is_ours(backup.list_tags(ResourceArn=seen["BackupVaultArn"]).get("Tags", {}), run.settings.environment):
-        raise Refused(f"backup vault {name} does not belong to this stack", next_step="rename or delete that vault")
+    refuse_foreign("backup vault", name, backup.list_tags(ResourceArn=seen["BackupVaultArn"]).get("Tags", {}),
+                   run.settings.environment)
     run.retry(f"vault {name} is empty", lambda: _empty_and_delete(run, site, name), (NOT_EMPTY,), within=minutes(30))
 
 

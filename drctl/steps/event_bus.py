@@ -12,13 +12,12 @@ from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
 from drctl.aws.policies import same
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 from drctl.settings import Site
-from drctl.steps.event_rule import FORWARDING, bus_arn, bus_name, rule_arn
+from drctl.steps.event_rule import FORWARDING_ROLE, bus_arn, bus_name
 
 #: A bus just made is unknown to some hosts for up to two minutes (Terraform provider).
 PROPAGATION = minutes(2)
@@ -46,13 +45,15 @@ class EventBus(Step[EventBusOut]):
         return run.name("archive", "events", self.site)
 
     def _policy(self, run: Run) -> dict[str, Any]:
-        """Only the other region's forwarding rule may put events from outside (EventBridge User Guide, "Example policy:
-        Send events from a specific rule to an event bus in a different Region")."""
+        """Only the role of the other region's forwarding may put events from outside: a rule with a role calls as that
+        role, not as the service, and so without aws:SourceArn (IAM User Guide, "AWS global condition context keys").
+        The account as principal, since a policy that names a role is refused until the role stands."""
+        role = f"arn:aws:iam::{run.settings.account_id}:role/{run.name('iam', FORWARDING_ROLE, self.other)}"
         return {"Version": "2012-10-17", "Statement": [{
             "Sid": "ForwardingOfTheOtherRegion", "Effect": "Allow",
             "Principal": {"AWS": f"arn:aws:iam::{run.settings.account_id}:root"}, "Action": "events:PutEvents",
             "Resource": bus_arn(run, self.site),
-            "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn(run, self.other, FORWARDING)}}}]}
+            "Condition": {"ArnEquals": {"aws:PrincipalArn": role}}}]}
 
     def find(self, run: Run) -> EventBusOut | None:
         events = run.at(self.site).events
@@ -69,10 +70,14 @@ class EventBus(Step[EventBusOut]):
         return dict(or_none(lambda: run.at(self.site).events.describe_archive(ArchiveName=name)) or {})
 
     def ensure(self, run: Run) -> EventBusOut:
-        out = run.found(self) or self._create(run)
-        if not list(self.verify(run, out)):
+        out = run.found(self)
+        if out and not list(self.verify(run, out)):
             return out
         events = run.at(self.site).events
+        if out:
+            self._refuse_foreign(run, out.arn)
+        else:
+            out = self._create(run)
         if not same(out.policy or None, self._policy(run)):
             run.retry("the bus takes its policy", lambda: events.put_permission(
                 EventBusName=out.name, Policy=json.dumps(self._policy(run))), BUSY, within=PROPAGATION)
@@ -112,13 +117,15 @@ class EventBus(Step[EventBusOut]):
             yield Finding(f"the archive of bus {out.name} keeps events for {out.archive_days} days, "
                           f"not {run.settings.events.archive_days}")
 
+    def _refuse_foreign(self, run: Run, arn: str) -> None:
+        tags = run.at(self.site).events.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        refuse_foreign("event bus", arn, as_map(tags), run.settings.environment)
+
     def destroy(self, run: Run) -> None:
         events, name = run.at(self.site).events, bus_name(run, self.site)
         if (bus := or_none(lambda: events.describe_event_bus(Name=name))) is None:
             return
-        if not is_ours(as_map(events.list_tags_for_resource(ResourceARN=bus["Arn"])["Tags"]),
-                       run.settings.environment):
-            raise Refused(f"event bus {name} does not belong to this stack", next_step="rename or delete that bus")
+        self._refuse_foreign(run, bus["Arn"])
         with absent_is_fine():
             events.delete_archive(ArchiveName=self._archive(run))
         # The archive's own rule goes with it, after a moment; a bus with rules cannot be deleted.

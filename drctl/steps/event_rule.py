@@ -12,7 +12,7 @@ from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, or_none, refuse_partial
 from drctl.aws.policies import same
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding
 from drctl.engine.waiting import minutes
@@ -21,6 +21,8 @@ from drctl.settings import Site
 
 #: Purposes of the two rules on each bus.
 FORWARDING, CANARY = "event-forwarding", "canary"
+#: Label of the role as which a region's forwarding puts events on the other region's bus.
+FORWARDING_ROLE = "forwarding"
 #: A role just made cannot be assumed yet, and a rule just made is unknown to some hosts (Terraform provider: 2 min).
 PROPAGATION = minutes(2)
 TOO_YOUNG = (Refusal("ValidationException", "assumed"), Refusal("ResourceNotFoundException"),
@@ -80,6 +82,8 @@ def ensure_rule(run: Run, site: Site, wanted: WantedRule, seen: RuleOut | None) 
     if out and not list(differences(out, wanted)):
         return out
     events, bus, name = run.at(site).events, bus_name(run, site), run.name("rule", wanted.purpose, site)
+    if out:
+        _refuse_foreign(run, site, out)
     if out is None or not out.enabled or not same(out.pattern, wanted.pattern):
         # PutRule resets every field that it is not given (EventBridge API Reference, PutRule).
         run.retry(f"the bus of rule {name} is known", lambda: events.put_rule(
@@ -94,6 +98,11 @@ def ensure_rule(run: Run, site: Site, wanted: WantedRule, seen: RuleOut | None) 
         f"rule {name} stands", lambda: find_rule(run, site, wanted.purpose), within=PROPAGATION,
         ready=lambda seen: seen is not None and not list(differences(seen, wanted)),
         show=lambda seen: "not visible yet" if seen is None else "not up to date yet") or _gone(name)
+
+
+def _refuse_foreign(run: Run, site: Site, out: RuleOut) -> None:
+    tags = run.at(site).events.list_tags_for_resource(ResourceARN=out.arn)["Tags"]
+    refuse_foreign("rule", out.name, as_map(tags), run.settings.environment)
 
 
 def _gone(name: str) -> RuleOut:
@@ -134,8 +143,7 @@ def delete_rule(run: Run, site: Site, purpose: str) -> None:
         return
     events, bus = run.at(site).events, bus_name(run, site)
     with absent_is_fine():
-        if not is_ours(as_map(events.list_tags_for_resource(ResourceARN=out.arn)["Tags"]), run.settings.environment):
-            raise Refused(f"rule {out.name} does not belong to this stack", next_step="rename or delete that rule")
+        _refuse_foreign(run, site, out)
         if out.targets:
             _remove_targets(run, site, out.name, [target["Id"] for target in out.targets])
         run.retry(f"rule {out.name} has no targets", lambda: events.delete_rule(Name=out.name, EventBusName=bus),

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drctl.aws.tags import as_list
+from drctl.aws.tags import as_list, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 
 if TYPE_CHECKING:
     from drctl.steps.data_bucket import DataBucket
@@ -69,6 +68,7 @@ class Parameters(Step[ParametersOut]):
         out, wanted = run.found(self) or ParametersOut((), {}), self._wanted(run)
         if out.values == wanted:
             return out
+        self._refuse_foreign(run, {name for name in out.names if out.values[name] != wanted[name]})
         for name, value in wanted.items():
             if out.values.get(name) != value:
                 self._put(run, name, value, exists=name in out.values)
@@ -95,10 +95,12 @@ class Parameters(Step[ParametersOut]):
     def destroy(self, run: Run) -> None:
         if (out := self.find(run)) is None:
             return
-        if foreign := set(out.names) - self._ours(run):
-            raise Refused(f"parameter {min(foreign)} in {self.region} does not belong to this stack",
-                          next_step="rename or delete that parameter")
+        self._refuse_foreign(run, set(out.names))
         run.at(self.site).ssm.delete_parameters(Names=list(out.names))
+
+    def _refuse_foreign(self, run: Run, names: set[str]) -> None:
+        if names and (foreign := names - self._ours(run)):
+            refuse_foreign("parameter", f"{min(foreign)} in {self.region}", {}, run.settings.environment)
 
     def _ours(self, run: Run) -> set[str]:
         """Names of the path's parameters that carry the stack's tag."""

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from drctl.aws.errors import Refusal, absent_is_fine, or_none
 from drctl.aws.policies import same
-from drctl.aws.tags import is_ours
+from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding
 from drctl.engine.waiting import minutes
@@ -79,6 +79,7 @@ def ensure_queue(run: Run, site: Site, name: str, wanted: Mapping[str, str], see
     if out and not list(differences(out, name, wanted)):
         return out
     if out:
+        _refuse_foreign(run, site, name, out.url)
         sqs.set_queue_attributes(QueueUrl=out.url, Attributes=attributes)
     else:
         run.retry(f"the name {name} is free", lambda: sqs.create_queue(
@@ -88,6 +89,11 @@ def ensure_queue(run: Run, site: Site, name: str, wanted: Mapping[str, str], see
         ready=lambda seen: seen is not None and not list(differences(seen, name, wanted)),
         show=lambda seen: "not visible yet" if seen is None else "attributes not up to date yet")
     return found or _gone(name)
+
+
+def _refuse_foreign(run: Run, site: Site, name: str, url: str) -> None:
+    tags = run.at(site).sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+    refuse_foreign("queue", name, tags, run.settings.environment)
 
 
 def _gone(name: str) -> QueueOut:
@@ -110,6 +116,5 @@ def delete_queue(run: Run, site: Site, name: str) -> None:
     if (url := _url(run, site, name)) is None:
         return
     with absent_is_fine():
-        if not is_ours(sqs.list_queue_tags(QueueUrl=url).get("Tags", {}), run.settings.environment):
-            raise Refused(f"queue {name} does not belong to this stack", next_step="rename or delete that queue")
+        _refuse_foreign(run, site, name, url)
         sqs.delete_queue(QueueUrl=url)

@@ -9,11 +9,10 @@ from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
 from drctl.aws.policies import document, same
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 from drctl.steps.key import Key
 
 #: A key or principal just made is refused as an invalid parameter for a while (Terraform provider: 2 min).
@@ -64,9 +63,13 @@ class Topic(Step[TopicOut]):
 
     def ensure(self, run: Run) -> TopicOut:
         out = run.found(self)
+        if out and not list(self.verify(run, out)):
+            return out
         if out is None:
             self._create(run)
-        elif list(self._attribute_findings(run, out)):
+        else:
+            self._refuse_foreign(run, self._topic_tags(run))
+        if out and list(self._attribute_findings(run, out)):
             for name, value in self._wanted(run).items():
                 run.at(self.site).sns.set_topic_attributes(TopicArn=out.arn, AttributeName=name, AttributeValue=value)
         email = run.settings.alarms.email
@@ -74,8 +77,6 @@ class Topic(Step[TopicOut]):
             run.at(self.site).sns.subscribe(TopicArn=self._arn(run), Protocol="email", Endpoint=email,
                                             ReturnSubscriptionArn=True)
             run.say(f"{email} hears alarms of {self.region} once the link in AWS's message was clicked")
-        if out and not list(self.verify(run, out)):
-            return out
         return run.wait_until("the topic is as it should be", lambda: self.find(run), within=PROPAGATION,
                               ready=lambda seen: seen is not None and not list(self.verify(run, seen)),
                               show=lambda seen: "not up to date yet" if seen else "not visible yet") or run.output(self)
@@ -85,6 +86,12 @@ class Topic(Step[TopicOut]):
         tags = as_list(run.tags(self.site, name))
         run.retry("the topic takes key and policy", lambda: run.at(self.site).sns.create_topic(
             Name=name, Attributes=wanted, Tags=tags), NOT_YET, within=PROPAGATION)
+
+    def _topic_tags(self, run: Run) -> dict[str, str]:
+        return as_map(run.at(self.site).sns.list_tags_for_resource(ResourceArn=self._arn(run))["Tags"])
+
+    def _refuse_foreign(self, run: Run, tags: dict[str, str]) -> None:
+        refuse_foreign("topic", self._arn(run), tags, run.settings.environment)
 
     def _attribute_findings(self, run: Run, out: TopicOut) -> Iterable[Finding]:
         if out.encrypted_with != run.output(self.encryption_key).arn:
@@ -100,11 +107,10 @@ class Topic(Step[TopicOut]):
 
     def destroy(self, run: Run) -> None:
         sns, arn = run.at(self.site).sns, self._arn(run)
-        tags = or_none(lambda: sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
+        tags = or_none(lambda: self._topic_tags(run))
         if tags is None:
             return
-        if not is_ours(as_map(tags), run.settings.environment):
-            raise Refused(f"topic {arn} does not belong to this stack", next_step="rename or delete that topic")
+        self._refuse_foreign(run, tags)
         with absent_is_fine():
             for subscription in self._emails(run).values():
                 # What was never confirmed cannot be deleted; it lapses by itself (SNS API Reference, Unsubscribe).

@@ -94,3 +94,13 @@ def test_a_vault_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None:
     aws[THERE.region].backup.create_backup_vault(BackupVaultName=run.name("backup", "vault", THERE))
     with pytest.raises(Refused, match="does not belong"):
         BACKUP.destroy(run)
+
+
+def test_a_plan_of_somebody_else_keeps_its_rules(run: Run, aws: Aws) -> None:
+    backup, name = aws[HERE.region].backup, run.name("backup", "plan", HERE)
+    backup.create_backup_plan(BackupPlan={"BackupPlanName": name, "Rules": [
+        {"RuleName": "theirs", "TargetBackupVaultName": "theirs"}]})
+    with pytest.raises(Refused, match=name):
+        ensure_with_needs(run, BACKUP)
+    plan = backup.list_backup_plans()["BackupPlansList"][0]["BackupPlanId"]
+    assert backup.get_backup_plan(BackupPlanId=plan)["BackupPlan"]["Rules"][0]["RuleName"] == "theirs"

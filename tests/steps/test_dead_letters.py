@@ -46,3 +46,11 @@ def test_a_queue_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None:
     aws[SITE.region].sqs.create_queue(QueueName=run.name("queue", "dead-letters", SITE))
     with pytest.raises(Refused, match="does not belong"):
         QUEUE.destroy(run)
+
+
+def test_a_queue_of_somebody_else_keeps_its_attributes(run: Run, aws: Aws) -> None:
+    sqs, name = aws[SITE.region].sqs, run.name("queue", "dead-letters", SITE)
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    with pytest.raises(Refused, match=name):
+        ensure_with_needs(run, QUEUE)
+    assert "KmsMasterKeyId" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

@@ -19,11 +19,12 @@ SITE, OTHER = Settings().sites
 BUS = EventBus(SITE, OTHER)
 
 
-def test_the_bus_admits_the_forwarding_rule_of_the_other_region_alone(run: Run, aws: Aws) -> None:
+def test_the_bus_admits_the_forwarding_of_the_other_region_alone(run: Run, aws: Aws) -> None:
     out = ensure_with_needs(run, BUS)
     policy = json.loads(aws[SITE.region].events.describe_event_bus(Name=out.name)["Policy"])
     statement = policy["Statement"][0]
-    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"].startswith(f"arn:aws:events:{OTHER.region}:")
+    role = f"arn:aws:iam::123456789012:role/{run.name('iam', 'forwarding', OTHER)}"
+    assert statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": role}}
     assert statement["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
     assert findings(run, BUS) == []
 
@@ -65,3 +66,12 @@ def test_a_bus_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None:
     aws[SITE.region].events.create_event_bus(Name=run.name("bus", "events", SITE))
     with pytest.raises(Refused, match="does not belong"):
         BUS.destroy(run)
+
+
+def test_a_bus_of_somebody_else_keeps_its_policy(run: Run, aws: Aws) -> None:
+    events, name = aws[SITE.region].events, run.name("bus", "events", SITE)
+    events.create_event_bus(Name=name)
+    with pytest.raises(Refused, match=name):
+        ensure_with_needs(run, BUS)
+    assert "Policy" not in events.describe_event_bus(Name=name)
+    assert events.list_archives()["Archives"] == []

@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.engine.step import Step
+from drctl.errors import Refused
 from drctl.settings import Settings
 from drctl.steps import event_forwarding
 from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
@@ -26,7 +29,7 @@ BUSES = EventBus(HERE, THERE), EventBus(THERE, HERE)
 
 def forwarding(here: int) -> EventForwarding:
     site = (HERE, THERE)[here]
-    role = Role(site, "event-forwarding", "events.amazonaws.com", lambda run: event_forwarding.policy(run, site))
+    role = Role(site, "forwarding", "events.amazonaws.com", lambda run: event_forwarding.policy(run, site))
     return EventForwarding(site, BUSES[here], BUSES[1 - here], role, DeadLetters(site, Key(site)))
 
 
@@ -44,7 +47,7 @@ def test_trap_8_the_target_has_a_role_a_dead_letter_queue_and_a_bus_that_admits_
     assert target["Arn"] == there.arn
     assert target["RoleArn"] == run.output(OUT.role).arn
     assert target["DeadLetterConfig"]["Arn"] == run.output(OUT.dead_letters).arn
-    assert run.output(OUT).seen.arn in there.policy
+    assert run.output(OUT.role).arn in there.policy
     assert run.output(OUT).seen.arn in run.output(OUT.dead_letters).policy
     assert run.output(OUT.role).policy["Statement"][0]["Resource"] == there.arn
 
@@ -97,7 +100,7 @@ def test_an_event_arrives_in_the_other_region_once_and_does_not_come_back(run: R
 
 def test_what_the_other_bus_does_not_take_becomes_a_dead_letter(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, OUT)
-    aws[HERE.region].iam.delete_role_policy(RoleName=run.output(OUT.role).name, PolicyName="event-forwarding")
+    aws[HERE.region].iam.delete_role_policy(RoleName=run.output(OUT.role).name, PolicyName="forwarding")
     aws[HERE.region].events.put_events(Entries=[{
         "EventBusName": run.output(BUSES[0]).name, "Source": run.settings.events.source, "DetailType": "booked",
         "Detail": "{}"}])
@@ -115,3 +118,12 @@ def test_destroy_removes_the_rule_even_when_the_buses_are_gone(run: Run) -> None
     for bus in BUSES:
         bus.destroy(run)
     OUT.destroy(run)
+
+
+def test_a_rule_of_somebody_else_keeps_its_pattern(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, BUSES[0])
+    events, bus, name = aws[HERE.region].events, run.output(BUSES[0]).name, run.name("rule", "event-forwarding", HERE)
+    events.put_rule(Name=name, EventBusName=bus, EventPattern='{"source": ["theirs"]}')
+    with pytest.raises(Refused, match=name):
+        ensure_with_needs(run, OUT)
+    assert events.describe_rule(Name=name, EventBusName=bus)["EventPattern"] == '{"source": ["theirs"]}'

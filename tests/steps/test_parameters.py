@@ -65,3 +65,11 @@ def test_a_parameter_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None
     aws[SITE.region].ssm.put_parameter(Name="/drctl/lab/bucket", Value="1", Type="String")
     with pytest.raises(Refused, match="does not belong"):
         PARAMETERS.destroy(run)
+
+
+def test_a_parameter_of_somebody_else_keeps_its_value(run: Run, aws: Aws) -> None:
+    ssm = aws[SITE.region].ssm
+    ssm.put_parameter(Name="/drctl/lab/bucket", Value="1", Type="String")
+    with pytest.raises(Refused, match="/drctl/lab/bucket"):
+        ensure_with_needs(run, PARAMETERS)
+    assert [one["Value"] for one in ssm.get_parameters_by_path(Path="/drctl/lab")["Parameters"]] == ["1"]

@@ -63,3 +63,11 @@ def test_a_topic_of_somebody_else_is_not_deleted(run: Run, aws: Aws) -> None:
     aws[SITE.region].sns.create_topic(Name=run.name("sns", "alarms", SITE))
     with pytest.raises(Refused, match="does not belong"):
         TOPIC.destroy(run)
+
+
+def test_a_topic_of_somebody_else_keeps_its_attributes(run: Run, aws: Aws) -> None:
+    sns, name = aws[SITE.region].sns, run.name("sns", "alarms", SITE)
+    arn = sns.create_topic(Name=name)["TopicArn"]
+    with pytest.raises(Refused, match=name):
+        ensure_with_needs(run, TOPIC)
+    assert "KmsMasterKeyId" not in sns.get_topic_attributes(TopicArn=arn)["Attributes"]
