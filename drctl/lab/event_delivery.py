@@ -100,14 +100,18 @@ def _forward(only: Rule, event: dict[str, Any]) -> None:
 
 
 def may_put(only: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
-    """Raise Undeliverable unless role and receiving bus let the rule put events there."""
+    """Raise Undeliverable unless role and receiving bus let the rule put events there.
+
+    The service assumes the role, then the role puts the event: only the first call has the rule as its source.
+    """
     role = target.get("RoleArn", "")
-    about = {"aws:SourceArn": only.arn, "aws:SourceAccount": only.account_id, "aws:PrincipalArn": role,
-             "aws:PrincipalAccount": only.account_id, "events:source": str(event.get("source", "")),
+    source = {"aws:SourceArn": only.arn, "aws:SourceAccount": only.account_id, "aws:SecureTransport": "true"}
+    about = {"aws:PrincipalArn": role, "aws:PrincipalAccount": only.account_id,
+             "events:source": str(event.get("source", "")),
              "events:detail-type": str(event.get("detail-type", "")), "aws:SecureTransport": "true"}
     request = Request(role, "events:PutEvents", target["Arn"], about)
     bus = _bus(target["Arn"])
-    if not trusts(role, SERVICE, about) or role_verdict(request) != "Allow":
+    if not trusts(role, SERVICE, source) or role_verdict(request) != "Allow":
         raise Undeliverable("NO_PERMISSIONS", f"The role {role} may not put events on {target['Arn']}.")
     if bus is not None and resource_verdict(_policy_of(bus), request) != "Allow":
         raise Undeliverable("NO_PERMISSIONS", f"The policy of {target['Arn']} does not admit the rule.")

@@ -140,13 +140,22 @@ def _bus_admits_nobody(world: World) -> None:
 
 
 def _bus_admits_another_rule(world: World) -> None:
+    _bus_admits_with(world, {"aws:SourceArn": RULE + "-2"})
+
+
+def _bus_admits_with(world: World, condition: dict[str, str]) -> None:
     _bus_admits_nobody(world)
     world.aws[THERE].events.put_permission(EventBusName="bus", Policy=policy(
         {"Sid": "other", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "events:PutEvents",
-         "Resource": BUS[THERE], "Condition": {"ArnEquals": {"aws:SourceArn": RULE + "-2"}}}))
+         "Resource": BUS[THERE], "Condition": {"ArnEquals": condition}}))
 
 
-BROKEN = [_role_may_nothing, _role_trusts_another, _bus_admits_nobody, _bus_admits_another_rule]
+def _bus_admits_a_rule_where_a_role_comes(world: World) -> None:
+    _bus_admits_with(world, {"aws:SourceArn": RULE})
+
+
+BROKEN = [_bus_admits_a_rule_where_a_role_comes,
+          _role_may_nothing, _role_trusts_another, _bus_admits_nobody, _bus_admits_another_rule]
 
 
 @pytest.mark.parametrize("break_it", BROKEN)
@@ -258,3 +267,11 @@ def test_a_bus_with_rules_and_a_rule_with_targets_stay(world: World) -> None:
     events.remove_targets(Rule="forward", EventBusName="bus", Ids=["bus"])
     events.delete_rule(Name="forward", EventBusName="bus")
     events.delete_event_bus(Name="bus")
+
+
+def test_a_bus_that_admits_the_role_of_the_rule_is_reached(world: World) -> None:
+    world.watch(THERE)
+    world.forward()
+    _bus_admits_with(world, {"aws:PrincipalArn": ROLE})
+    world.put()
+    until(lambda: bool(world.messages(THERE)))
