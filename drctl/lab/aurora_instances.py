@@ -13,7 +13,7 @@ from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBacke
 from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
-from drctl.lab import aurora_interfaces
+from drctl.lab import aurora_interfaces, aurora_logs
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_clusters import endpoint_hash, keep_fields
 from drctl.lab.aurora_states import (
@@ -59,6 +59,7 @@ def an_instance_is_creating_for_a_while(proceed: Wrapped, self: RDSBackend, db_k
     aurora_interfaces.attach(self, instance)
     length = rests_at(cluster.arn) - CLOCK.now() + seconds("instance-create")
     passes_through(instance.arn, [(length, "creating")])
+    CLOCK.after(length, lambda: aurora_logs.export(cluster))
     known = store.of_cluster(cluster.arn)
     member = known.member(cluster.arn) if known else None
     if member and member.connected_at == store.NEVER:

@@ -12,11 +12,13 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
+from drctl.steps import log_group
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
 from drctl.steps.key import Key
 from drctl.steps.security_groups import SecurityGroups
+from drctl.steps.steady import PAUSE, steadily
 
 SERVERLESS = "db.serverless"
 LOGS = ("postgresql",)
@@ -65,10 +67,16 @@ class Cluster(Step[ClusterOut]):
         if (seen is None or seen["Status"] == "deleting"
                 or not is_ours(as_map(seen.get("TagList")), run.settings.environment)):
             return None
-        return out_of(seen)
+        return out_of(seen, log_group.find(run, self.site, self._log_group(run)))
+
+    def _log_group(self, run: Run) -> str:
+        """RDS makes this group when it is missing, without retention, key or tags, and never deletes it."""
+        return f"/aws/rds/cluster/{self.cluster_id(run)}/{LOGS[0]}"
 
     def ensure(self, run: Run) -> ClusterOut:
-        out = run.found(self)
+        out, key = run.found(self), run.output(self.encryption_key).arn
+        if out is not None and not log_group.is_as_wanted(run, out.logs, key):
+            self._ensure_logs(run)
         if out is None:
             self._create(run)
         if out is None or out.status != "available":
@@ -84,6 +92,7 @@ class Cluster(Step[ClusterOut]):
         if (seen := self._seen(run)) and seen["Status"] != "deleting":
             self._refuse_a_foreign(run, seen)
         self._wait_until_gone(run)
+        self._ensure_logs(run)
         rds, name = run.at(self.site).rds, self.cluster_id(run)
         members = run.refresh(self.global_cluster) or run.output(self.global_cluster)
         given: dict[str, Any] = {
@@ -97,10 +106,14 @@ class Cluster(Step[ClusterOut]):
         self._available(run)
         run.refresh(self.global_cluster)
 
+    def _ensure_logs(self, run: Run) -> None:
+        log_group.ensure(run, self.site, self._log_group(run), run.output(self.encryption_key).arn,
+                         untagged_is_ours=True)
+
     def _available(self, run: Run) -> ClusterOut:
         return run.wait_until(
             f"cluster {self.cluster_id(run)} is available", lambda: self.find(run),
-            lambda seen: seen is not None and seen.status == "available", within=CLUSTER_CHANGE,
+            steadily(lambda seen: seen is not None and seen.status == "available"), within=CLUSTER_CHANGE, every=PAUSE,
             failed=lambda seen: dead_end(seen.status) if seen else None,
             show=lambda seen: seen.status if seen else "not visible yet") or run.output(self)
 
@@ -128,9 +141,9 @@ class Cluster(Step[ClusterOut]):
         rds, name = run.at(self.site).rds, self.cluster_id(run)
         run.retry(f"{name} can be changed", lambda: rds.modify_db_cluster(
             DBClusterIdentifier=name, ApplyImmediately=True, **changes), BUSY, within=minutes(10))
-        run.wait_until(f"{name} has its settings", lambda: self.find(run), within=CLUSTER_CHANGE,
-                       ready=lambda seen: seen is not None and seen.status == "available"
-                       and not set(self._changes(run, seen)) & set(changes),
+        run.wait_until(f"{name} has its settings", lambda: self.find(run), within=CLUSTER_CHANGE, every=PAUSE,
+                       ready=steadily(lambda seen: seen is not None and seen.status == "available"
+                                      and not set(self._changes(run, seen)) & set(changes)),
                        failed=lambda seen: dead_end(seen.status) if seen else None,
                        show=lambda seen: seen.status if seen else "not visible")
 
@@ -156,6 +169,8 @@ class Cluster(Step[ClusterOut]):
             yield Finding(f"cluster {out.id}: {problem}", mend="put the configuration back")
         for name in self._changes(run, out):
             yield Finding(f"cluster {out.id}: {name} is not as configured")
+        if not log_group.is_as_wanted(run, out.logs, run.output(self.encryption_key).arn):
+            yield Finding(f"the log group of cluster {out.id} lacks its retention or its key")
         members = run.output(self.global_cluster)
         if members.member(self.region) is None:
             yield Finding(f"cluster {out.id} is not in global cluster {members.id}; a cluster can join only when it is "
@@ -168,10 +183,12 @@ class Cluster(Step[ClusterOut]):
 
     def destroy(self, run: Run) -> None:
         """Works from any state: half made, roles swapped or changing, detached, already going."""
-        seen = self._seen(run)
-        if seen is None:
-            return
-        self._refuse_a_foreign(run, seen)
+        if seen := self._seen(run):
+            self._refuse_a_foreign(run, seen)
+            self._take_down(run, seen)
+        self._remove_logs(run, late=seen is not None)
+
+    def _take_down(self, run: Run, seen: Any) -> None:
         if seen["Status"] != "deleting":
             refuse_protected(run, f"cluster {self.cluster_id(run)}")
             if seen.get("DBClusterMembers") and (left := self._instances(run)):
@@ -180,6 +197,16 @@ class Cluster(Step[ClusterOut]):
             self.global_cluster.dissolve(run)
             self._delete(run)
         self._wait_until_gone(run)
+
+    def _remove_logs(self, run: Run, *, late: bool) -> None:
+        """What RDS still holds when the cluster goes arrives `late` and makes the group once more, without tags."""
+        def removed() -> bool:
+            return log_group.remove(run, self.site, self._log_group(run), untagged_is_ours=True)
+
+        if removed() or late:
+            run.wait_until(f"log group {self._log_group(run)} stays away", removed,
+                           steadily(lambda again: not again), within=minutes(5), show=lambda again: (
+                               "there again" if again else "gone"))
 
     def _instances(self, run: Run) -> list[str]:
         found = run.at(self.site).rds.describe_db_instances(
@@ -213,3 +240,5 @@ class Cluster(Step[ClusterOut]):
 
     def resources(self, out: ClusterOut) -> Iterable[Resource]:
         yield Resource("rds:cluster", out.arn, self.region)
+        if out.logs:
+            yield Resource("logs:log-group", out.logs.name, self.region)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drctl.aws.tags import as_map
+from drctl.steps.log_group import LogGroup
 
 #: States from which nothing comes back by itself (Aurora User Guide, "Viewing DB cluster status").
 DEAD_ENDS = ("inaccessible-encryption-credentials", "incompatible-", "failed", "cloning-failed", "migration-failed",
@@ -34,6 +35,8 @@ class ClusterOut:
     #: Secret that the password was last taken from, see `SecretOut.generation`.
     credentials: str
     settings: Mapping[str, Any]
+    #: Where RDS writes the database's log.
+    logs: LogGroup | None
 
 
 def dead_end(status: str) -> str | None:
@@ -43,7 +46,7 @@ def dead_end(status: str) -> str | None:
     return f"it is {status}, which needs a person (Aurora User Guide, viewing DB cluster status; see its events)"
 
 
-def out_of(seen: Any) -> ClusterOut:
+def out_of(seen: Any, logs: LogGroup | None) -> ClusterOut:
     """A cluster as DescribeDBClusters shows it; settings under the names that ModifyDBCluster gives them."""
     writer = next((one["DBInstanceIdentifier"] for one in seen.get("DBClusterMembers", [])
                    if one.get("IsClusterWriter")), None)
@@ -62,7 +65,7 @@ def out_of(seen: Any) -> ClusterOut:
         seen["DBClusterIdentifier"], seen["DBClusterArn"], _endpoint(seen), seen.get("ReaderEndpoint", ""),
         int(seen.get("Port", 5432)), seen.get("DbClusterResourceId", ""), seen["Status"],
         seen.get("EngineVersion", ""), seen.get("KmsKeyId", ""), seen.get("DatabaseName", ""),
-        seen.get("MasterUsername", ""), writer, as_map(seen.get("TagList")).get(CREDENTIALS_TAG, ""), settings)
+        seen.get("MasterUsername", ""), writer, as_map(seen.get("TagList")).get(CREDENTIALS_TAG, ""), settings, logs)
 
 
 def _endpoint(seen: Any) -> str:

@@ -40,8 +40,11 @@ def is_as_wanted(run: Run, group: LogGroup | None, key_arn: str) -> bool:
     return group is not None and (group.retention_days, group.key) == (run.settings.logs.retention_days, key_arn)
 
 
-def ensure(run: Run, site: Site, name: str, key_arn: str) -> LogGroup:
-    """Make the group, or give ours the configured retention and key; Refused when it is somebody else's."""
+def ensure(run: Run, site: Site, name: str, key_arn: str, *, untagged_is_ours: bool = False) -> LogGroup:
+    """Make the group, or give ours the configured retention and key; Refused when it is somebody else's.
+
+    `untagged_is_ours`: the name is made of one of our resources' and its service makes the group without tags.
+    """
     logs, group = run.at(site).logs, find(run, site, name)
     if group is not None and is_as_wanted(run, group, key_arn):
         return group
@@ -50,7 +53,8 @@ def ensure(run: Run, site: Site, name: str, key_arn: str) -> LogGroup:
             run.retry(f"log group {name} can be made", lambda: logs.create_log_group(
                 logGroupName=name, kmsKeyId=key_arn, tags=run.tags(site, name)), BUSY, within=minutes(2))
     else:
-        _refuse_foreign(run, site, group)
+        if not _refuse_foreign(run, site, group, untagged_is_ours):
+            logs.tag_resource(resourceArn=group.arn, tags=run.tags(site, name))
         if group.key != key_arn:
             run.retry(f"log group {name} takes its key", lambda: logs.associate_kms_key(
                 logGroupName=name, kmsKeyId=key_arn), BUSY, within=minutes(2))
@@ -65,19 +69,22 @@ def _missing(name: str) -> LogGroup:
     raise Refused(f"log group {name} disappeared while it was made", next_step="drctl provision")
 
 
-def remove(run: Run, site: Site, name: str) -> None:
-    """Delete the group with all it holds; Refused when it is somebody else's."""
+def remove(run: Run, site: Site, name: str, *, untagged_is_ours: bool = False) -> bool:
+    """Delete the group with all it holds, and say whether there was one; Refused when it is somebody else's."""
     logs, group = run.at(site).logs, find(run, site, name)
     if group is None:
-        return
+        return False
     with absent_is_fine():
-        _refuse_foreign(run, site, group)
+        _refuse_foreign(run, site, group, untagged_is_ours)
         run.retry(f"log group {name} can be deleted", lambda: logs.delete_log_group(logGroupName=name), BUSY[:1],
                   within=minutes(2))
+    return True
 
 
-def _refuse_foreign(run: Run, site: Site, group: LogGroup) -> None:
+def _refuse_foreign(run: Run, site: Site, group: LogGroup, untagged_is_ours: bool) -> bool:
+    """Whether the group has tags."""
     tags = run.at(site).logs.list_tags_for_resource(resourceArn=group.arn)["tags"]
-    if not is_ours(tags, run.settings.environment):
+    if (tags or not untagged_is_ours) and not is_ours(tags, run.settings.environment):
         raise Refused(f"log group {group.name} in {site.region} does not belong to this stack",
                       next_step="delete or rename that log group, or choose another environment name")
+    return bool(tags)

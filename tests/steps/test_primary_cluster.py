@@ -13,7 +13,7 @@ from drctl.errors import Refused, WaitFailed
 from drctl.lab import aurora_states
 from drctl.settings import Database, Settings
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.database import HOME, PRIMARY, SECRET, WORLD, findings
+from tests.steps.database import HOME, PRIMARY, SECRET, WORLD, WRITERS, findings
 
 
 def modify(aws: Aws, run: Run, **changes: object) -> None:
@@ -54,6 +54,37 @@ def test_verify_notices_changed_settings_and_ensure_puts_them_back(run: Run, aws
     assert len(findings(run, PRIMARY)) == 5
     ensure_with_needs(run, PRIMARY)
     assert findings(run, PRIMARY) == []
+
+
+def test_the_databases_log_ends_and_is_encrypted_before_rds_writes_it(run: Run, aws: Aws) -> None:
+    out = ensure_with_needs(run, PRIMARY)
+    ensure_with_needs(run, WRITERS)
+    (group,) = aws[HOME.region].logs.describe_log_groups(logGroupNamePrefix="/aws/rds/")["logGroups"]
+    assert group["logGroupName"] == f"/aws/rds/cluster/{out.id}/postgresql"
+    assert (group["retentionInDays"], group["kmsKeyId"]) == (90, run.output(PRIMARY.encryption_key).arn)
+
+
+def test_a_log_that_rds_made_anew_is_taken_over_and_goes_with_the_cluster(run: Run, aws: Aws) -> None:
+    out = ensure_with_needs(run, PRIMARY)
+    logs, name = aws[HOME.region].logs, f"/aws/rds/cluster/{out.id}/postgresql"
+    logs.delete_log_group(logGroupName=name)
+    logs.create_log_group(logGroupName=name)
+    assert findings(run, PRIMARY) == [f"the log group of cluster {out.id} lacks its retention or its key"]
+    ensure_with_needs(run, PRIMARY)
+    assert findings(run, PRIMARY) == []
+    PRIMARY.destroy(run)
+    logs.create_log_group(logGroupName=name)  # what RDS still held
+    PRIMARY.destroy(run)
+    assert logs.describe_log_groups(logGroupNamePrefix="/aws/rds/")["logGroups"] == []
+
+
+def test_somebody_elses_log_of_that_name_stays(run: Run, aws: Aws) -> None:
+    name = f"/aws/rds/cluster/{PRIMARY.cluster_id(run)}/postgresql"
+    aws[HOME.region].logs.create_log_group(logGroupName=name, tags={"drctl:stack": "other"})
+    with pytest.raises(Refused, match="log group"):
+        ensure_with_needs(run, PRIMARY)
+    with pytest.raises(Refused, match="log group"):
+        PRIMARY.destroy(run)
 
 
 def test_the_logs_are_exported_again(run: Run, aws: Aws) -> None:
