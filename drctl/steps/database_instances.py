@@ -20,6 +20,7 @@ from drctl.steps.cluster import Cluster
 from drctl.steps.cluster_state import dead_end
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
 from drctl.steps.key import Key
+from drctl.steps.steady import PAUSE, steadily
 
 #: Terraform provider: aws_rds_cluster_instance, 90 min to create, change or delete.
 INSTANCE_CHANGE = minutes(90)
@@ -27,8 +28,9 @@ INSTANCE_CHANGE = minutes(90)
 CONNECTION = minutes(30)
 #: Days of Performance Insights that cost nothing (Aurora User Guide, "Pricing and data retention").
 INSIGHTS_DAYS = 7
-#: Cluster or instance busy, or a key just made.
-BUSY = (Refusal("InvalidDBInstanceState"), Refusal("InvalidDBClusterStateFault"), Refusal("KMSKeyNotAccessibleFault"))
+#: Cluster or instance busy, or a key or parameter group just made.
+BUSY = (Refusal("InvalidDBInstanceState"), Refusal("InvalidDBClusterStateFault"), Refusal("KMSKeyNotAccessibleFault"),
+        Refusal("DBParameterGroupNotFound"))
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ class DatabaseInstances(Step[InstancesOut]):
     def _wanted(self, run: Run) -> dict[str, Any]:
         """What can change in place. Members of a global database are upgraded together, by decision, never alone."""
         return {"DBInstanceClass": run.settings.database.instance_class, "AutoMinorVersionUpgrade": False,
-                "PubliclyAccessible": False}
+                "PubliclyAccessible": False,
+                "DBParameterGroupName": run.output(self.cluster.groups).instance_parameters}
 
     def _insights(self, run: Run) -> dict[str, Any]:
         return {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": INSIGHTS_DAYS,
@@ -129,8 +132,8 @@ class DatabaseInstances(Step[InstancesOut]):
         names = set(self._names(run))
         return run.wait_until(
             f"the instances of {self.cluster.cluster_id(run)} are available", lambda: self.find(run),
-            lambda seen: seen is not None and names <= {one.id for one in seen.instances}
-            and all(one.status == "available" for one in seen.instances), within=INSTANCE_CHANGE, every=15,
+            steadily(lambda seen: seen is not None and names <= {one.id for one in seen.instances}
+                     and all(one.status == "available" for one in seen.instances)), within=INSTANCE_CHANGE, every=PAUSE,
             failed=_failure, show=_states) or run.output(self)
 
     def _wait_until_connected(self, run: Run) -> None:
@@ -164,8 +167,8 @@ class DatabaseInstances(Step[InstancesOut]):
             return one is not None and one.status == "available" and one.insights and all(
                 one.settings[key] == value for key, value in changes.items() if key in one.settings)
 
-        run.wait_until(f"{name} has its settings", lambda: self.find(run), changed, within=INSTANCE_CHANGE,
-                       failed=_failure, show=_states)
+        run.wait_until(f"{name} has its settings", lambda: self.find(run), steadily(changed),
+                       within=INSTANCE_CHANGE, every=PAUSE, failed=_failure, show=_states)
 
     def _remove_extra(self, run: Run, out: InstancesOut) -> None:
         """More than configured: readers go, the writer stays until somebody fails over inside the cluster."""
@@ -229,7 +232,9 @@ def _out(seen: Any, writer: str | None) -> InstanceOut:
     pending = seen.get("PendingModifiedValues") or {}
     settings = {"DBInstanceClass": pending.get("DBInstanceClass", seen["DBInstanceClass"]),
                 "AutoMinorVersionUpgrade": bool(seen.get("AutoMinorVersionUpgrade")),
-                "PubliclyAccessible": bool(seen.get("PubliclyAccessible"))}
+                "PubliclyAccessible": bool(seen.get("PubliclyAccessible")),
+                "DBParameterGroupName": next(
+                    (group["DBParameterGroupName"] for group in seen.get("DBParameterGroups", [])), "")}
     return InstanceOut(seen["DBInstanceIdentifier"], seen["DBInstanceArn"], seen["DBInstanceStatus"],
                        seen["DBInstanceClass"], seen["DBInstanceIdentifier"] == writer,
                        bool(seen.get("PerformanceInsightsEnabled")), settings)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_map
+from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.settings import Database, Settings
+from drctl.steps.steady import LOOKS
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.database import HOME, PRIMARY, READERS, WRITERS, destroy, findings
 
@@ -41,6 +43,24 @@ def test_instances_take_over_in_the_order_of_their_numbers(make_run: Callable[..
     assert {as_map(one["TagList"])["DR-Role"] for one in instances} == {"primary"}
 
 
+def test_every_instance_has_the_stacks_parameters(make_run: Callable[..., Run], aws: Aws) -> None:
+    run = make_run(TWO)
+    ensure_with_needs(run, WRITERS)
+    wanted = run.output(PRIMARY.groups).instance_parameters
+    assert [group["DBParameterGroupName"] for one in aws[HOME.region].rds.describe_db_instances()["DBInstances"]
+            for group in one["DBParameterGroups"]] == [wanted, wanted]
+
+
+def test_cluster_and_instance_are_there_when_they_stay_available(run: Run, records: list[Record]) -> None:
+    ensure_with_needs(run, WRITERS)
+    for waited in ("cluster aurora-cluster-us-east-1-lab is available",
+                   "the instances of aurora-cluster-us-east-1-lab are available"):
+        seen = [record["seen"] for record in records
+                if record["event"] == "waiting" and record["sentence"] == waited]
+        assert all("available" in look for look in seen[-LOOKS:]), seen
+        assert len(seen) >= LOOKS
+
+
 def test_the_number_of_instances_follows_the_configuration(make_run: Callable[..., Run]) -> None:
     ensure_with_needs(make_run(), WRITERS)
     more = make_run(TWO)
@@ -62,12 +82,15 @@ def test_another_class_is_applied_at_once(make_run: Callable[..., Run]) -> None:
 
 def test_verify_notices_changed_settings_and_ensure_puts_them_back(run: Run, aws: Aws) -> None:
     name = ensure_with_needs(run, WRITERS).instances[0].id
+    aws[HOME.region].rds.create_db_parameter_group(
+        DBParameterGroupName="default.aurora-postgresql16", DBParameterGroupFamily="aurora-postgresql16",
+        Description="as AWS has it")
     aws[HOME.region].rds.modify_db_instance(
         DBInstanceIdentifier=name, AutoMinorVersionUpgrade=True, PubliclyAccessible=True, ApplyImmediately=True,
-        EnablePerformanceInsights=False)
+        EnablePerformanceInsights=False, DBParameterGroupName="default.aurora-postgresql16")
     run.wait_until("the damage is done", lambda: run.refresh(WRITERS) or run.output(WRITERS),
                    lambda seen: seen.instances[0].status == "available" and not seen.instances[0].insights, within=3600)
-    assert len(findings(run, WRITERS)) == 3
+    assert len(findings(run, WRITERS)) == 4
     ensure_with_needs(run, WRITERS)
     assert findings(run, WRITERS) == []
 
