@@ -73,6 +73,9 @@ class Function(Step[FunctionOut]):
     cluster: Cluster
     #: What must stand so that the function can reach AWS from its subnets: endpoints, or NAT.
     egress: tuple[Step[Any], ...]
+    #: Roles of the functions in the same subnets and group: Lambda shares network interfaces among them and removes
+    #: them with the rights of whichever made them, so that every role outlives the last function.
+    sharing: tuple[Role, ...] = ()
 
     @property
     def purpose(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -164,6 +165,11 @@ def test_the_last_of_the_functions_that_share_interfaces_waits_for_them(run: Run
     assert PROBE._interfaces(run, group) > 0
     PROBE.destroy(run)
     assert PROBE._interfaces(run, group) == 0
+
+
+def test_the_roles_of_functions_that_share_interfaces_outlive_all_of_them() -> None:
+    app, probe = (replace(one, sharing=(APP.role, PROBE.role)) for one in (APP, PROBE))
+    assert {APP.role, PROBE.role} <= set(dependencies(app)) & set(dependencies(probe))
 
 
 def test_somebody_elses_function_of_that_name_is_left_alone(run: Run, aws: Aws) -> None:
