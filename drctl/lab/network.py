@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from functools import partial
 from typing import Any
@@ -129,6 +130,8 @@ def endpoint_pending(proceed: Any, self: EC2Backend, *args: Any, **kwargs: Any) 
     """
     known = set(self.vpc_end_points)
     endpoint = proceed(*args, **kwargs)
+    if endpoint.id not in known:
+        endpoint.__dict__["_lab_tables_at"] = CLOCK.now() + seconds("endpoint-tables")
     if endpoint.id not in known and _is_interface(endpoint):
         take(endpoint, seconds("endpoint-create"))
         _dress_interfaces(self, endpoint)
@@ -143,15 +146,37 @@ def _dress_interfaces(ec2: EC2Backend, endpoint: VPCEndPoint) -> None:
         interface._group_set = groups or interface._group_set
 
 
+@rule("endpoint-tables", VPCs, "describe_vpc_endpoints")
+def endpoint_tables(proceed: Any, self: VPCs) -> Any:  # noqa: ARG001  # the response
+    """A gateway endpoint just made shows only some of its route tables for a moment.
+
+    Source: Terraform provider: vpc endpoint route table association.
+    """
+    answer = proceed()
+    answer.result["VpcEndpoints"] = [_as_shown(one) for one in answer.result["VpcEndpoints"]]
+    return answer
+
+
+def _as_shown(endpoint: VPCEndPoint) -> VPCEndPoint:
+    if CLOCK.now() >= endpoint.__dict__.get("_lab_tables_at", 0.0) or not endpoint.route_table_ids:
+        return endpoint
+    shown = copy.copy(endpoint)
+    shown.route_table_ids = endpoint.route_table_ids[:1]
+    return shown
+
+
 @rule("endpoint-modify", EC2Backend, "modify_vpc_endpoint")
 def endpoint_modify(proceed: Any, self: EC2Backend, vpc_id: str, **kwargs: Any) -> Any:
     """An endpoint can be changed when it is available (else IncorrectState), and its interfaces follow.
 
-    Source: EC2 API Reference, ModifyVpcEndpoint.
+    A table that has its route already is refused with RouteAlreadyExists. Source: EC2 API Reference, ModifyVpcEndpoint.
     """
     endpoint = self.describe_vpc_endpoints(vpc_end_point_ids=[vpc_id])[0]
     if endpoint.state != "available":
         raise EC2ClientError("IncorrectState", f"The VPC endpoint {vpc_id} is in the state {endpoint.state}")
+    for table_id in set(endpoint.route_table_ids or []) & set(kwargs.get("add_route_tables") or []):
+        raise EC2ClientError("RouteAlreadyExists", f"route table {table_id} already has a route with "
+                             f"destination-prefix-list-id {endpoint.destination_prefix_list_id}")
     answer = proceed(vpc_id=vpc_id, **kwargs)
     if _is_interface(endpoint):
         interfaces.remove(self.region_name, endpoint.network_interface_ids)

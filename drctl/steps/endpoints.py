@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, refuse_partial
+from drctl.aws.errors import Refusal, already, refuse_partial
 from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -34,6 +34,8 @@ LIFE = minutes(10)
 TOO_YOUNG = (Refusal("InvalidRouteTableId.NotFound"), Refusal("InvalidSubnetID.NotFound"),
              Refusal("InvalidSubnetId.NotFound"), Refusal("InvalidGroup.NotFound"),
              Refusal("InvalidSecurityGroupId.NotFound"))
+#: A gateway endpoint just made does not show all of its tables for a moment; adding one again is refused.
+THERE_ALREADY = Refusal("RouteAlreadyExists")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class Endpoints(Step[EndpointsOut]):
         changes = {service: self._changes(run, service, endpoint) for service, endpoint in seen.items()}
         for service, change in changes.items():
             if change:
-                run.at(self.region).ec2.modify_vpc_endpoint(VpcEndpointId=seen[service].id, **change)
+                with already(THERE_ALREADY):
+                    run.at(self.region).ec2.modify_vpc_endpoint(VpcEndpointId=seen[service].id, **change)
         self._remove(run, [one.id for service, one in seen.items() if service not in self._services(run)])
         return self._settled(run) if any(changes.values()) else _out(seen)
 
