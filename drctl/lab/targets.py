@@ -80,6 +80,33 @@ def target_permission(proceed: Any, self: ELBv2Backend, target_group_arn: str, i
     return None
 
 
+@rule("target-draining", ELBv2Backend, "describe_target_health")
+def target_draining(proceed: Any, self: ELBv2Backend, target_group_arn: str, targets: list[Any]) -> Any:
+    """A target that was deregistered is shown as draining until the delay of its group has passed.
+
+    Target.DeregistrationInProgress. Source: ELBv2 API Reference, DeregisterTargets and TargetHealth.
+    """
+    answer = proceed(target_group_arn, targets)
+    group = self.target_groups.get(target_group_arn)
+    draining: dict[str, float] = group.__dict__.get("_lab_draining", {}) if group else {}
+    return answer if targets else [*answer, *(
+        FakeHealthStatus(target, None, None, "draining", "Target.DeregistrationInProgress",
+                         "Target deregistration is in progress")
+        for target, until in draining.items() if CLOCK.now() < until and target not in group.targets)]
+
+
+@rule("target-deregistered", FakeTargetGroup, "deregister")
+def target_deregistered(proceed: Any, self: FakeTargetGroup, targets: list[dict[str, Any]]) -> Any:
+    """Deregistration takes as long as requests may drain, 300 seconds unless the group says otherwise.
+
+    Source: ELBv2 API Reference, DeregisterTargets.
+    """
+    delay = float(self.attributes.get("deregistration_delay.timeout_seconds") or 300)
+    draining: dict[str, float] = self.__dict__.setdefault("_lab_draining", {})
+    draining |= {target["Id"]: CLOCK.now() + delay for target in targets if target["Id"] in self.targets}
+    return proceed(targets)
+
+
 def _may_invoke(backend: ELBv2Backend, target: str, group_arn: str) -> bool:
     try:
         function = get_backend(backend.account_id, backend.region_name).get_function(target)

@@ -51,7 +51,7 @@ def wanted_check(settings: Settings) -> dict[str, Any]:
 
 
 def find(run: Run, site: Site) -> TargetGroupOut | None:
-    """The group by its name."""
+    """The group by its name; a target that was deregistered is shown as draining for minutes and is none any more."""
     elbv2 = run.at(site).elbv2
     try:
         group: Any = elbv2.describe_target_groups(Names=[name(run, site)])["TargetGroups"][0]
@@ -61,8 +61,9 @@ def find(run: Run, site: Site) -> TargetGroupOut | None:
         raise
     health = elbv2.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     check = {key: group.get(key) for key in wanted_check(run.settings)}
-    return TargetGroupOut(group["TargetGroupArn"], check, {one["Target"]["Id"]: one["TargetHealth"]["State"]
-                                                           for one in health})
+    states = {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health}
+    return TargetGroupOut(group["TargetGroupArn"], check,
+                          {target: state for target, state in states.items() if state != "draining"})
 
 
 def ensure(run: Run, site: Site, app: FunctionOut) -> TargetGroupOut:

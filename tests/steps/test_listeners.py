@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.elbv2.models import elbv2_backends
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
+from drctl.lab.clock import CLOCK
 from drctl.settings import App, Settings, Tls
 from drctl.steps.listeners import ListenersOut
 from drctl.steps.zone import Zone
@@ -82,6 +84,13 @@ def test_another_health_path_is_changed_in_place(run: Run, make_run: Callable[..
     assert out.target_group_arn == arn
     assert out.group.check["HealthCheckPath"] == "/alive"
     assert findings(other) == []
+
+
+def test_a_former_target_that_drains_is_no_target(run: Run) -> None:
+    arn = ensure_with_needs(run, LISTENERS).target_group_arn
+    groups: Any = elbv2_backends[run.settings.account_id][SITE.region].target_groups
+    groups[arn].__dict__["_lab_draining"] = {run.output(EDGE.app).arn: CLOCK.now() + 3e9}
+    assert findings(run) == []
 
 
 def forget_permission(at: Any, run: Run, out: ListenersOut) -> None:
