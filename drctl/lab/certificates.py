@@ -136,3 +136,26 @@ def certificate_in_use(proceed: Any, self: AWSCertificateManagerBackend, arn: st
     if used_by(arn) or CLOCK.now() < released.get(arn, 0.0):
         raise AWSError(f"Certificate {arn} is in use.", exception_type="ResourceInUseException")
     return proceed(arn)
+
+
+@rule("certificate-still-listed", AWSCertificateManagerBackend, "delete_certificate")
+def certificate_still_listed(proceed: Any, self: AWSCertificateManagerBackend, arn: str) -> Any:
+    """A deleted certificate is unknown at once, but listed for a while.
+
+    Source: ACM API Reference, ListCertificates; Terraform provider: ACM is eventually consistent.
+    """
+    certificate = self._certificates.get(arn)
+    proceed(arn)
+    listed: dict[str, tuple[CertBundle, float]] = self.__dict__.setdefault("_lab_still_listed", {})
+    if certificate is not None:
+        listed[arn] = certificate, CLOCK.now() + seconds("certificate-still-listed")
+
+
+@rule("certificate-listing", AWSCertificateManagerBackend, "list_certificates")
+def certificate_listing(proceed: Any, self: AWSCertificateManagerBackend, *args: Any, **kwargs: Any) -> Any:
+    """The listing goes on with certificates that were deleted a moment ago.
+
+    Source: Terraform provider: ACM is eventually consistent.
+    """
+    late: dict[str, tuple[CertBundle, float]] = self.__dict__.get("_lab_still_listed", {})
+    return [*proceed(*args, **kwargs), *(one for one, until in late.values() if CLOCK.now() < until)]

@@ -57,17 +57,17 @@ class Certificate(Step[CertificateOut]):
 
     def find(self, run: Run) -> CertificateOut | None:
         arn = next((one["CertificateArn"] for one in self._own(run) if one["Status"] not in DEAD), None)
-        return describe(run, self.region, arn) if arn else None
+        return or_none(lambda: describe(run, self.region, arn)) if arn else None
 
     def _own(self, run: Run) -> Iterator[Any]:
-        """Our certificates of the name, dead ones too, newest information last to come: ACM lists with delay."""
+        """Our certificates of the name, dead ones too; deleted ones, which ACM lists for a while, have no tags any more."""
         acm = run.at(self.region).acm
         for page in acm.get_paginator("list_certificates").paginate():
             for one in page["CertificateSummaryList"]:
                 if one["DomainName"] != run.settings.dns.name:
                     continue
-                tags = as_map(acm.list_tags_for_certificate(CertificateArn=one["CertificateArn"]).get("Tags"))
-                if is_ours(tags, run.settings.environment):
+                tags: Any = or_none(partial(acm.list_tags_for_certificate, CertificateArn=one["CertificateArn"])) or {}
+                if is_ours(as_map(tags.get("Tags")), run.settings.environment):
                     yield one
 
     def ensure(self, run: Run) -> CertificateOut:

@@ -13,17 +13,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of, or_none
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import Refused, WaitTimeout
 from drctl.steps.record_changes import await_sync, change, delete, plain
 
 #: ACM lists only the oldest kinds of keys unless told otherwise (ACM API Reference, ListCertificates).
 ALL_KEYS: Any = {"keyTypes": ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1",
                               "EC_secp521r1"]}
+#: Certificates of CloudFront distributions are all here (CloudFront Developer Guide, "Requirements for certificates").
+CLOUDFRONT = "us-east-1"
 GIVE_ID = "set dns.zone_id to its id, or dns.zone to a name of your own"
 
 
@@ -152,19 +154,44 @@ class Zone(Step[ZoneOut]):
         ACM's CNAME is the same for all certificates of a name in an account, drctl's or not.
         """
         records = [record for record in self._records(run, zone_id) if is_validation(run, record)]
-        if records and not self._still_needed(run):
+        if not records:
+            return
+        if arn := self._still_needed(run):
+            run.say(f"the record {plain(records[0]['Name'])} stays in the zone: certificate {arn} renews itself by it")
+        else:
             change(run, self.region, zone_id, [delete(record) for record in records])
 
     def _records(self, run: Run, zone_id: str) -> list[Any]:
         pages = run.at(self.region).route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
         return [record for page in pages for record in page["ResourceRecordSets"]]
 
-    def _still_needed(self, run: Run) -> bool:
-        pages = (page for site in run.settings.sites
-                 for page in run.at(site).acm.get_paginator("list_certificates").paginate(Includes=ALL_KEYS))
-        names = {name.removeprefix("*.") for page in pages for one in page["CertificateSummaryList"]
-                 for name in (one["DomainName"], *one.get("SubjectAlternativeNameSummaries", ()))}
-        return run.settings.dns.name in names
+    def _still_needed(self, run: Run) -> str | None:
+        """A certificate of the name in the stack's regions or in CloudFront's."""
+        return next((arn for region in dict.fromkeys((*(site.region for site in run.settings.sites), CLOUDFRONT))
+                     for arn in self._certificates(run, region) if self._exists(run, region, arn)), None)
+
+    def _certificates(self, run: Run, region: str) -> Iterable[str]:
+        """ARNs of a region's certificates of the application's name or its wildcard."""
+        for page in run.at(region).acm.get_paginator("list_certificates").paginate(Includes=ALL_KEYS):
+            for one in page["CertificateSummaryList"]:
+                names = (one["DomainName"], *one.get("SubjectAlternativeNameSummaries", ()))
+                if run.settings.dns.name in {name.removeprefix("*.") for name in names}:
+                    yield one["CertificateArn"]
+
+    def _exists(self, run: Run, region: str, arn: str) -> bool:
+        """ACM lists a certificate for a while after it was deleted, as the stack's own just were."""
+        acm = run.at(region).acm
+
+        def known() -> bool:
+            return or_none(lambda: acm.describe_certificate(CertificateArn=arn)) is not None
+
+        tags = or_none(lambda: acm.list_tags_for_certificate(CertificateArn=arn)) if known() else None
+        if tags is None or not is_ours(as_map(tags.get("Tags")), run.settings.environment):
+            return tags is not None
+        try:
+            return run.wait_until(f"certificate {arn} is gone", known, lambda seen: not seen, within=minutes(2))
+        except WaitTimeout:
+            return True
 
     def _delete(self, run: Run, zone_id: str) -> None:
         try:

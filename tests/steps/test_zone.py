@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.acm.models import acm_backends
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
-from drctl.settings import Dns, Settings
+from drctl.lab.clock import CLOCK
+from drctl.settings import Dns, Regions, Settings
 from drctl.steps.certificate import Certificate
 from drctl.steps.zone import Zone
 from tests.conftest import changes, ensure_with_needs
@@ -114,6 +116,35 @@ def test_validation_records_go_with_the_zone_but_only_after_the_last_certificate
     CERTIFICATES[1].destroy(run)
     ZONE.destroy(run)
     assert zones(aws) == []
+
+
+def test_deleted_certificates_that_acm_still_lists_do_not_keep_the_zone(
+        run: Run, make_run: Callable[..., Run], aws: Aws) -> None:
+    ensure_with_needs(run, CERTIFICATES[0])
+    CERTIFICATES[0].destroy(run)
+    listed = acm_backends[run.settings.account_id][SITES[0].region].__dict__["_lab_still_listed"]
+    for arn, (certificate, _) in listed.items():
+        listed[arn] = certificate, CLOCK.now() + 3e9  # however slow this machine is
+    again = make_run()
+    assert CERTIFICATES[0].find(again) is None
+    CERTIFICATES[0].destroy(again)
+    ZONE.destroy(again)
+    assert zones(aws) == []
+
+
+def test_the_validation_record_stays_in_a_given_zone_while_any_certificate_renews_by_it(
+        make_run: Callable[..., Run], aws: Aws, records: list[Any]) -> None:
+    """A distribution's certificate, for one: those are in us-east-1 wherever the stack is."""
+    stack = Settings(regions=Regions(primary="eu-west-1", standby="us-west-2"), dns=Dns(zone_id=foreign_zone(aws)))
+    zone = Zone(stack.primary)
+    certificate, run = Certificate(stack.primary, zone), make_run(stack)
+    ensure_with_needs(run, certificate)
+    aws["us-east-1"].acm.request_certificate(DomainName=stack.dns.name, ValidationMethod="DNS")
+    certificate.destroy(run)
+    zone.destroy(run)
+    left = aws["us-east-1"].route53.list_resource_record_sets(HostedZoneId=str(stack.dns.zone_id))
+    assert "CNAME" in {record["Type"] for record in left["ResourceRecordSets"]}
+    assert any("renews itself by it" in record.get("text", "") for record in records)
 
 
 def test_a_given_zone_loses_only_the_validation_record(make_run: Callable[..., Run], aws: Aws) -> None:
