@@ -1,6 +1,7 @@
 """The inventory: everything of the stack that stands in both regions, asked of AWS independently of the steps.
 
-The verdict of a teardown comes from here: by tag where a service tells tags in its listing, else by the stack's names.
+The verdict of a teardown comes from here: by tag; where a listing does not tell tags, the stack's names choose whom to
+ask for them, and names alone count only where AWS has no tags.
 The tagging API alone proves nothing: it lags by minutes, and some kinds are missing from it.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from drctl.actions.ownership import UNTAGGED, carries_our_tag, is_log_of_our_cluster
 from drctl.aws.errors import code_of, is_gone
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
@@ -72,7 +74,7 @@ REGIONAL = (
     Listing("wafv2:webacl", "wafv2", "list_web_acls", "WebACLs", "ARN", name="Name",
             arguments=(("Scope", "REGIONAL"),)),
     Listing("wafv2:ipset", "wafv2", "list_ip_sets", "IPSets", "ARN", name="Name", arguments=(("Scope", "REGIONAL"),)),
-    Listing("rds:cluster", "rds", "describe_db_clusters", "DBClusters", "DBClusterArn", name="DBClusterIdentifier"),
+    Listing("rds:cluster", "rds", "describe_db_clusters", "DBClusters", "DBClusterArn", tags="TagList"),
     Listing("rds:db", "rds", "describe_db_instances", "DBInstances", "DBInstanceArn", tags="TagList"),
     Listing("rds:subgrp", "rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupArn",
             name="DBSubnetGroupName"),
@@ -82,7 +84,7 @@ REGIONAL = (
             name="DBParameterGroupName"),
     Listing("lambda:function", "lambda_", "list_functions", "Functions", "FunctionArn", name="FunctionName"),
     Listing("logs:log-group", "logs", "describe_log_groups", "logGroups", "arn", name="logGroupName"),
-    Listing("secretsmanager:secret", "secrets", "list_secrets", "SecretList", "ARN", name="Name"),
+    Listing("secretsmanager:secret", "secrets", "list_secrets", "SecretList", "ARN", tags="Tags"),
     Listing("kms:alias", "kms", "list_aliases", "Aliases", "AliasArn", name="AliasName"),
     Listing("sqs:queue", "sqs", "list_queues", "QueueUrls", "", name=""),
     Listing("sns:topic", "sns", "list_topics", "Topics", "TopicArn", name="TopicArn"),
@@ -99,7 +101,7 @@ ONCE = (
     Listing("cloudwatch:dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName",
             name="DashboardName"),
     Listing("rds:global-cluster", "rds", "describe_global_clusters", "GlobalClusters", "GlobalClusterArn",
-            name="GlobalClusterIdentifier"),
+            tags="TagList"),
 )
 
 
@@ -136,15 +138,17 @@ def _listed(run: Run, listing: Listing, region: str) -> list[tuple[str, str]]:
         arguments["Filters"] = ours(run.settings.environment)
     return [(listing.kind, item if isinstance(item, str) else item[listing.id])
             for page in _pages(client, listing.operation, arguments) for item in page.get(listing.items, [])
-            if _is_owned(run, listing, item) and (isinstance(item, str) or listing.state(item) not in DEAD)]
+            if (isinstance(item, str) or listing.state(item) not in DEAD) and _is_owned(run, listing, client, item)]
 
 
-def _is_owned(run: Run, listing: Listing, item: Any) -> bool:
-    if isinstance(item, str):
-        return is_stack_name(run, item)
+def _is_owned(run: Run, listing: Listing, client: Any, item: Any) -> bool:
     if listing.tags:
         return is_ours(as_map(item.get(listing.tags)), run.settings.environment)
-    return is_stack_name(run, item[listing.name])
+    name, item_id = (item, item) if isinstance(item, str) else (item[listing.name], item[listing.id])
+    if listing.service == "logs" and is_log_of_our_cluster(run, name):
+        return True
+    return is_stack_name(run, name) and (
+        listing.kind in UNTAGGED or carries_our_tag(run, listing.service, client, item_id))
 
 
 def is_stack_name(run: Run, name: str) -> bool:

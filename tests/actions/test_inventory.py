@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -29,9 +30,11 @@ def test_what_is_left_turns_the_verdict_red_and_is_listed(run: Run, aws: Aws) ->
     key = aws[HOME.region].kms.create_key(Tags=as_kms_list(run.tags(HOME)))["KeyMetadata"]["Arn"]
     bucket = run.name("s3", "data", HOME)
     aws[HOME.region].s3.create_bucket(Bucket=bucket)
-    queue = aws[AWAY.region].sqs.create_queue(QueueName=run.name("queue", "dead-letters", AWAY))["QueueUrl"]
+    aws[HOME.region].s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": as_list(run.tags(HOME))})
+    queue = aws[AWAY.region].sqs.create_queue(
+        QueueName=run.name("queue", "dead-letters", AWAY), tags=run.tags(AWAY))["QueueUrl"]
     role = aws[HOME.region].iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": []}))["Role"]["Arn"]
+        {"Version": "2012-10-17", "Statement": []}), Tags=as_list(run.tags(HOME)))["Role"]["Arn"]
     found = {(one.kind, one.id) for one in inventory(run)}
     assert found == {("ec2:vpc", vpc), ("kms:key", key), ("s3:bucket", bucket), ("sqs:queue", queue),
                      ("iam:role", role)}
@@ -48,6 +51,52 @@ def test_other_peoples_things_are_not_ours(run: Run, aws: Aws) -> None:
     aws[HOME.region].s3.create_bucket(Bucket="s3-data-us-east-1-other-123456789012")
     aws[HOME.region].sns.create_topic(Name="sns-alarms-us-east-1-laboratory", Tags=as_list(other))
     assert inventory(run) == []
+
+
+def make_named_like_ours(run: Run, at: Any, tags: dict[str, str]) -> set[str]:
+    """One thing of each service that is told by name and tags; the kinds made."""
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    listed: Any = as_list(tags)
+    at.sns.create_topic(Name=run.name("sns", "alarms", HOME), Tags=listed)
+    at.sqs.create_queue(QueueName=run.name("queue", "dead-letters", HOME), tags=tags)
+    at.iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=trust, Tags=listed)
+    bucket = run.name("s3", "data", HOME)
+    at.s3.create_bucket(Bucket=bucket)
+    if tags:
+        at.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": listed})
+    at.logs.create_log_group(logGroupName=f"/aws/lambda/{run.name('lambda', 'app', HOME)}", tags=tags)
+    at.events.create_event_bus(Name=run.name("bus", "events", HOME), Tags=listed)
+    at.elbv2.create_target_group(Name=run.name("tg", "app", HOME), TargetType="lambda",
+                                 **({"Tags": listed} if listed else {}))
+    at.wafv2.create_ip_set(Name=run.name("waf", "checkers", HOME), Scope="REGIONAL", IPAddressVersion="IPV4",
+                           Addresses=[], **({"Tags": listed} if listed else {}))
+    at.cloudwatch.put_metric_alarm(AlarmName=run.name("alarm", "errors", HOME), MetricName="x", Namespace="y",
+                                   Period=60, EvaluationPeriods=1, Statistic="Sum", Threshold=1,
+                                   ComparisonOperator="GreaterThanThreshold", Tags=listed)
+    at.backup.create_backup_vault(BackupVaultName=run.name("backup", "vault", HOME), BackupVaultTags=tags)
+    at.rds.create_db_parameter_group(DBParameterGroupName=run.name("params", "database", HOME),
+                                     DBParameterGroupFamily="aurora-postgresql16", Description="x", Tags=listed)
+    at.secrets.create_secret(Name=run.name("secret", "database", HOME), SecretString="x", Tags=listed)
+    return {"sns:topic", "sqs:queue", "iam:role", "s3:bucket", "logs:log-group", "events:event-bus",
+            "elbv2:targetgroup", "wafv2:ipset", "cloudwatch:alarm", "backup:vault", "rds:pg", "secretsmanager:secret"}
+
+
+def test_what_is_named_like_ours_counts_with_our_tag(run: Run, aws: Aws) -> None:
+    kinds = make_named_like_ours(run, aws[HOME.region], run.tags(HOME))
+    assert sorted(one.kind for one in inventory(run)) == sorted(kinds)
+
+
+@pytest.mark.parametrize("stack", ["other", ""])
+def test_what_another_team_named_like_ours_does_not_count(run: Run, aws: Aws, stack: str) -> None:
+    make_named_like_ours(run, aws[HOME.region], {"drctl:stack": stack} if stack else {})
+    assert inventory(run) == []
+
+
+def test_the_log_of_our_database_counts_although_rds_gives_it_no_tag(run: Run, aws: Aws) -> None:
+    logs, ours = aws[HOME.region].logs, f"/aws/rds/cluster/{run.name('aurora', 'cluster', HOME)}/postgresql"
+    for name in (ours, f"/aws/rds/cluster/{run.name('aurora', 'theirs', HOME)}/postgresql"):
+        logs.create_log_group(logGroupName=name)
+    assert [(one.kind, ours in one.id) for one in inventory(run)] == [("logs:log-group", True)]
 
 
 def test_a_key_that_does_not_let_us_ask_is_not_ours(run: Run, aws: Aws) -> None:
