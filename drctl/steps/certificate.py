@@ -60,7 +60,7 @@ class Certificate(Step[CertificateOut]):
         return or_none(lambda: describe(run, self.region, arn)) if arn else None
 
     def _own(self, run: Run) -> Iterator[Any]:
-        """Our certificates of the name, dead ones too; deleted ones, which ACM lists for a while, have no tags any more."""
+        """Our certificates of the name, dead ones too. Deleted ones, which ACM lists for a while, have no tags."""
         acm = run.at(self.region).acm
         for page in acm.get_paginator("list_certificates").paginate():
             for one in page["CertificateSummaryList"]:
