@@ -25,6 +25,7 @@ from drctl.steps.dead_letters import DeadLetters
 from drctl.steps.endpoints import Endpoints
 from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
+from drctl.steps.event_rule import FORWARDING_ROLE
 from drctl.steps.flow_logs import FlowLogs
 from drctl.steps.function import Function
 from drctl.steps.given_certificate import GivenCertificate
@@ -257,7 +258,7 @@ def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
         return Replication(site, data.at(site), data.beside(site), *keys, role)
 
     def forward(site: Site) -> EventForwarding:
-        role = Role(site, "forwarding", "events", partial(event_forwarding.policy, site=site))
+        role = Role(site, FORWARDING_ROLE, "events", partial(event_forwarding.policy, site=site))
         return EventForwarding(site, bus.at(site), bus.beside(site), role, dead_letters.at(site))
 
     return Wires(data, both(settings, replicate), bus, dead_letters, both(settings, forward),
