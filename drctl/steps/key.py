@@ -23,6 +23,8 @@ from drctl.errors import Refused
 SERVICES = ("cloudwatch", "delivery.logs", "sns", "sqs")
 #: Days between scheduling and deletion; AWS allows 7 to 30 (KMS API Reference, ScheduleKeyDeletion).
 WINDOW_DAYS = 7
+#: States of a key that waits for its deletion.
+DOOMED = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 #: A key just made is unknown to some hosts of KMS for a while (Terraform provider: up to 10 min).
 NOT_YET = (Refusal("NotFoundException"),)
 #: Each key's own policy says who may ask about it; somebody else's may not admit us (KMS Developer Guide,
@@ -83,7 +85,7 @@ class Key(Step[KeyOut]):
 
     def find(self, run: Run) -> KeyOut | None:
         key = self._described(run)
-        if key is None or key["KeyState"] in {"PendingDeletion", "PendingReplicaDeletion"}:
+        if key is None or key["KeyState"] in DOOMED:
             return None
         kms, key_id = run.at(self.region).kms, key["KeyId"]
         try:
@@ -99,7 +101,7 @@ class Key(Step[KeyOut]):
         out = run.found(self)
         kms = run.at(self.region).kms
         if out is None:
-            self._refuse_a_foreign_alias(run)
+            self._refuse_a_doomed_key(self._ours_behind_the_alias(run))
             key_id = self._orphan(run) or self._create(run)
             run.retry("the new key is known", lambda: kms.create_alias(AliasName=self._alias(run), TargetKeyId=key_id),
                       NOT_YET, within=minutes(10))
@@ -114,10 +116,18 @@ class Key(Step[KeyOut]):
                       (*NOT_YET, Refusal("DisabledException")), within=minutes(10))
         return out
 
-    def _refuse_a_foreign_alias(self, run: Run) -> None:
+    def _ours_behind_the_alias(self, run: Run) -> Any:
+        """What the alias points at, in whatever state; Refused when it is somebody else's."""
         if key := self._described(run):
             refuse_foreign("key", f"{key['KeyId']} behind {self._alias(run)} in {self.region}",
                            self._tags(run, key["KeyId"]), run.settings.environment)
+        return key
+
+    def _refuse_a_doomed_key(self, key: Any) -> None:
+        if key and key["KeyState"] in DOOMED:
+            raise Refused(f"key {key['KeyId']} in {self.region} waits for its deletion: what it encrypts would be lost",
+                          next_step=f"aws kms cancel-key-deletion --key-id {key['KeyId']} --region {self.region}, then "
+                                    "drctl provision")
 
     def _policy(self, run: Run) -> dict[str, Any]:
         return policy(run.settings.account_id, self.region)
@@ -170,9 +180,8 @@ class Key(Step[KeyOut]):
 
     def destroy(self, run: Run) -> None:
         """Everything encrypted with the key must be gone before; the runner's order sees to that."""
-        self._refuse_a_foreign_alias(run)
-        out = self.find(run)
-        key_id = out.id if out else self._orphan(run)
+        key = self._ours_behind_the_alias(run)
+        key_id = key["KeyId"] if key else self._orphan(run)
         if key_id is None:
             return
         kms = run.at(self.region).kms

@@ -89,3 +89,20 @@ def test_a_changed_policy_is_noticed_and_put_again(run: Run, aws: Aws) -> None:
             "Resource": "*"}
     alone = json.dumps({"Version": "2012-10-17", "Statement": [root]})
     assert_mended(run, KEY, lambda: kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=alone), "policy")
+
+
+def test_a_key_that_waits_for_its_deletion_is_not_replaced_but_named(run: Run, aws: Aws) -> None:
+    key_id, kms = ensure_with_needs(run, KEY).id, aws[SITE.region].kms
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    with pytest.raises(Refused, match=key_id):
+        ensure_with_needs(run, KEY)
+    assert len(kms.list_keys()["Keys"]) == 1
+    kms.cancel_key_deletion(KeyId=key_id)
+    assert ensure_with_needs(run, KEY).id == key_id
+
+
+def test_destroy_takes_the_alias_of_a_key_that_waits_for_its_deletion(run: Run, aws: Aws) -> None:
+    key_id, kms = ensure_with_needs(run, KEY).id, aws[SITE.region].kms
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    KEY.destroy(run)
+    assert [one for one in kms.list_aliases()["Aliases"] if one.get("TargetKeyId") == key_id] == []
