@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
-from drctl.aws.tags import is_ours
+from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
 from drctl.packaging import Package, package
 from drctl.steps import log_group
 from drctl.steps.cluster import Cluster
@@ -96,9 +95,8 @@ class Function(Step[FunctionOut]):
             raise
 
     def _refuse_a_foreign(self, run: Run, seen: Any) -> None:
-        if not is_ours(seen.get("Tags", {}), run.settings.environment):
-            raise Refused(f"function {self._name(run)} in {self.region} exists and does not belong to this stack",
-                          next_step="delete it, or choose another environment name")
+        refuse_foreign("function", f"{self._name(run)} in {self.region}", seen.get("Tags", {}),
+                       run.settings.environment)
 
     def find(self, run: Run) -> FunctionOut | None:
         seen = self._get(run, ALIAS)

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
@@ -187,9 +187,7 @@ class Waf(Step[WafOut]):
     def _refuse_foreign(self, run: Run, arn: str) -> None:
         tags = as_map(run.at(self.region).wafv2.list_tags_for_resource(ResourceARN=arn)["TagInfoForResource"].get(
             "TagList"))
-        if not is_ours(tags, run.settings.environment):
-            raise Refused(f"{arn} does not carry this stack's tag: it is not touched",
-                          next_step="tag it drctl:stack or remove it, or choose another environment name")
+        refuse_foreign("web ACL or IP set", arn, tags, run.settings.environment)
 
     def destroy(self, run: Run) -> None:
         acl, associated = self._acl(run)
