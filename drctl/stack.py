@@ -175,8 +175,9 @@ def stack_of(settings: Settings) -> Stack:
     peering = Peering(primary, ground.primary.network, ground.standby.network, standby)
     database = _database(settings, ground)
     wires = _wires(settings, ground)
-    app = both(settings, lambda site: _function(site, "app", ground.at(site), database))
-    probe = both(settings, lambda site: _function(site, "probe", ground.at(site), database))
+    roles = both(settings, lambda site: _function_roles(site, ground.at(site), database))
+    app = both(settings, lambda site: _function(site, "app", ground.at(site), database, roles.at(site)))
+    probe = both(settings, lambda site: _function(site, "probe", ground.at(site), database, roles.at(site)))
     front = _front(settings, ground, app)
     dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all),
                           wires.replication.all, wires.dead_letters.all, front.checks)
@@ -238,12 +239,17 @@ def _database(settings: Settings, ground: Both[Ground]) -> Database:
     return Database(secret, global_cluster, Both(first, second), Both(writer, reader))
 
 
-def _function(site: Site, label: str, ground: Ground, database: Database) -> Function:
+def _function_roles(site: Site, ground: Ground, database: Database) -> dict[str, Role]:
     needs = (ground.key, database.secret)
-    role = Role(site, label, "lambda", partial(function_role.policy, site=site, label=label, key=ground.key,
-                                               secret=database.secret), needs)
-    return Function(site, label, ground.subnets, ground.groups, ground.key, role, database.secret,
-                    database.cluster.at(site), ground.egress)
+    return {label: Role(site, label, "lambda", partial(
+        function_role.policy, site=site, label=label, key=ground.key, secret=database.secret), needs)
+        for label in ("app", "probe")}
+
+
+def _function(site: Site, label: str, ground: Ground, database: Database, roles: dict[str, Role]) -> Function:
+    """The functions share Lambda's interfaces, which it takes down with either's role: both outlive both functions."""
+    return Function(site, label, ground.subnets, ground.groups, ground.key, roles[label], database.secret,
+                    database.cluster.at(site), ground.egress, sharing=tuple(roles.values()))
 
 
 def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
