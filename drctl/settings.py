@@ -6,12 +6,14 @@ Durations are plain numbers whose unit is in the field's name; sizes likewise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+T = TypeVar("T")
 Role = Literal["primary", "standby"]
 Target = Literal["lab", "aws"]
 Cidr = IPv4Network
@@ -205,3 +207,29 @@ class Settings(Model):
     def other(self, site: Site) -> Site:
         """The peer of `site`."""
         return self.standby if site.role == "primary" else self.primary
+
+
+@dataclass(frozen=True)
+class Both(Generic[T]):
+    """The same thing in both regions."""
+
+    primary: T
+    standby: T
+
+    def at(self, site: Site) -> T:
+        """The one in a region."""
+        return self.primary if site.role == "primary" else self.standby
+
+    def beside(self, site: Site) -> T:
+        """The one in the other region."""
+        return self.standby if site.role == "primary" else self.primary
+
+    @property
+    def all(self) -> tuple[T, T]:
+        """Primary first."""
+        return (self.primary, self.standby)
+
+
+def both(settings: Settings, make: Callable[[Site], T]) -> Both[T]:
+    """Make one in each region."""
+    return Both(make(settings.primary), make(settings.standby))

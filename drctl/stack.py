@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
-from drctl.settings import Settings, Site
+from drctl.settings import Both, Settings, Site, both
 from drctl.steps import backup as backups
 from drctl.steps import event_forwarding, flow_logs, function_role, replication
 from drctl.steps.alarms import Alarms
@@ -53,29 +53,6 @@ from drctl.steps.switch_bucket import SwitchBucket
 from drctl.steps.topic import Topic
 from drctl.steps.waf import Waf
 from drctl.steps.zone import Zone
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Both(Generic[T]):
-    """The same thing in both regions."""
-
-    primary: T
-    standby: T
-
-    def at(self, site: Site) -> T:
-        """The one in a region."""
-        return self.primary if site.role == "primary" else self.standby
-
-    def beside(self, site: Site) -> T:
-        """The one in the other region."""
-        return self.standby if site.role == "primary" else self.primary
-
-    @property
-    def all(self) -> tuple[T, T]:
-        """Primary first."""
-        return (self.primary, self.standby)
 
 
 @dataclass(frozen=True)
@@ -161,11 +138,6 @@ class Stack:
     def count_resources(self, run: Run) -> int:
         """How many AWS resources stand."""
         return sum(len(list(step.resources(run.output(step)))) for step in self.steps)
-
-
-def both(settings: Settings, make: Callable[[Site], T]) -> Both[T]:
-    """Make one in each region."""
-    return Both(make(settings.primary), make(settings.standby))
 
 
 def stack_of(settings: Settings) -> Stack:
