@@ -64,6 +64,16 @@ def test_a_refusal_is_an_answer_with_its_code(heard: Aws, ear: Ear) -> None:
     assert (answer.status, answer.code) == (404, "DBClusterNotFoundFault")
 
 
+@pytest.mark.parametrize(("waits", "tries"), [(True, 2), (False, 1)])
+def test_a_lab_that_is_not_there_is_asked_once(ear: Ear, waits: bool, tries: int) -> None:
+    nobody = Aws(Door("http://127.0.0.1:9", Credentials("x", "y"), attempts=2, waits_for_endpoint=waits), ear)
+    sqs, sent = nobody["us-east-1"].sqs, []
+    sqs.meta.events.register("before-send.*.*", lambda **_: sent.append(1))
+    with pytest.raises(EndpointConnectionError):
+        sqs.list_queues()
+    assert len(sent) == tries
+
+
 def test_no_answer_is_an_answer_too(ear: Ear) -> None:
     nobody = Aws(Door("http://127.0.0.1:9", Credentials("x", "y"), attempts=1), ear)
     with pytest.raises(EndpointConnectionError):

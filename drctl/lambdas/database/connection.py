@@ -100,8 +100,8 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Callable[..., list[Row]]]:
-        """All or nothing, and never sent twice."""
-        self._send("BEGIN", {})
+        """All or nothing, and never sent twice; a kept connection that broke shows so at BEGIN, which loses nothing."""
+        self.run("BEGIN")
         try:
             yield lambda sql, **values: self._send(sql, values)
             self._send("COMMIT", {})

@@ -152,6 +152,16 @@ def test_a_transaction_that_fails_leaves_no_connection_behind() -> None:
     assert link.sent == ["BEGIN", "nonsense"]
 
 
+def test_a_transaction_on_a_kept_connection_that_broke_begins_on_a_new_one() -> None:
+    first, second = FakeLink([[1]], sql_error("57P01")), FakeLink([], [[2]], [])
+    mine = database(FakeServer(first, second))
+    mine.run("SELECT")
+    with mine.transaction() as run:
+        run("INSERT")
+    assert first.is_closed
+    assert second.sent == ["BEGIN", "INSERT", "COMMIT"]
+
+
 @pytest.mark.parametrize(("state", "kind"), [("25006", ReadOnly), ("28P01", LoginRefused), ("57P03", Lost),
                                              ("08006", Lost), ("42P01", Rejected)])
 def test_states_are_told_apart(state: str, kind: type[DatabaseProblem]) -> None:
