@@ -39,7 +39,7 @@ def ask(name: str, server: Server, timeout_s: float) -> Answer:
         question.flags = 0  # no recursion wanted: the zone's own servers are asked
         reply, _ = dns.query.udp_with_fallback(question, server[0], timeout_s, server[1])
     except dns.exception.Timeout:
-        return Answer(problem=f"no answer within {timeout_s:g} s", server=where)
+        return Answer(problem=f"no answer within {timeout_s:.3g} s", server=where)
     except (dns.exception.DNSException, OSError) as wrong:
         return Answer(problem=str(wrong) or type(wrong).__name__, server=where)
     found = _addresses(reply)
@@ -62,7 +62,7 @@ def ask_zone(name: str, name_servers: Sequence[str], override: Server | None, ti
     for server in servers:
         left = until - time.monotonic()
         if left <= 0:
-            problems.append(f"no answer within {timeout_s:g} s")
+            problems.append(f"no answer within {timeout_s:.3g} s")
             break
         # A silent server may not use up the time of the others (there are four).
         heard = ask(name, server, left if override else max(left / 2, min(left, 0.5)))
