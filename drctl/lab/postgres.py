@@ -52,15 +52,28 @@ class ReplicatedDatabase:
             if label == self.writer:
                 return
             old, new = self.servers[self.writer], self.servers[label]
-            self._until_following(new)
-            # A fast shutdown ends the clients' connections, then sends followers every last record before it exits.
-            old.stop("fast")
-            end = checkpoint_location(old)
-            until(lambda: new.ask(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [[True]],
-                  "the arrival of the last writes")
+            for last in (False, False, True):
+                self._until_following(new)
+                # A fast shutdown ends the clients' connections, then sends followers every last record before it exits.
+                old.stop("fast")
+                if self._has_all_of(old, new, final=last):
+                    break
+                old.start()  # its connection to the follower broke on the way down: the rest is sent once more
             self._promote(label)
             old.follow(self._wire(old.label))
             old.start()
+
+    def _has_all_of(self, old: Server, new: Server, *, final: bool) -> bool:
+        """Whether `new` has replayed all that the stopped `old` wrote; the `final` look raises when it has not."""
+        end = checkpoint_location(old)
+        try:
+            until(lambda: new.ask(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [[True]],
+                  "the arrival of the last writes", 30.0 if final else 5.0)
+        except PostgresFailed:
+            if final:
+                raise
+            return False
+        return True
 
     def failover(self, label: str) -> None:
         """`label` becomes the writer as it is, the old writer is gone at once; `rejoin` brings it back."""
