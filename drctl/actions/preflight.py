@@ -12,11 +12,14 @@ from drctl.aws.errors import AwsError, Refusal, code_of, is_credentials_error, i
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
+from drctl.engine.step import Step
 from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.data_bucket import DataBucket
+from drctl.steps.given_certificate import GivenCertificate
 from drctl.steps.log_bucket import LogBucket
 from drctl.steps.switch_bucket import SwitchBucket
+from drctl.steps.zone import Zone
 
 #: Quota codes of Service Quotas: what this stack needs one more of in each region, and the default when unknown.
 VPC_QUOTA, EIP_QUOTA = ("vpc", "L-F678F1CE", 5), ("ec2", "L-0263D0A3", 5)
@@ -37,7 +40,7 @@ class Preflight(Action):
 
     def do(self, run: Run) -> None:
         identity(run)
-        questions: tuple[Callable[[Run, Site], Iterable[str]], ...] = (engine, quotas, names)
+        questions: tuple[Callable[[Run, Site], Iterable[str]], ...] = (engine, quotas, names, given)
         with ThreadPoolExecutor(max_workers=len(questions) * 2) as pool:
             asked = [pool.submit(copy_context().run, lambda ask=ask, site=site: list(ask(run, site)))
                      for ask in questions for site in run.settings.sites]
@@ -151,6 +154,18 @@ def names(run: Run, site: Site) -> Iterable[str]:
             elif not is_gone(error):
                 raise
     yield from _taken(site, "cluster", environment, _clusters(run, site))
+
+
+def given(run: Run, site: Site) -> Iterable[str]:
+    """The certificate and the zone that the user gives are there, and are what they are given for; both read only."""
+    checks: list[Step[Any]] = [GivenCertificate(site)] if run.settings.tls.mode == "given" else []
+    if run.settings.dns.zone_id is not None and site.role == "primary":
+        checks.append(Zone(site))
+    for step in checks:
+        try:
+            step.ensure(run)
+        except Refused as refused:
+            yield f"{site.region}: {refused.message}"
 
 
 def _clusters(run: Run, site: Site) -> list[Any]:

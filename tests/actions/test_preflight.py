@@ -71,3 +71,15 @@ def test_another_account_is_refused_before_anything_else_is_asked(make_run: Call
     with pytest.raises(Refused, match="belong to account 123456789012; the configuration allows only 210987654321"):
         identity(run)
     assert sum(run.events.calls.values()) == 2
+
+
+def test_a_zone_and_certificates_that_are_given_are_asked_for(make_run: Callable[..., Run], aws: Aws) -> None:
+    arns = {f"{site.role}_certificate_arn":
+            f"arn:aws:acm:{site.region}:123456789012:certificate/0b6c1d2e-3f45-4a67-89ab-cdef01234567"
+            for site in (HOME, AWAY)}
+    run = make_run(Settings.model_validate({"dns": {"zone_id": "Z0123456789ABC"}, "tls": {"mode": "given", **arns}}))
+    found = findings(run)
+    assert [line.partition(":")[0] for line in found] == [HOME.region, HOME.region, AWAY.region]
+    assert "tls.primary_certificate_arn: there is no certificate" in found[0]
+    assert "hosted zone Z0123456789ABC does not exist" in found[1]
+    assert run.events.changes == {}
