@@ -17,6 +17,7 @@ from drctl.engine.events import Events, Record
 from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
 from drctl.lab import extensions
+from drctl.lab.rules import SWITCHED_OFF
 from drctl.settings import Settings
 
 #: AWS seconds in a second of a test: half an hour of AWS passes in 18 ms.
@@ -47,6 +48,28 @@ def no_real_credentials() -> None:
         del os.environ[name]
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-rules", action="store_true",
+                     help="run the tests that hold a rule of the lab with that rule switched off: each must go red")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --without-rules only the tests that hold a rule are run, and each is expected to fail."""
+    if config.getoption("--without-rules"):
+        items[:] = [item for item in items if item.get_closest_marker("rule")]
+        for item in items:
+            item.add_marker(pytest.mark.xfail(strict=True, reason="its rule is switched off"))
+
+
+@pytest.fixture(autouse=True)
+def rules_off(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With --without-rules the rules that a test holds are switched off while it runs."""
+    if request.config.getoption("--without-rules"):
+        SWITCHED_OFF.update(mark.args[0] for mark in request.node.iter_markers("rule"))
+    yield
+    SWITCHED_OFF.clear()
 
 
 @pytest.fixture(scope="session")

@@ -63,10 +63,30 @@ def operation(name: str, owner: type[Any], method: str) -> Callable[[Wrapped], W
         if not function.__doc__ or "Source:" not in function.__doc__:
             raise ValueError(f"operation {name} must say its source")
         RULES[name] = Rule(name, function.__doc__)
-        setattr(owner, method, function)
+        before = getattr(owner, method, _not_there)
+
+        @functools.wraps(function)
+        def chosen(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return (before if name in SWITCHED_OFF else function)(self, *args, **kwargs)
+
+        setattr(owner, method, chosen)
         return function
 
     return install
+
+
+def _not_there(*_: Any, **__: Any) -> Any:
+    raise NotImplementedError("moto has no such operation")
+
+
+def hide(model: Any, aws_seconds: float) -> None:
+    """Let reads miss `model` for that long: AWS's reads lag behind its writes."""
+    model.__dict__["_lab_hidden_until"] = CLOCK.now() + aws_seconds
+
+
+def is_hidden(model: Any) -> bool:
+    """Whether reads still miss `model`."""
+    return bool(CLOCK.now() < model.__dict__.get("_lab_hidden_until", 0.0))
 
 
 class Pending:
