@@ -17,7 +17,8 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
-from drctl.aws.hooks import Listener, give_up_without_endpoint, listen
+from drctl.aws.hooks import Listener, listen
+from drctl.aws.retries import retry_with_care
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
@@ -60,6 +61,8 @@ class Door:
     connect_timeout_s: float = 5
     read_timeout_s: float = 60
     attempts: int = 8
+    #: AWS seconds in a second behind this door: the pauses between the SDK's tries are AWS's time too.
+    speed: float = 1.0
     #: Whether a refused connection is tried again: AWS comes back, a lab that has ended does not.
     waits_for_endpoint: bool = True
 
@@ -150,7 +153,6 @@ class Aws:
             config=Config(connect_timeout=door.connect_timeout_s, read_timeout=door.read_timeout_s,
                           retries={"mode": "standard", "total_max_attempts": door.attempts},
                           max_pool_connections=32, user_agent_extra="drctl", **style))
-        if not door.waits_for_endpoint:
-            give_up_without_endpoint(client)
+        retry_with_care(client, region, door.attempts, door.speed, waits_for_endpoint=door.waits_for_endpoint)
         listen(client, region, self._listener)
         return client

@@ -9,8 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from botocore.exceptions import EndpointConnectionError
-
 from drctl.aws.calls import is_mutating
 
 REDACTED = "(redacted)"
@@ -92,12 +90,3 @@ def listen(client: Any, region: str, listener: Listener) -> None:
     events.register_last("before-parameter-build.*.*", sending)
     events.register("after-call.*.*", answered)
     events.register("after-call-error.*.*", failed)
-
-
-def give_up_without_endpoint(client: Any) -> None:
-    """A refused connection is raised at once instead of after every retry."""
-    def decide(caught_exception: BaseException | None = None, **_: Any) -> None:
-        if isinstance(caught_exception, EndpointConnectionError):
-            raise caught_exception
-
-    client.meta.events.register_first("needs-retry.*.*", decide)

@@ -10,8 +10,10 @@ from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
+from drctl.engine.lost import knowing_every_answer
 from drctl.engine.run import Run
 from drctl.engine.runner import failure_of
 from drctl.errors import DrctlError, Failure, Interrupted, RunFailed
@@ -142,7 +144,7 @@ def perform(run: Run, action: Action) -> None:
         run.events.emit("action-started", phase=action.phase)
         outcome = "failed"
         try:
-            outcome = _do_and_prove(run, action)
+            outcome = knowing_every_answer(run, action.title, partial(_do_and_prove, run, action))
         except DrctlError as error:
             error.next_step = error.next_step or (AGAIN if isinstance(error, Interrupted) else action.if_stuck)
             raise

@@ -10,10 +10,12 @@ import contextvars
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
 from drctl.aws.errors import AwsError, call_of, code_of, request_id_of
+from drctl.engine.lost import knowing_every_answer
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Step, dependencies
 from drctl.engine.waiting import minutes
@@ -131,7 +133,7 @@ def _one(run: Run, step: Step[Any], work: Work) -> Outcome:
         run.events.emit("step-started")
         error: BaseException | None = None
         try:
-            result = work(run, step)
+            result = knowing_every_answer(run, step.key, partial(work, run, step), partial(run.forget, step))
         except Exception as failure:  # whatever a step raises, its siblings must be able to finish
             error, result = failure, "interrupted" if isinstance(failure, Interrupted) else "failed"
         run.events.emit("step-ended", outcome=result, calls=run.events.calls.get(step.key, 0),
