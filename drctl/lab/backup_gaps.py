@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 from moto.backup import urls
 from moto.backup.exceptions import (
-    InvalidParameterValueException,
     InvalidRequestException,
     ResourceNotFoundException,
 )
@@ -17,7 +16,6 @@ from moto.backup.models import BackupBackend, Plan, Vault, backup_backends
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import unix_time
-from moto.iam.models import iam_backends
 
 from drctl.aws.durations import seconds
 from drctl.lab.clock import CLOCK
@@ -41,15 +39,11 @@ def _plan(self: BackupResponse) -> Plan:
 
 @operation("backup-selection-create", BackupResponse, "create_backup_selection")
 def create_backup_selection(self: BackupResponse) -> ActionResult:
-    """A selection names a role that AWS Backup can assume: InvalidParameterValueException otherwise.
+    """A selection says what a plan backs up, and with which role.
 
     Source: AWS Backup Developer Guide, CreateBackupSelection.
     """
     plan, selection = _plan(self), json.loads(self.body)["BackupSelection"]
-    roles = iam_backends[self.current_account]["aws"].roles.values()
-    trusted = [role.arn for role in roles if "backup.amazonaws.com" in str(role.assume_role_policy_document)]
-    if selection["IamRoleArn"] not in trusted:
-        raise InvalidParameterValueException(f"IAM Role {selection['IamRoleArn']} cannot be assumed by AWS Backup")
     made = {"SelectionId": str(uuid.uuid4()), "BackupPlanId": plan.backup_plan_id, "CreationDate": unix_time()}
     _kept(plan, "selections")[made["SelectionId"]] = {**made, "BackupSelection": selection}
     return ActionResult(made)

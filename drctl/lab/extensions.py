@@ -34,6 +34,10 @@ from drctl.lab import (
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules
     wafv2_gaps,  # noqa: F401  # importing installs its rules
+    principals,  # noqa: F401  # importing installs its rules
+    role_documents,  # noqa: F401  # importing installs its rules
+    role_users,  # noqa: F401  # importing installs its rules
+    roles,  # noqa: F401  # importing installs its rules
 )
 from drctl.lab.clock import CLOCK
 

@@ -16,11 +16,11 @@ from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.utils import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.config import default_user_config
-from moto.iam import iam_backends
 
 from drctl.aws.durations import seconds
 from drctl.lab.clock import CLOCK
 from drctl.lab.function_interfaces import settle_interfaces, vpc_of
+from drctl.lab.policies import trusts
 from drctl.lab.rules import Pending, is_due, rule, take
 
 # the lab runs the deployed code itself, without containers
@@ -64,22 +64,15 @@ def _begin_update(function: LambdaFunction) -> None:
     function.__dict__["_lab_updated_at"] = CLOCK.now() + seconds("function-update")
 
 
-def _trusts_lambda(function_role: str, account: str, partition: str) -> bool:
-    role = iam_backends[account][partition].get_role_by_arn(function_role)
-    trust = json.loads(role.assume_role_policy_document)
-    principals = [statement.get("Principal", {}).get("Service", []) for statement in trust.get("Statement", [])
-                  if statement.get("Effect") == "Allow"]
-    return any("lambda.amazonaws.com" in ([named] if isinstance(named, str) else named) for named in principals)
-
-
 @rule("function-role", LambdaStorage, "put_function")
 def function_role(proceed: Any, self: LambdaStorage, function: LambdaFunction) -> Any:
-    """The role must trust Lambda: InvalidParameterValueException.
+    """The role must be old enough and trust Lambda. Refuses with InvalidParameterValueException.
 
-    Source: Lambda Developer Guide, Defining Lambda function permissions with an execution role.
+    Source: Lambda Developer Guide, Defining Lambda function permissions with an execution role; Terraform provider:
+    aws_lambda_function, retries "cannot be assumed by Lambda" for 5 min.
     """
     answer = proceed(function)
-    if not _trusts_lambda(function.role, self.account_id, self.partition):
+    if not trusts(function.role, "lambda.amazonaws.com"):
         del self._functions[function.function_name]
         raise InvalidParameterValueException("The role defined for the function cannot be assumed by Lambda.")
     return answer
@@ -105,7 +98,7 @@ def function_update(proceed: Any, self: LambdaBackend, function_name: str, quali
     """
     function = self.get_function(function_name)
     _refuse_when_busy(function)
-    if body.get("Role") and not _trusts_lambda(body["Role"], self.account_id, self.partition):
+    if body.get("Role") and not trusts(body["Role"], "lambda.amazonaws.com"):
         raise InvalidParameterValueException("The role defined for the function cannot be assumed by Lambda.")
     if body.get("DryRun"):
         return proceed(function_name, qualifier, body)

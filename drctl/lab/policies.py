@@ -13,8 +13,9 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from typing import Any
 
-from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
+
+from drctl.lab.roles import is_assumable, role_by_arn, seen_policies, seen_trust
 
 Document = Mapping[str, Any]
 #: Whether a statement means a principal.
@@ -49,7 +50,7 @@ def document(text: str | bytes | Document | None) -> Document:
 
 def verdict(documents: Iterable[Document], request: Request, principal: Who | None = None) -> str | None:
     """`Deny` (it wins), `Allow`, or None when no statement speaks of the request; `principal` judges who is meant."""
-    said = {statement.get("Effect") for policy in documents for statement in _several(policy.get("Statement"))
+    said = {statement.get("Effect") for policy in documents for statement in several(policy.get("Statement"))
             if _speaks_of(statement, request) and (principal is None or principal(statement, request.principal))}
     return "Deny" if "Deny" in said else "Allow" if "Allow" in said else None
 
@@ -64,23 +65,14 @@ def _own_verdict(policy: str | bytes | Document | None, request: Request) -> str
     return verdict([document(policy)], request, _names_itself)
 
 
-def role_by_arn(arn: str) -> Any | None:
-    """moto's role, or None."""
-    parts = arn.split(":")
-    if len(parts) < 6 or not parts[5].startswith("role/"):
-        return None
-    roles = iam_backends[parts[4]][parts[1]].roles.values()
-    return next((role for role in roles if role.arn == arn), None)
-
-
 def trusts(role_arn: str, service: str, context: Mapping[str, str] | None = None) -> bool:
-    """Whether the role exists and lets `service` (such as "s3.amazonaws.com") assume it."""
+    """Whether the role is there, old enough, and lets `service` (such as "s3.amazonaws.com") assume it."""
     role = role_by_arn(role_arn)
-    if role is None:
+    if role is None or not is_assumable(role_arn):
         return False
     request = Request(service, "sts:AssumeRole", role_arn, context or {})
     trust = [{**statement, "Resource": "*"}
-             for statement in _several(document(role.assume_role_policy_document).get("Statement"))]
+             for statement in several(document(seen_trust(role)).get("Statement"))]
     return resource_verdict({"Statement": trust}, request) == "Allow"
 
 
@@ -91,7 +83,7 @@ def role_verdict(request: Request) -> str | None:
         return None
     attached = [version.document for policy in role.managed_policies.values() for version in policy.versions
                 if version.is_default]
-    return verdict([document(text) for text in [*role.policies.values(), *attached]], request)
+    return verdict([document(text) for text in [*seen_policies(role).values(), *attached]], request)
 
 
 def may(request: Request, resource_policy: str | bytes | Document | None = None) -> bool:
@@ -136,7 +128,8 @@ def key_arn(named: str, region: str, account: str) -> str:
     return f"arn:aws:kms:{region}:{account}:{named if named.startswith('alias/') else f'key/{named}'}"
 
 
-def _several(value: Any) -> list[Any]:
+def several(value: Any) -> list[Any]:
+    """What a policy says with one or with many, as a list."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
@@ -150,14 +143,14 @@ def _speaks_of(statement: Document, request: Request) -> bool:
 
 def _action_matches(statement: Document, action: str) -> bool:
     if "NotAction" in statement:
-        return not any(fnmatchcase(action.lower(), str(one).lower()) for one in _several(statement["NotAction"]))
-    return any(fnmatchcase(action.lower(), str(one).lower()) for one in _several(statement.get("Action")))
+        return not any(fnmatchcase(action.lower(), str(one).lower()) for one in several(statement["NotAction"]))
+    return any(fnmatchcase(action.lower(), str(one).lower()) for one in several(statement.get("Action")))
 
 
 def _resource_matches(statement: Document, resource: str) -> bool:
     if "NotResource" in statement:
-        return not any(like(resource, str(one)) for one in _several(statement["NotResource"]))
-    return any(like(resource, str(one)) for one in _several(statement.get("Resource")))
+        return not any(like(resource, str(one)) for one in several(statement["NotResource"]))
+    return any(like(resource, str(one)) for one in several(statement.get("Resource")))
 
 
 def _names(statement: Document, principal: str) -> bool:
@@ -175,15 +168,15 @@ def _meant(said: Any, principal: str) -> bool:
     if not isinstance(said, Mapping):
         return bool(said == "*")
     if not principal.startswith("arn:") and principal != ANONYMOUS:
-        return principal in _several(said.get("Service"))
-    return bool({"*", principal} & set(_several(said.get("AWS"))))
+        return principal in several(said.get("Service"))
+    return bool({"*", principal} & set(several(said.get("AWS"))))
 
 
 def _names_account(said: Any, principal: str) -> bool:
     if not isinstance(said, Mapping) or not principal.startswith("arn:"):
         return False
     account = principal.split(":")[4]
-    return bool({account, f"arn:aws:iam::{account}:root"} & set(_several(said.get("AWS"))))
+    return bool({account, f"arn:aws:iam::{account}:root"} & set(several(said.get("AWS"))))
 
 
 def like(value: str, pattern: str) -> bool:
@@ -194,7 +187,7 @@ def like(value: str, pattern: str) -> bool:
 def conditions_hold(conditions: Document | None, context: Mapping[str, str]) -> bool:
     """Whether every condition holds; an operator that nobody knows does not."""
     known = {key.lower(): value for key, value in context.items()}
-    return all(_holds(operator, known.get(str(key).lower()), [str(one) for one in _several(wanted)])
+    return all(_holds(operator, known.get(str(key).lower()), [str(one) for one in several(wanted)])
                for operator, keys in (conditions or {}).items() for key, wanted in keys.items())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
+from drctl.aws.errors import Refusal, absent_is_fine, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -91,12 +91,11 @@ class Role(Step[RoleOut]):
         if out and (out.trust, out.policy) == (trust, policy):
             return out
         iam, name = run.at(self.site).iam, self._name(run)
-        if out is None:
-            self._create(run, trust)
+        stands = out.trust if out else self._made(run, trust)
         if out is None or out.policy != policy:
             run.retry(f"role {name} takes its policy", lambda: iam.put_role_policy(
                 RoleName=name, PolicyName=self.label, PolicyDocument=json.dumps(policy)), BUSY, within=PROPAGATION)
-        if out and out.trust != trust:
+        if stands != trust:
             run.retry(f"role {name} takes its trust policy", lambda: iam.update_assume_role_policy(
                 RoleName=name, PolicyDocument=json.dumps(trust)), BUSY, within=PROPAGATION)
         return run.wait_until(
@@ -104,15 +103,21 @@ class Role(Step[RoleOut]):
             ready=lambda seen: seen is not None and (seen.trust, seen.policy) == (trust, policy),
             show=lambda seen: "policies not up to date yet" if seen else "not visible yet") or run.output(self)
 
-    def _create(self, run: Run, trust: dict[str, Any]) -> None:
-        """Make the role unless there is one of ours without its policy, which a run leaves that died in between."""
-        if role := self._role(run):
-            self._refuse_a_foreign(run, role)
-            return
-        with already(Refusal("EntityAlreadyExists")):
-            run.at(self.site).iam.create_role(
-                RoleName=self._name(run), AssumeRolePolicyDocument=json.dumps(trust), Tags=as_list(
-                    run.tags(self.site, self._name(run))), Description=f"drctl: {self.label} in {self.region}")
+    def _made(self, run: Run, trust: dict[str, Any]) -> Any:
+        """The trust policy of the role: of a new one, or of ours that a run left without its policy."""
+        if (role := self._role(run)) is None:
+            try:
+                run.at(self.site).iam.create_role(
+                    RoleName=self._name(run), AssumeRolePolicyDocument=json.dumps(trust), Tags=as_list(
+                        run.tags(self.site, self._name(run))), Description=f"drctl: {self.label} in {self.region}")
+            except run.at(self.site).iam.exceptions.EntityAlreadyExistsException:
+                # Made moments ago, by a call whose answer was lost or by somebody else: reads miss it still.
+                role = run.wait_until(f"role {self._name(run)} can be seen", lambda: self._role(run),
+                                      lambda seen: seen is not None, within=PROPAGATION)
+            else:
+                return trust
+        self._refuse_a_foreign(run, role)
+        return role["AssumeRolePolicyDocument"]
 
     def verify(self, run: Run, out: RoleOut) -> Iterable[Finding]:
         if out.trust != self._trust(run):
@@ -125,16 +130,22 @@ class Role(Step[RoleOut]):
         if role is None:
             return
         self._refuse_a_foreign(run, role)
-        iam, name = run.at(self.site).iam, role["RoleName"]
+        name = role["RoleName"]
         with absent_is_fine():
-            # What an organisation's tooling attaches to every role would keep it (IAM API Reference, DeleteRole).
-            for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-                with absent_is_fine():
-                    iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
-            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-                iam.delete_role_policy(RoleName=name, PolicyName=policy)
-            run.retry(f"role {name} is free", lambda: iam.delete_role(RoleName=name),
+            # A list may miss what was put or attached moments ago and keeps the role: then all once more.
+            run.retry(f"role {name} is free", lambda: self._empty_and_delete(run, name),
                       (Refusal("DeleteConflict"), *BUSY[1:]), within=PROPAGATION)
+
+    def _empty_and_delete(self, run: Run, name: str) -> None:
+        """What an organisation's tooling attaches to every role would keep it too (IAM API Reference, DeleteRole)."""
+        iam = run.at(self.site).iam
+        for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            with absent_is_fine():
+                iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            with absent_is_fine():
+                iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
 
     def resources(self, out: RoleOut) -> Iterable[Resource]:
         yield Resource("iam:role", out.arn, self.region)

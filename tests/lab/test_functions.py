@@ -43,6 +43,7 @@ class Account:
                                                   AvailabilityZone=f"{REGION}a")["Subnet"]["SubnetId"]
         self.group: str = self.ec2.create_security_group(GroupName="app", Description="app",
                                                          VpcId=self.vpc)["GroupId"]
+        self.trusted = self.role()
 
     def role(self, service: str = "lambda.amazonaws.com") -> str:
         trust = {"Version": "2012-10-17", "Statement": [
@@ -53,14 +54,8 @@ class Account:
     def function(self, name: str = "app", inside: bool = True, **more: Any) -> Any:
         place = {"VpcConfig": {"SubnetIds": [self.subnet], "SecurityGroupIds": [self.group]}} if inside else {}
         return self.lambda_.create_function(**{
-            "FunctionName": name, "Role": self._trusted(), "Runtime": "python3.12", "Handler": "app.handler",
+            "FunctionName": name, "Role": self.trusted, "Runtime": "python3.12", "Handler": "app.handler",
             "Code": {"ZipFile": package()}, **place, **more})
-
-    def _trusted(self) -> str:
-        try:
-            return self.role()
-        except self.iam.exceptions.EntityAlreadyExistsException:
-            return str(self.iam.get_role(RoleName="for-lambda.amazonaws.com")["Role"]["Arn"])
 
     def interfaces(self) -> list[Any]:
         return list(self.ec2.describe_network_interfaces(

@@ -9,6 +9,7 @@ import pytest
 
 from drctl.aws.clients import Aws
 from drctl.lab.policies import ANONYMOUS, Request, conditions_hold, may, may_use_key, resource_verdict, trusts, verdict
+from tests.lab import account
 
 ROLE = "arn:aws:iam::123456789012:role/copier"
 
@@ -78,10 +79,9 @@ def test_conditions_hold_as_their_operators_say(condition: dict[str, Any], holds
 
 
 def test_a_service_may_assume_a_role_that_trusts_it_on_its_conditions(aws: Aws) -> None:
-    trust = statement(Principal={"Service": "events.amazonaws.com"}, Action="sts:AssumeRole",
-                      Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}})
-    del trust["Statement"][0]["Resource"]
-    aws["us-east-1"].iam.create_role(RoleName="copier", AssumeRolePolicyDocument=json.dumps(trust))
+    text = account.policy(Principal={"Service": "events.amazonaws.com"}, Action="sts:AssumeRole",
+                          Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}})
+    aws["us-east-1"].iam.create_role(RoleName="copier", AssumeRolePolicyDocument=text)
     assert trusts(ROLE, "events.amazonaws.com", {"aws:SourceAccount": "123456789012"})
     assert not trusts(ROLE, "events.amazonaws.com", {"aws:SourceAccount": "999999999999"})
     assert not trusts(ROLE, "s3.amazonaws.com", {"aws:SourceAccount": "123456789012"})
@@ -90,7 +90,7 @@ def test_a_service_may_assume_a_role_that_trusts_it_on_its_conditions(aws: Aws) 
 
 def test_a_role_may_what_its_own_and_attached_policies_allow(aws: Aws) -> None:
     iam = aws["us-east-1"].iam
-    iam.create_role(RoleName="copier", AssumeRolePolicyDocument=json.dumps(statement(Principal="*")))
+    iam.create_role(RoleName="copier", AssumeRolePolicyDocument=account.trust("s3.amazonaws.com"))
     assert not may(Request(ROLE, "s3:GetObject", "x"))
     made = iam.create_policy(PolicyName="read", PolicyDocument=json.dumps(statement()))
     iam.attach_role_policy(RoleName="copier", PolicyArn=made["Policy"]["Arn"])
@@ -100,7 +100,8 @@ def test_a_role_may_what_its_own_and_attached_policies_allow(aws: Aws) -> None:
 
 def test_a_key_that_does_not_leave_it_to_iam_is_used_only_by_whom_it_names(aws: Aws) -> None:
     iam, kms = aws["us-east-1"].iam, aws["us-east-1"].kms
-    iam.create_role(RoleName="copier", AssumeRolePolicyDocument=json.dumps(statement(Principal="*")))
+    iam.create_role(RoleName="copier", AssumeRolePolicyDocument=account.trust("s3.amazonaws.com"))
+    iam.create_role(RoleName="copier-2", AssumeRolePolicyDocument=account.trust("s3.amazonaws.com"))
     request = Request(ROLE, "kms:Decrypt", "")
     key = kms.create_key()["KeyMetadata"]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Step
+from drctl.lab.clock import CLOCK
 from drctl.settings import Site
-from tests.conftest import changes, ensure_with_needs
+from tests.conftest import SPEED, changes, ensure_with_needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,16 @@ class Given(Step[Any]):
 def given(site: Site, label: str, **out: Any) -> Any:
     """A step of any class whose output has these fields."""
     return Given(site, label, SimpleNamespace(**out))
+
+
+@contextmanager
+def lagging(speed: float = 200.0) -> Iterator[None]:
+    """The lab so slow that its lags are seen: at 200, ten seconds of AWS are 50 ms."""
+    CLOCK.set_speed(speed)
+    try:
+        yield
+    finally:
+        CLOCK.set_speed(SPEED)
 
 
 def findings(run: Run, step: Step[Any]) -> list[str]:

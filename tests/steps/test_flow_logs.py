@@ -87,12 +87,13 @@ def test_verify_notices_a_group_without_encryption_or_end_and_ensure_mends_it(ru
 
 def test_a_flow_log_with_another_role_is_noticed_and_replaced(run: Run, aws: Aws) -> None:
     former = ensure_with_needs(run, FLOW_LOGS)
+    other = ensure_with_needs(run, Role(SITE, "other", "vpc-flow-logs.amazonaws.com", ROLE.policy)).arn
     ec2 = aws[SITE.region].ec2
     ec2.delete_flow_logs(FlowLogIds=[former.id])
     assert run.refresh(FLOW_LOGS) is None
     theirs = ec2.create_flow_logs(
         ResourceIds=[run.output(NETWORK).vpc_id], ResourceType="VPC", TrafficType="ALL", LogGroupName=former.log_group,
-        DeliverLogsPermissionArn=f"{former.role_arn}-other")["FlowLogIds"]
+        DeliverLogsPermissionArn=other)["FlowLogIds"]
     ec2.create_tags(Resources=theirs, Tags=[{"Key": key, "Value": value} for key, value in run.tags(
         SITE, run.name("ec2", "flow-log", SITE)).items()])
     assert len(findings(run)) == 1

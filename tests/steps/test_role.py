@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from drctl.aws.clients import Aws
+from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.settings import Settings
 from drctl.steps.role import Role
 from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import lagging
 
 SITE = Settings().primary
 
@@ -82,8 +84,33 @@ def test_a_policy_that_somebody_attached_does_not_keep_the_role(run: Run, aws: A
 
 def test_somebody_elses_role_of_that_name_is_neither_taken_over_nor_deleted(run: Run, aws: Aws) -> None:
     name = run.name("iam", "flow-logs", SITE)
-    aws[SITE.region].iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    aws[SITE.region].iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     with pytest.raises(Refused, match=name):
         ROLE.ensure(run)
     with pytest.raises(Refused, match=name):
         ROLE.destroy(run)
+
+
+def test_a_role_stands_and_goes_while_iam_shows_everything_late(run: Run, aws: Aws) -> None:
+    with lagging():
+        out = ensure_with_needs(run, ROLE)
+        assert (out.policy["Statement"], list(ROLE.verify(run, out))) == (statements(run), [])
+        ROLE.destroy(run)
+    assert aws[SITE.region].iam.list_roles()["Roles"] == []
+
+
+def test_a_role_of_ours_that_reads_miss_is_taken_not_made_again(run: Run, make_run: Callable[..., Run]) -> None:
+    with lagging():
+        run.at(SITE).iam.create_role(RoleName=run.name("iam", "flow-logs", SITE), Tags=as_list(run.tags(SITE)),
+                                     AssumeRolePolicyDocument=json.dumps(ROLE._trust(run)))
+        assert list(ROLE.verify(run, ensure_with_needs(make_run(), ROLE))) == []
+
+
+def test_a_role_left_without_its_policy_gets_the_trust_of_today(run: Run) -> None:
+    old = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    run.at(SITE).iam.create_role(RoleName=run.name("iam", "flow-logs", SITE), Tags=as_list(run.tags(SITE)),
+                                 AssumeRolePolicyDocument=json.dumps(old))
+    assert list(ROLE.verify(run, ensure_with_needs(run, ROLE))) == []
