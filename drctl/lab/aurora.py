@@ -8,18 +8,24 @@ from moto.rds.models import DBCluster, rds_backends
 
 from drctl.lab import (
     aurora_clusters,  # noqa: F401  # importing installs its rules
+    aurora_deletion,  # noqa: F401  # importing installs its rules
     aurora_groups,  # noqa: F401  # importing installs its rules
     aurora_instances,  # noqa: F401  # importing installs its rules
     aurora_metrics,
+    aurora_names,  # noqa: F401  # importing installs its rules
+    aurora_outage,
+    aurora_quotas,  # noqa: F401  # importing installs its rules
     aurora_states,
     aurora_store,
+    aurora_visibility,  # noqa: F401  # importing installs its rules
 )
-from drctl.lab.aurora_global import ON_DETACH
-from drctl.lab.aurora_roles import ON_ROLE_CHANGE, lose, restore
+from drctl.lab.aurora_leaving import ON_DETACH
+from drctl.lab.aurora_outage import ON_OUTAGE, lose, restore
+from drctl.lab.aurora_roles import ON_ROLE_CHANGE
 from drctl.settings import LAB_ACCOUNT
 
-__all__ = ["ON_DETACH", "ON_ROLE_CHANGE", "endpoint_role", "global_cluster_of", "is_writer", "lose", "reset",
-           "restore", "set_lag_ms"]
+__all__ = ["ON_DETACH", "ON_OUTAGE", "ON_ROLE_CHANGE", "endpoint_role", "global_cluster_of", "is_writer", "lose",
+           "reset", "restore", "set_lag_ms"]
 
 _REGIONAL = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<kind>cluster-ro-|cluster-|)c[0-9a-f]{11}\.(?P<region>[a-z0-9-]+)"
                        r"\.rds\.amazonaws\.com")
@@ -30,8 +36,9 @@ _USUAL_LAG_MS = aurora_metrics.LAG_MS
 def endpoint_role(host: str) -> tuple[str, str | None, str] | None:
     """Region, role and cluster id behind a database host name; None when RDS gave out no such name.
 
-    The role is "writer" or "reader", or None while no instance answers there. A secondary's cluster endpoint reads
-    only, and so does the old primary's in a switchover from the moment it stops taking writes.
+    The role is "writer" or "reader", or None while no instance answers there, its Region is lost, or it is rebuilt.
+    A secondary's cluster endpoint reads only, and so does the old primary's in a switchover from the moment it stops
+    taking writes.
     Source: Aurora User Guide, Connecting to Amazon Aurora Global Database; Amazon Aurora endpoint connections
     """
     host = host.lower().rstrip(".")
@@ -51,7 +58,7 @@ def endpoint_role(host: str) -> tuple[str, str | None, str] | None:
 
 
 def _role(cluster: DBCluster, wanted: str) -> tuple[str, str | None, str]:
-    answers = bool(aurora_states.available_instances(cluster))
+    answers = bool(aurora_states.available_instances(cluster)) and aurora_outage.is_reachable(cluster)
     known = aurora_store.of_cluster(cluster.arn)
     fenced = bool(known and known.change and known.change.fenced)
     role = wanted or ("writer" if aurora_store.is_writer(cluster) and not fenced else "reader")

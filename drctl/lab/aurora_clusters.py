@@ -8,32 +8,21 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.rds.models import DBCluster, RDSBackend
-from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
 from drctl.lab import (
     aurora_interfaces,
     aurora_joining,  # noqa: F401  # its rules are asked after those of this module
+    aurora_pending,  # noqa: F401  # its rules are asked after those of this module
 )
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_events import tell
-from drctl.lab.aurora_states import (
-    AURORA,
-    UNSEEN_S,
-    check,
-    fault,
-    goes,
-    gone_at,
-    instances_of,
-    passes_through,
-    require_available,
-)
+from drctl.lab.aurora_states import AURORA, UNSEEN_S, check, fault, passes_through, require_available
 from drctl.lab.aurora_versions import DEFAULT, VERSIONS, family
 from drctl.lab.clock import CLOCK
-from drctl.lab.rules import Wrapped, operation, rule
+from drctl.lab.rules import Wrapped, rule
 
 #: Arguments that moto takes no notice of, and the fields that show them.
 _FIELDS = {"monitoring_interval": "monitoring_interval", "monitoring_role_arn": "monitoring_role_arn",
@@ -151,11 +140,10 @@ def its_version_exists(_: RDSBackend, kwargs: Any) -> None:
 
 @check("cluster-once", RDSBackend, "create_db_cluster")
 def no_second_cluster_of_the_name(self: RDSBackend, kwargs: Any) -> None:
-    """The identifier is free in the Region and keeps the rules for names; otherwise DBClusterAlreadyExistsFault.
+    """The identifier is free in the Region; otherwise DBClusterAlreadyExistsFault.
 
     Source: RDS API Reference, CreateDBCluster
     """
-    self._validate_db_identifier(kwargs["db_cluster_identifier"])
     if kwargs["db_cluster_identifier"] in self.clusters:
         raise fault("DBClusterAlreadyExistsFault", "DB Cluster already exists")
 
@@ -198,64 +186,6 @@ def a_member_is_not_stopped(self: RDSBackend, cluster_identifier: str) -> None:
     cluster = self.describe_db_clusters(cluster_identifier)[0]
     if store.of_cluster(cluster.arn):
         raise fault("InvalidDBClusterStateFault", f"Cluster {cluster_identifier} is in a global cluster: no stop.")
-
-
-@operation("cluster-deletion", RDSResponse, "delete_db_cluster")
-def delete_db_cluster(self: RDSResponse) -> ActionResult:
-    """A cluster is deleted when nothing guards or needs it, shows deleting for minutes, and is gone then.
-
-    Refuses a cluster in another state, with instances, or in a global cluster with InvalidDBClusterStateFault, a
-    protected one and wrong snapshot arguments with InvalidParameterCombination.
-    Source: RDS API Reference, DeleteDBCluster; Terraform provider: aws_rds_cluster
-    """
-    backend, identifier = self.backend, self.params["DBClusterIdentifier"]
-    cluster = backend.describe_db_clusters(identifier)[0]
-    snapshot = self.params.get("FinalDBSnapshotIdentifier")
-    _require_snapshot_choice(bool(self.params.get("SkipFinalSnapshot")), snapshot)
-    if cluster.deletion_protection:
-        raise fault("InvalidParameterCombination",
-                    "Cannot delete protected Cluster, please disable deletion protection and try again.")
-    _require_no_membership(cluster)
-    require_available(cluster)
-    if instances_of(cluster):
-        raise fault("InvalidDBClusterStateFault",
-                    "Cluster cannot be deleted, it still contains DB instances in non-deleting state.")
-    if snapshot:
-        backend.create_db_cluster_snapshot(cluster.db_cluster_identifier, snapshot)
-    last_instance = max([CLOCK.now(), *(gone_at(instance.arn) for instance in cluster._members)])
-    goes(cluster.arn, last_instance - CLOCK.now() + seconds("cluster-delete"), lambda: _remove(cluster))
-    return ActionResult({"DBCluster": cluster})
-
-
-def _require_snapshot_choice(skip: bool, snapshot: str | None) -> None:
-    if skip and snapshot:
-        raise fault("InvalidParameterCombination",
-                    "FinalDBSnapshotIdentifier can not be specified when SkipFinalSnapshot is specified.")
-    if not skip and not snapshot:
-        raise fault("InvalidParameterCombination",
-                    "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
-
-
-def _require_no_membership(cluster: DBCluster) -> None:
-    known = store.of_cluster(cluster.arn)
-    if known and store.is_writer(cluster) and len(known.members) > 1:
-        raise fault("InvalidGlobalClusterStateFault", "Unable to delete cluster that is a primary member of global "
-                    "cluster while there are other global cluster members")
-    if known:
-        raise fault("InvalidDBClusterStateFault",
-                    "This cluster is a part of a global cluster, please remove it from globalcluster first")
-
-
-def _remove(cluster: DBCluster) -> None:
-    """The cluster goes, and its automated backups with it."""
-    backend, identifier = cluster.backend, cluster.db_cluster_identifier
-    backend.clusters.pop(identifier, None)
-    tell("RDS-EVENT-0171", cluster.arn)
-    if cluster.manage_master_user_password:
-        cluster.master_user_secret.delete_secret()
-    for name, snapshot in list(backend.cluster_snapshots.items()):
-        if snapshot.db_cluster_identifier == identifier and snapshot.snapshot_type == "automated":
-            backend.cluster_snapshots.pop(name)
 
 
 def _members_as_rds_shows_them(self: DBCluster) -> list[dict[str, Any]]:

@@ -8,26 +8,16 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBackend
-from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
 from drctl.lab import aurora_interfaces, aurora_logs
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_clusters import endpoint_hash, keep_fields
-from drctl.lab.aurora_states import (
-    UNSEEN_S,
-    check,
-    fault,
-    goes,
-    instances_of,
-    passes_through,
-    rests_at,
-)
+from drctl.lab.aurora_states import UNSEEN_S, check, fault, passes_through, rests_at
 from drctl.lab.aurora_versions import CLASSES, is_burstable
 from drctl.lab.clock import CLOCK
-from drctl.lab.rules import Wrapped, operation, rule
+from drctl.lab.rules import Wrapped, rule
 
 #: What is set on the cluster and never on its instances, as arguments are called.
 _OF_THE_CLUSTER = {"master_username": "MasterUsername", "master_user_password": "MasterUserPassword",
@@ -190,60 +180,6 @@ def only_an_available_instance_is_changed(self: RDSBackend, db_instance_identifi
     if status != "available":
         raise fault("InvalidDBInstanceState",
                     f"Database instance {db_instance_identifier} is not in available state: {status}.")
-
-
-_delete_as_moto_does = RDSResponse.delete_db_instance
-
-
-@operation("instance-deletion", RDSResponse, "delete_db_instance")
-def delete_db_instance(self: RDSResponse) -> ActionResult:
-    """An Aurora instance is deleted without a snapshot of its own, shows deleting for minutes, and is gone then.
-
-    Refuses one that comes or goes with InvalidDBInstanceState, a final snapshot with InvalidParameterCombination, and
-    the last one of a primary that has secondaries with InvalidDBClusterStateFault.
-    Source: RDS API Reference, DeleteDBInstance; Aurora User Guide, Deleting Aurora DB clusters and DB instances
-    """
-    instance = self.backend.describe_db_instances(self.params["DBInstanceIdentifier"])[0]
-    if not isinstance(instance, DBInstanceClustered):
-        answer: ActionResult = _delete_as_moto_does(self)
-        return answer
-    name = instance.db_instance_identifier
-    if self.params.get("FinalDBSnapshotIdentifier"):
-        raise fault("InvalidParameterCombination",
-                    "FinalDBSnapshotIdentifier can not be specified when deleting a cluster instance")
-    if instance.status == "deleting":
-        raise fault("InvalidDBInstanceState", f"Instance {name} is already being deleted.")
-    if instance.status == "creating":
-        raise fault("InvalidDBInstanceState", f"Instance {name} is currently creating: try again later.")
-    _require_not_the_last_of_a_source(instance)
-    goes(instance.arn, seconds("instance-delete"), lambda: _remove(instance))
-    _hand_over(instance)
-    return ActionResult({"DBInstance": instance})
-
-
-def _require_not_the_last_of_a_source(instance: DBInstanceClustered) -> None:
-    known = store.of_cluster(instance.cluster.arn)
-    if known and store.is_writer(instance.cluster) and len(known.members) > 1 and len(
-            instances_of(instance.cluster)) == 1:
-        raise fault("InvalidDBClusterStateFault", "Cannot delete the last instance of the master cluster. Delete the "
-                    "replica cluster before deleting the last master cluster instance.")
-
-
-def _hand_over(instance: DBInstanceClustered) -> None:
-    """Another instance writes when the writer goes."""
-    others = instances_of(instance.cluster)
-    if instance.is_cluster_writer and others:
-        instance.is_cluster_writer = False
-        min(others, key=lambda other: int(other.promotion_tier)).is_cluster_writer = True
-
-
-def _remove(instance: DBInstanceClustered) -> None:
-    backend, name = instance.backend, instance.db_instance_identifier
-    backend.databases.pop(name, None)
-    aurora_interfaces.detach(instance)
-    for key, snapshot in list(backend.database_snapshots.items()):
-        if snapshot.db_instance_identifier == name and snapshot.snapshot_type == "automated":
-            backend.database_snapshots.pop(key)
 
 
 def _address(self: DBInstanceClustered) -> str:

@@ -165,17 +165,26 @@ def members_are_of_one_version(_: RDSBackend, kwargs: Any) -> None:
                     f"{known.engine_version}, as that of the global cluster.")
 
 
+@check("member-identifier", RDSBackend, "create_db_cluster")
+def members_differ_in_their_identifiers(_: RDSBackend, kwargs: Any) -> None:
+    """No two members of a global database have one identifier: otherwise InvalidParameterValue.
+
+    Source: Aurora User Guide, Limitations of Amazon Aurora global databases
+    """
+    for member in getattr(_joined(kwargs), "members", ()):
+        if split_arn(member.arn)[3] == kwargs["db_cluster_identifier"].lower():
+            raise fault("InvalidParameterValue", "The global cluster already has a member with this identifier.")
+
+
 @check("member-once-a-region", RDSBackend, "create_db_cluster")
 def one_member_a_region(self: RDSBackend, kwargs: Any) -> None:
-    """A global database has one cluster in a Region, and no two of one identifier: otherwise InvalidParameterValue.
+    """A global database has one cluster in a Region: otherwise InvalidParameterValue.
 
-    Source: Aurora User Guide, Amazon Aurora Global Database; Limitations of Amazon Aurora global databases
+    Source: Aurora User Guide, Amazon Aurora Global Database
     """
     for member in getattr(_joined(kwargs), "members", ()):
         if member.region == self.region_name:
             raise fault("InvalidParameterValue", f"The global cluster already has a member in {member.region}.")
-        if split_arn(member.arn)[3] == kwargs["db_cluster_identifier"].lower():
-            raise fault("InvalidParameterValue", "The global cluster already has a member with this identifier.")
 
 
 @check("global-cluster-ready", RDSBackend, "create_db_cluster")

@@ -1,4 +1,7 @@
-"""Switchover and failover of a global database: what each needs, what is shown meanwhile, who writes afterwards."""
+"""Switchover and failover of a global database: what each needs, what is shown meanwhile, who writes afterwards.
+
+Of the rules around one method the last installed is asked first.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ from drctl.aws.durations import seconds
 from drctl.lab import aurora_metrics as metrics
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_events import tell
-from drctl.lab.aurora_global import is_headless
-from drctl.lab.aurora_states import LOCK, UNSEEN_S, check, fault, passes_through, stage
+from drctl.lab.aurora_states import LOCK, UNSEEN_S, available_instances, check, fault, passes_through, stage
 from drctl.lab.aurora_store import LOST, Change, GlobalCluster, Member
 from drctl.lab.aurora_versions import compare
 from drctl.lab.clock import CLOCK
@@ -24,87 +26,156 @@ log = logging.getLogger(__name__)
 #: Called in the lab's clock thread at the moment of promotion, before the global cluster is available again: kind
 #: ("switchover" or "failover"), id of the global cluster, ARN of the old and of the new primary.
 ON_ROLE_CHANGE: list[Callable[[str, str, str, str], None]] = []
+#: The two operations that change roles.
+CHANGES = ("switchover_global_cluster", "failover_global_cluster")
 #: AWS seconds that verifying takes, and that the global cluster needs after the promotion to be available.
 VERIFYING_S, SETTLING_S = 5.0, 10.0
 #: Part of the time after which the old primary takes no more writes.
 FENCED_AFTER = 0.6
 
 
+def _asked(self: RDSResponse) -> tuple[GlobalCluster, Member, bool]:
+    """The global cluster and target that a call is about, and whether data may be lost.
+
+    A failover with neither AllowDataLoss nor Switchover is a switchover.
+    """
+    known = store.find(self.params.get("GlobalClusterIdentifier"))
+    target = known.member(self.params.get("TargetDbClusterIdentifier") or "") or Member("::::::", is_writer=False)
+    return known, target, bool(self.params.get("AllowDataLoss"))
+
+
 @operation("switchover", RDSResponse, "switchover_global_cluster")
 def switchover_global_cluster(self: RDSResponse) -> ActionResult:
-    """A switchover loses nothing: every member must be healthy and connected, and it is asked of the primary's Region.
+    """A switchover loses nothing: the old primary stops, the target catches up and becomes the writer.
 
-    Refuses an unknown target with DBClusterNotFoundFault, the writer as target and an unhealthy member with
-    InvalidDBClusterStateFault, a change under way with InvalidGlobalClusterStateFault.
     Source: RDS API Reference, SwitchoverGlobalCluster; Aurora User Guide, Performing switchovers for Aurora global
     databases
     """
-    return _change(self, loses_data=False)
+    return _change(self)
 
 
 @operation("failover", RDSResponse, "failover_global_cluster")
 def failover_global_cluster(self: RDSResponse) -> ActionResult:
     """With AllowDataLoss the secondary is promoted whatever became of the primary; without it this is a switchover.
 
-    Refuses AllowDataLoss together with Switchover: InvalidParameterCombination. Asked of the secondary's Region.
     Source: RDS API Reference, FailoverGlobalCluster; Aurora User Guide, Recovering an Aurora global database from an
     unplanned outage
     """
-    allows, planned = bool(self.params.get("AllowDataLoss")), bool(self.params.get("Switchover"))
-    if allows and planned:
-        raise fault("InvalidParameterCombination", "AllowDataLoss and Switchover cannot be specified together.")
-    return _change(self, loses_data=allows)
+    return _change(self)
 
 
-def _change(self: RDSResponse, *, loses_data: bool) -> ActionResult:
-    known = store.find(self.params.get("GlobalClusterIdentifier"))
-    target = known.member(self.params.get("TargetDbClusterIdentifier") or "")
-    if target is None:
-        raise fault("DBClusterNotFoundFault", f"DBCluster {self.params.get('TargetDbClusterIdentifier')} not found in "
-                    f"global cluster {known.identifier}.")
-    writer = _require_possible(known, target, loses_data)
-    _start(known, writer, target, loses_data)
+def _change(self: RDSResponse) -> ActionResult:
+    known, target, loses_data = _asked(self)
+    if known.writer is not None:
+        _start(known, known.writer, target, loses_data)
     return ActionResult({"GlobalCluster": known.wire()})
 
 
-def _require_possible(known: GlobalCluster, target: Member, loses_data: bool) -> Member:
-    if known.change or stage(known.arn):
-        raise fault("InvalidGlobalClusterStateFault",
-                    f"Global cluster {known.identifier} is in {known.status} state and cannot change roles now.")
-    writer = known.writer
-    if writer is None or target.is_writer:
-        raise fault("InvalidDBClusterStateFault", f"Cluster {target.arn} is the primary already.")
-    if is_headless(target.arn):
-        raise fault("InvalidDBClusterStateFault", f"Cluster {target.arn} has no available instance.")
-    for member in (target,) if loses_data else known.members:
-        if not store.is_healthy(member.arn):
-            raise fault("InvalidDBClusterStateFault", f"Cluster {member.arn} is not in a healthy state.")
-    if not target.is_connected:
-        raise fault("InvalidDBClusterStateFault", f"Cluster {target.arn} is not synchronized with the primary.")
-    _require_one_version(writer, target)
-    return writer
+@check("one-version-to-change-roles", RDSResponse, *CHANGES)
+def versions_are_alike(self: RDSResponse) -> None:
+    """Major and minor version of both clusters are the same: otherwise InvalidDBClusterStateFault.
 
-
-def _require_one_version(writer: Member, target: Member) -> None:
-    old, new = store.cluster_of(writer.arn), store.cluster_of(target.arn)
+    Source: Aurora User Guide, Patch level compatibility for managed cross-Region switchovers or failovers
+    """
+    known, target, _ = _asked(self)
+    old, new = store.cluster_of(known.writer.arn) if known.writer else None, store.cluster_of(target.arn)
     if old and new and compare(old.engine_version)[:2] != compare(new.engine_version)[:2]:
         raise fault("InvalidDBClusterStateFault", f"Versions differ: {old.engine_version}, {new.engine_version}.")
 
 
-@check("role-change-region", RDSResponse, "switchover_global_cluster", "failover_global_cluster")
+@check("connected-target", RDSResponse, *CHANGES)
+def the_target_is_synchronized(self: RDSResponse) -> None:
+    """A target that is being rebuilt or not connected yet is refused: InvalidDBClusterStateFault.
+
+    Source: RDS API Reference, SwitchoverGlobalCluster; GlobalClusterMember, SynchronizationStatus
+    """
+    target = _asked(self)[1]
+    if not target.is_connected:
+        raise fault("InvalidDBClusterStateFault", f"Cluster {target.arn} is not synchronized with the primary.")
+
+
+@check("healthy-members", RDSResponse, *CHANGES)
+def members_are_healthy(self: RDSResponse) -> None:
+    """A switchover needs every member available, with an instance, reachable; a failover the target alone.
+
+    Refuses otherwise with InvalidDBClusterStateFault.
+    Source: Aurora User Guide, Performing switchovers for Aurora global databases: "all healthy"
+    """
+    known, target, loses_data = _asked(self)
+    for member in (target,) if loses_data else known.members:
+        if not store.is_healthy(member.arn):
+            raise fault("InvalidDBClusterStateFault", f"Cluster {member.arn} is not in a healthy state.")
+
+
+@check("headless-target", RDSResponse, *CHANGES)
+def the_target_has_an_instance(self: RDSResponse) -> None:
+    """A secondary without an available instance is no target: InvalidDBClusterStateFault.
+
+    Source: Aurora User Guide, Creating a headless Aurora DB cluster in a secondary Region
+    """
+    target = _asked(self)[1]
+    cluster = store.cluster_of(target.arn)
+    if cluster is None or not available_instances(cluster):
+        raise fault("InvalidDBClusterStateFault", f"Cluster {target.arn} has no available instance.")
+
+
+@check("target-is-no-writer", RDSResponse, *CHANGES)
+def the_target_is_a_secondary(self: RDSResponse) -> None:
+    """The primary is no target: InvalidDBClusterStateFault.
+
+    Source: RDS API Reference, SwitchoverGlobalCluster, TargetDbClusterIdentifier: a secondary
+    """
+    known, target, _ = _asked(self)
+    if known.writer is None or target.is_writer:
+        raise fault("InvalidDBClusterStateFault", f"Cluster {target.arn} is the primary already.")
+
+
+@check("one-change-of-roles", RDSResponse, *CHANGES)
+def one_change_at_a_time(self: RDSResponse) -> None:
+    """While roles change, or the global cluster is busy, another change is InvalidGlobalClusterStateFault.
+
+    Source: RDS API Reference, SwitchoverGlobalCluster
+    """
+    known, _, _ = _asked(self)
+    if known.change or stage(known.arn):
+        raise fault("InvalidGlobalClusterStateFault",
+                    f"Global cluster {known.identifier} is in {known.status} state and cannot change roles now.")
+
+
+@check("role-change-region", RDSResponse, *CHANGES)
 def the_right_region_is_asked(self: RDSResponse) -> None:
     """A switchover is asked of the primary's Region, a failover of the target's: otherwise InvalidParameterValue.
 
     AWS documents the Region and not the code.
     Source: Aurora User Guide, Using switchover or failover in Amazon Aurora Global Database (AWS CLI)
     """
-    known = store.GLOBALS.get((self.params.get("GlobalClusterIdentifier") or "").lower())
-    if known is None or known.writer is None or self.params.get("Switchover"):
+    known, target, loses_data = _asked(self)
+    if known.writer is None:
         return
-    target = known.member(self.params.get("TargetDbClusterIdentifier") or "") or known.writer
-    needed = target.region if self.params.get("AllowDataLoss") else known.writer.region
+    needed = target.region if loses_data else known.writer.region
     if self.region != needed:
         raise fault("InvalidParameterValue", f"Ask this of Region {needed}, not of {self.region}.")
+
+
+@check("target-by-arn", RDSResponse, *CHANGES)
+def the_target_is_a_member_named_by_its_arn(self: RDSResponse) -> None:
+    """The target is named by the ARN of a member: a name, or another cluster's ARN, is DBClusterNotFoundFault.
+
+    Source: RDS API Reference, SwitchoverGlobalCluster, TargetDbClusterIdentifier
+    """
+    known, named = store.find(self.params.get("GlobalClusterIdentifier")), self.params.get("TargetDbClusterIdentifier")
+    if known.member(named or "") is None:
+        raise fault("DBClusterNotFoundFault", f"DBCluster {named} not found in global cluster {known.identifier}.")
+
+
+@check("data-loss-or-switchover", RDSResponse, "failover_global_cluster")
+def one_kind_of_change(self: RDSResponse) -> None:
+    """AllowDataLoss and Switchover together are refused: InvalidParameterCombination.
+
+    Source: RDS API Reference, FailoverGlobalCluster
+    """
+    if self.params.get("AllowDataLoss") and self.params.get("Switchover"):
+        raise fault("InvalidParameterCombination", "AllowDataLoss and Switchover cannot be specified together.")
 
 
 def _start(known: GlobalCluster, writer: Member, target: Member, loses_data: bool) -> None:
@@ -173,25 +244,15 @@ def _finish(known: GlobalCluster, change: Change, old: Member, new: Member) -> N
 
 def resynchronise(member: Member) -> None:
     """The old primary is rebuilt from the new one and connected again; a lost Region's has to wait for it."""
-    if member.region in LOST or member.is_connected:
+    if member.region in LOST or member.connected_at != store.NEVER:
         return
     tell("RDS-EVENT-0240", member.arn)
     moment = CLOCK.now() + seconds("global-resync")
     with LOCK:
         member.connected_at = member.reader_since = moment
-    CLOCK.after(seconds("global-resync"), lambda: tell("RDS-EVENT-0241", member.arn))
+    CLOCK.after(seconds("global-resync"), lambda: _tell_resynchronised(member, moment))
 
 
-def lose(region: str) -> None:
-    """The Region answers no more: its members are unhealthy, and nothing in it is resynchronised."""
-    LOST.add(region)
-
-
-def restore(region: str) -> None:
-    """The Region answers again: what waited for it is resynchronised."""
-    LOST.discard(region)
-    for known in list(store.GLOBALS.values()):
-        for member in known.members:
-            # a reader that was connected once, or wrote, and is not connected now: a former primary
-            if member.region == region and member.reader_since > 0 and member.connected_at == store.NEVER:
-                resynchronise(member)
+def _tell_resynchronised(member: Member, moment: float) -> None:
+    if member.connected_at == moment:  # it was not lost once more meanwhile
+        tell("RDS-EVENT-0241", member.arn)

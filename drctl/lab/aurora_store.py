@@ -12,8 +12,8 @@ from moto.rds.utils import split_arn
 from drctl.lab.aurora_states import available_instances, fault, stage
 from drctl.lab.clock import CLOCK
 
-#: Regions that do not answer: their members are unhealthy and nothing in them is resynchronised.
-LOST: set[str] = set()
+#: Regions that do not answer, and since which moment of the lab's clock: see `aurora_outage`.
+LOST: dict[str, float] = {}
 NEVER = float("inf")
 
 

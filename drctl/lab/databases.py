@@ -72,6 +72,24 @@ class Databases:
                 known.database.switchover(label(new))
             else:
                 known.database.failover(label(new))
+            self._cut_what_is_lost(known)
+
+    def outage(self, _region: str) -> None:
+        """What `aurora.ON_OUTAGE` calls: nothing is replicated from or to a region while it is lost.
+
+        The server in it goes on for those whose connections stand, as an isolated primary does; a failover ends it.
+        """
+        with self._lock:
+            for known in self._known:
+                self._cut_what_is_lost(known)
+
+    def _cut_what_is_lost(self, known: Known) -> None:
+        for name, wire in known.database.wires.items():
+            ends = (name, known.database.writer)
+            if any(end.startswith(f"{region}-") for end in ends for region in aurora_store.LOST):
+                wire.cut()
+            else:
+                wire.mend()
 
     def detach(self, global_id: str, arn: str) -> None:
         """What `aurora.ON_DETACH` calls: a secondary takes writes of its own."""
@@ -109,11 +127,12 @@ class Databases:
             members = _members(cluster)
             known = next(filter(None, (self._of(label(member)) for member in members)), None) or self._start(members)
             for member in members:
-                if label(member) not in known.database.servers:
+                if label(member) not in known.database.servers and member.region not in aurora_store.LOST:
                     known.database.add(label(member), hosts(member))
             if label(cluster) in known.database.lost:
                 known.database.rejoin(label(cluster))
             self._keep_password(known, members)
+            self._cut_what_is_lost(known)
             return known.database.servers[label(cluster)]
 
     def _start(self, members: list[DBCluster]) -> Known:
@@ -178,3 +197,4 @@ def _login(members: list[DBCluster]) -> Login:
 DATABASES = Databases()
 aurora.ON_ROLE_CHANGE.append(DATABASES.change_roles)
 aurora.ON_DETACH.append(DATABASES.detach)
+aurora.ON_OUTAGE.append(DATABASES.outage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drctl.aws.clients import Aws
+from drctl.aws.durations import seconds
 from drctl.lab.clock import LabClock
 from tests.lab.conftest import settle
 
@@ -17,6 +18,11 @@ def pass_an_hour(clock: LabClock) -> None:
     """Everything that has begun is over."""
     clock.skip(HOUR)
     settle(clock)
+
+
+def pass_some_seconds(clock: LabClock) -> None:
+    """What was just made is to be seen."""
+    clock.skip(seconds("database-visible"))
 
 
 def arn(region: str) -> str:

@@ -19,6 +19,7 @@ from tests.lab.aurora_world import (
     make_instance,
     make_primary,
     pass_an_hour,
+    pass_some_seconds,
 )
 from tests.lab.test_aurora_global import code, delete_cluster
 
@@ -37,6 +38,7 @@ def test_a_cluster_and_its_instance_are_creating_for_as_long_as_aws_takes(aws: A
     groups(aws, EAST)
     make_primary(aws, GlobalClusterIdentifier=None)
     make_instance(aws, EAST)
+    pass_some_seconds(clock)
     assert (cluster(aws, EAST)["Status"], instance(aws, EAST)["DBInstanceStatus"]) == ("creating", "creating")
     clock.skip(seconds("cluster-create"))
     assert (cluster(aws, EAST)["Status"], instance(aws, EAST)["DBInstanceStatus"]) == ("available", "creating")

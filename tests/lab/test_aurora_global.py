@@ -29,6 +29,7 @@ from tests.lab.aurora_world import (
     make_secondary,
     members,
     pass_an_hour,
+    pass_some_seconds,
     world,
     writer,
 )
@@ -54,6 +55,7 @@ def delete_cluster(aws: Aws, region: str) -> None:
 
 def test_a_global_cluster_is_the_same_from_every_region(aws: Aws, clock: LabClock) -> None:
     make_global(aws, Tags=[{"Key": "Stack", "Value": "one"}])
+    pass_some_seconds(clock)
     assert world(aws)["Status"] == "creating"
     pass_an_hour(clock)
     shown = world(aws, WEST)

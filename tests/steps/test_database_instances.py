@@ -83,11 +83,10 @@ def test_another_class_is_applied_at_once(make_run: Callable[..., Run]) -> None:
 def test_verify_notices_changed_settings_and_ensure_puts_them_back(run: Run, aws: Aws) -> None:
     name = ensure_with_needs(run, WRITERS).instances[0].id
     aws[HOME.region].rds.create_db_parameter_group(
-        DBParameterGroupName="default.aurora-postgresql16", DBParameterGroupFamily="aurora-postgresql16",
-        Description="as AWS has it")
+        DBParameterGroupName="another", DBParameterGroupFamily="aurora-postgresql16", Description="another")
     aws[HOME.region].rds.modify_db_instance(
         DBInstanceIdentifier=name, AutoMinorVersionUpgrade=True, PubliclyAccessible=True, ApplyImmediately=True,
-        EnablePerformanceInsights=False, DBParameterGroupName="default.aurora-postgresql16")
+        EnablePerformanceInsights=False, DBParameterGroupName="another")
     run.wait_until("the damage is done", lambda: run.refresh(WRITERS) or run.output(WRITERS),
                    lambda seen: seen.instances[0].status == "available" and not seen.instances[0].insights, within=3600)
     assert len(findings(run, WRITERS)) == 4
