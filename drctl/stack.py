@@ -17,6 +17,7 @@ from drctl.steps.backup import Backup
 from drctl.steps.balancer import Balancer
 from drctl.steps.canary_queue import CanaryQueue
 from drctl.steps.certificate import Certificate
+from drctl.steps.control_bucket import ControlBucket
 from drctl.steps.dashboard import Dashboard
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.database_groups import DatabaseGroups
@@ -110,6 +111,8 @@ class Stack:
     steps: tuple[Step[Any], ...]
     #: What the settings do not choose now but may have chosen before: a teardown looks for it too.
     retired: tuple[Step[Any], ...]
+    #: Lease and journals: made before everything else and removed after it, so not in the order of the rest.
+    control: Both[ControlBucket]
     ground: Both[Ground]
     database: Database
     wires: Wires
@@ -118,6 +121,11 @@ class Stack:
     probe: Both[Function]
     peering: Peering
     dashboard: Dashboard
+
+    @property
+    def under_lease(self) -> tuple[Step[Any], ...]:
+        """What is built and removed by whoever holds the lease: everything but what the lease lies in."""
+        return tuple(step for step in self.steps if step not in self.control.all)
 
     def outputs(self, run: Run) -> dict[str, Any]:
         """The endpoints and identifiers a user needs, as AWS shows them."""
@@ -153,8 +161,9 @@ def stack_of(settings: Settings) -> Stack:
     front = _front(settings, ground, app)
     dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all),
                           wires.replication.all, wires.dead_letters.all, front.checks)
+    control = both(settings, ControlBucket)
     leaves: list[Step[Any]] = [
-        dashboard, FailoverRecords(primary, front.zone, front.checks, *front.balancer.all),
+        *control.all, dashboard, FailoverRecords(primary, front.zone, front.checks, *front.balancer.all),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
         *(ground.at(site).flow_logs for site in settings.sites),
         *(PeeringRoutes(site, ground.at(site).tables, peering, settings.other(site)) for site in settings.sites),
@@ -169,7 +178,7 @@ def stack_of(settings: Settings) -> Stack:
                           *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm")])
     chosen = {step.key for step in steps}
     unchosen = tuple(step for step in retired if step.key not in chosen)
-    return Stack(settings, steps, unchosen, ground, database, wires, front, app, probe, peering, dashboard)
+    return Stack(settings, steps, unchosen, control, ground, database, wires, front, app, probe, peering, dashboard)
 
 
 def with_needs(leaves: Iterable[Step[Any]]) -> tuple[Step[Any], ...]:

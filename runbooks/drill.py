@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from drctl.actions.control import Settle
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
@@ -13,8 +16,8 @@ from drctl.settings import Site
 from drctl.stack import Stack
 
 
-def drill(stack: Stack, source: Site) -> Runbook:
-    """`source` is the region that is active, observed; the drill ends there too."""
+def drill(stack: Stack, source: Site, settle: Callable[[], None]) -> Runbook:
+    """`source` is the region that is active, observed; the drill ends there too, and `settle` notes it in the lease."""
     target = stack.settings.other(source)
     return Runbook(
         "drill",
@@ -27,10 +30,16 @@ def drill(stack: Stack, source: Site) -> Runbook:
             WhileWriting(_move(stack, source), target, source, prefix="back_"),
             PublishReadiness(),
         ),
-        put_back=(
-            Switchover(stack.database.global_cluster, source),
-            TurnDns(stack.front.switch, source),
-        ))
+        put_back=put_back(stack, source, settle).lines)
+
+
+def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:
+    """What brings a drill to its end that could not do so itself; each line is skipped where it is done."""
+    return Runbook("put back", (
+        Switchover(stack.database.global_cluster, home),
+        TurnDns(stack.front.switch, home),
+        Settle(settle),
+    ))
 
 
 def _move(stack: Stack, to: Site) -> tuple[Action, ...]:

@@ -18,7 +18,7 @@ def provision(stack: Stack, active: Site) -> Runbook:
     there, back = stack.settings.sites
     return Runbook("provision", (
         Preflight(),
-        Build(stack.steps),
+        Build(stack.under_lease),
         SideBySide((
             ProveReplication(wires.replication.primary, wires.data.primary, wires.data.standby),
             ProveReplication(wires.replication.standby, wires.data.standby, wires.data.primary),

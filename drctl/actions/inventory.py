@@ -24,6 +24,7 @@ from drctl.engine.step import Resource
 from drctl.engine.waiting import minutes
 from drctl.errors import ChecksFailed
 from drctl.names import GLOBAL
+from drctl.steps.bucket import Bucket
 
 #: A look at some kinds in one region: kind and id of everything found.
 Look = Callable[[], Iterable[tuple[str, str]]]
@@ -218,6 +219,8 @@ def route53(run: Run) -> Iterator[tuple[str, str]]:
 class ProveEmpty(Action):
     """Nothing of the stack stands in either region; ChecksFailed with the list otherwise."""
 
+    #: Buckets that are still needed, and removed when nothing else is left.
+    besides: tuple[Bucket, ...] = ()
     why = "a delete that was accepted is not yet a thing that is gone"
     typical_minutes = 0.5
     if_stuck = "drctl teardown again; what is listed twice has something of somebody else in it"
@@ -228,16 +231,20 @@ class ProveEmpty(Action):
         return "prove that nothing is left"
 
     def do(self, run: Run) -> None:
-        left = inventory(run)
+        left = self._left(run)
         for _ in range(3):
             if not left:
                 break
             run.clock.sleep(minutes(1))  # listings lag behind deletes
-            left = inventory(run)
+            left = self._left(run)
         lines = tuple(_lines(left))
         run.measure("left", list(lines))
         if lines:
             raise ChecksFailed(f"{len(lines)} resource(s) are left", findings=lines, next_step="drctl teardown")
+
+    def _left(self, run: Run) -> list[Resource]:
+        kept = {bucket.name(run) for bucket in self.besides}
+        return [one for one in inventory(run) if one.id not in kept]
 
 
 def _lines(resources: Iterable[Resource]) -> Iterator[str]:

@@ -22,7 +22,8 @@ COMMANDS = {
     "failover": ("failover", "Rehearse the loss of the active region (--drill)."),
     "teardown": ("teardown", "Remove everything drctl made, and prove that nothing is left."),
     "outputs": ("outputs", "The stack's endpoints and identifiers."),
-    "runs": ("runs", "Past and interrupted runs."),
+    "runs": ("runs", "Past runs, those that stopped on their way first."),
+    "resume": ("resume", "Go on with a run that stopped on its way, of this machine or another."),
     "report": ("report", "The report of one run."),
     "lab": ("lab", "The simulated AWS on this machine."),
 }

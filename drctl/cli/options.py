@@ -25,3 +25,9 @@ def as_json(command: Command) -> Command:
 def yes(command: Command) -> Command:
     """`--yes`: for automation."""
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def take_over(command: Command) -> Command:
+    """`--take-over [OWNER]`: the lease of an owner who is known to be dead."""
+    return click.option("--take-over", is_flag=False, flag_value="?", default="", metavar="[OWNER]",
+                        help="Take the lease over from OWNER, who is known to be dead; the name is asked for.")(command)

@@ -117,14 +117,25 @@ def show_report(report: Report) -> None:
         show_totals(report)
 
 
+def show_verification(verification: Mapping[str, Any]) -> None:
+    """A journal whose chain holds, and its copies."""
+    verdict(True, f"{verification['run']}: {verification['records']} records, each follows from the one before")
+    rows([("journal hash", verification["journal_hash"]),
+          *((f"copy in {region}", word) for region, word in verification["copies"].items())])
+
+
 def show_runs(reports: Iterable[Report]) -> None:
-    """One line a run."""
+    """One line a run; what stopped on its way stands out."""
     shown = False
     for report in reports:
         shown = True
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(report["started_at"] or 0))
         rto = f"  RTO {report['rto_s']} s" if report.get("rto_s") is not None else ""
-        click.echo(f"{report['run']:44} {began} UTC  {report['outcome']:12} {span(report['aws_seconds'])} AWS{rto}")
+        more = f"  gone on with by {report['resumed_by']}" if report.get("resumed_by") else ""
+        line = f"{report['run']:44} {began} UTC  {report['outcome']:12} {span(report['aws_seconds'])} AWS{rto}{more}"
+        if report["can_be_resumed"]:
+            line = click.style(line, fg="yellow") + f"  → drctl resume {report['run']}"
+        click.echo(line)
     if not shown:
         click.echo("no runs yet")
 

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +22,10 @@ from drctl.cli.stopping import ends_on_ctrl_c, stops_on_ctrl_c
 from drctl.configuration import load, packaged_lab
 from drctl.engine import rundir
 from drctl.engine.clock import Clock
+from drctl.engine.copies import Copying
 from drctl.engine.events import Events
 from drctl.engine.journal import Journal
+from drctl.engine.owner import myself
 from drctl.engine.report import report_of
 from drctl.engine.run import Run
 from drctl.engine.rundir import RunDirectory
@@ -39,11 +41,15 @@ def settings_of(config_path: Path | None) -> Settings:
 
 @dataclass(frozen=True)
 class Way:
-    """How requests reach AWS or the lab, and how fast its time goes."""
+    """How requests reach AWS or the lab."""
 
     door: Door
-    speed: float
     name_server: tuple[str, int] | None = None
+
+    @property
+    def speed(self) -> float:
+        """AWS seconds in a second."""
+        return self.door.speed
 
     def is_cut(self) -> bool:
         """Whether nobody listens any more where the lab should be."""
@@ -68,11 +74,21 @@ class Way:
                        next_step="drctl provision starts another lab and builds the stack in it")
 
 
+def way_if_there(settings: Settings) -> Way | None:
+    """The way to the settings' target, None when it would be a lab and none runs."""
+    if settings.target == "lab" and "AWS_ENDPOINT_URL" not in os.environ:
+        from drctl.lab import process
+
+        if process.running() is None:
+            return None
+    return way_to(settings)
+
+
 def way_to(settings: Settings) -> Way:
     """The way to the settings' target; starts a lab, and says so, when the target is one and none runs."""
     given = os.environ.get("AWS_ENDPOINT_URL")
     if settings.target == "aws":
-        return Way(Door(endpoint_url=given), float(os.environ.get("DRCTL_SPEED", "1")) if given else 1.0)
+        return Way(Door(endpoint_url=given, speed=float(os.environ.get("DRCTL_SPEED", "1")) if given else 1.0))
     keys = Credentials("lab", "lab")
     from drctl.lab import process
 
@@ -87,25 +103,37 @@ def way_to(settings: Settings) -> Way:
     if lab and lab.dns:
         host, _, port = lab.dns.rpartition(":")
         server = (host, int(port))
-    door = Door(endpoint_url=given or (lab.endpoint if lab else None), credentials=keys, waits_for_endpoint=False)
-    return Way(door, speed, server)
+    door = Door(endpoint_url=given or (lab.endpoint if lab else None), credentials=keys, speed=speed,
+                waits_for_endpoint=False)
+    return Way(door, server)
 
 
 @dataclass
 class Session:
     """An open run, and what is shown of it."""
 
+    command: str
+    way: Way
     run: Run
     directory: RunDirectory
     progress: Progress
     report: dict[str, Any]
+    #: Copies the journal to the control buckets, once the run has them.
+    copying: Copying | None = None
+
+    def end_copying(self) -> None:
+        """No part of the journal is copied from now on."""
+        if self.copying is not None:
+            self.copying.end()
+            self.copying = None
 
 
 @contextmanager
-def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator[Session]:
+def opened(command: str, settings: Settings, *, resumes: str = "", quiet: bool = False) -> Iterator[Session]:
     """A run with its journal; at the end, however it comes, the report is written.
 
-    A DrctlError passes through after it was recorded; its journal says how the run ended.
+    `resumes` is the id of the run that this one goes on with; with the settings it lets any machine go on with this
+    one. A DrctlError passes through after it was recorded; its journal says how the run ended.
     """
     way = way_to(settings)
     directory = rundir.new(command)
@@ -115,8 +143,9 @@ def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator
     events = Events(clock, journal, progress)
     run = Run(directory.id, settings, Aws(way.door, events), clock, events, way.name_server)
     events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
-                version=__version__)
-    session = Session(run, directory, progress, {})
+                version=__version__, settings=settings.model_dump(mode="json"), owner=asdict(myself()),
+                **({"resumes": resumes} if resumes else {}))
+    session = Session(command, way, run, directory, progress, {})
     outcome, error = "done", None
     try:
         with progress, stops_on_ctrl_c(run), explained(command, way):
@@ -134,6 +163,7 @@ def opened(command: str, settings: Settings, *, quiet: bool = False) -> Iterator
         journal.close()
         session.report |= report_of(directory.id, directory.records())
         directory.write_report(session.report)
+        session.end_copying()
         if error is not None:
             error.report = session.report
 

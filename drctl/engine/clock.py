@@ -14,6 +14,7 @@ class Clock:
         self.started_at = time.time()
         self._zero = time.monotonic()
         self._stop = threading.Event()
+        self._ended = False
 
     def now(self) -> float:
         """AWS seconds since this clock was made."""
@@ -32,8 +33,14 @@ class Clock:
         self._stop.set()
 
     def resume(self) -> None:
-        """Wait again: what a stop interrupted has still to be put back."""
-        self._stop.clear()
+        """Wait again: what a stop interrupted has still to be put back; not after `end`."""
+        if not self._ended:
+            self._stop.clear()
+
+    def end(self) -> None:
+        """Stop for good: this run may not go on, not even to put things back."""
+        self._ended = True
+        self._stop.set()
 
     @property
     def stopped(self) -> bool:

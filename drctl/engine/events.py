@@ -2,7 +2,7 @@
 
 A record is a flat mapping with `event` and the fields named here; `step` and `region` say where it belongs.
 
-run-started (command, environment, target, version), run-ended (outcome, seconds)
+run-started (command, environment, target, version, settings, resumes), run-ended (outcome, seconds)
 step-started, step-ended (outcome: created / changed / kept / removed / absent / failed, calls, changes, aws_seconds)
 action-started (title), action-ended (outcome: done / skipped / failed, aws_seconds)
 waiting (sentence, seen, aws_seconds)  one look of a wait
@@ -40,6 +40,8 @@ class Events:
         self._count = 0
         self.calls: dict[str, int] = {}
         self.changes: dict[str, int] = {}
+        #: Asked before a call is sent; what it raises keeps the call from being sent.
+        self.guard: Callable[[Call], None] | None = None
 
     def add_sink(self, sink: Sink) -> None:
         """Hand every record from now on to `sink` too."""
@@ -70,6 +72,8 @@ class Events:
 
     def sending(self, call: Call) -> None:
         """Count and record a call before it leaves."""
+        if self.guard is not None:
+            self.guard(call)
         step = _place.get()[0]
         with self._lock:
             self.calls[step] = self.calls.get(step, 0) + 1

@@ -55,14 +55,26 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def first_broken_line(path: Path) -> int | None:
-    """Number of the first line (from 1) that does not follow from the one before, or None when the chain holds."""
+    """Number of the first line (from 1) that does not follow from the one before, or None when the chain holds.
+
+    A last line that a power cut has torn is no part of the chain.
+    """
     previous = GENESIS
-    lines = path.read_text(encoding="utf-8").splitlines()
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    if lines and not text.endswith("\n") and not _is_whole(lines[-1]):
+        lines.pop()
     for number, line in enumerate(lines, start=1):
         body, _, rest = line.rpartition(',"hash":"')
-        if not body and number == len(lines):
-            return None  # torn last line
         if chain(previous, body + "}") != rest.removesuffix('"}'):
             return number
         previous = rest.removesuffix('"}')
     return None
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True

@@ -19,6 +19,7 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "command": start.get("command"), "environment": start.get("environment"), "target": start.get("target"),
         "simulated": start.get("target") == "lab",
         "version": start.get("version"), "started_at": start.get("at"),
+        **({"resumes": start["resumes"]} if "resumes" in start else {}),
         "outcome": end.get("outcome", "interrupted"),
         "aws_seconds": end.get("aws", records[-1]["aws"] if records else 0.0),
         "wall_seconds": round(end["at"] - start["at"], 2) if end and start else None,

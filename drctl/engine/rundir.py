@@ -57,6 +57,14 @@ def new(command: str) -> RunDirectory:
     return directory
 
 
+def restored(run_id: str, journal: bytes) -> RunDirectory:
+    """The directory of a run of another machine, with its journal as it was copied."""
+    directory = RunDirectory(home() / "runs" / run_id)
+    directory.path.mkdir(parents=True, exist_ok=True)
+    directory.journal.write_bytes(journal)
+    return directory
+
+
 def all_runs() -> Iterator[RunDirectory]:
     """Every run of this home, newest first."""
     root = home() / "runs"

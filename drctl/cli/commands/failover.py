@@ -3,42 +3,73 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drctl.cli import options
 from drctl.cli.render import emit, show_drill
 
+if TYPE_CHECKING:
+    from drctl.settings import Settings
+
 
 @click.command("failover", epilog="Example: drctl failover --drill --yes --json")
 @options.config
 @options.as_json
 @options.yes
+@options.take_over
 @click.option("--drill", is_flag=True, help="Rehearse: switch over to the other region and back, measured.")
-def command(config_path: Path | None, as_json: bool, yes: bool, drill: bool) -> None:
+def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, drill: bool) -> None:
     """Rehearse the loss of the active region: switchover, DNS, proof, and back; measured on real writes."""
     if not drill:
         raise click.UsageError("say --drill; the unplanned failover is not part of this version")
-    from drctl.cli.session import confirm, opened, settings_of
+    from drctl.cli.session import settings_of
 
     settings = settings_of(config_path)
+    ask(settings, yes=yes)
+    report = carry_out(settings, take_over=take_over)
+    show(report, as_json=as_json)
+
+
+def ask(settings: Settings, *, yes: bool) -> None:
+    """Have it confirmed."""
+    from drctl.cli.session import confirm
+
     confirm(settings, f"Move the traffic of {settings.environment} to the other region and back?", yes=yes, typed=True)
+
+
+def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> dict[str, Any]:
+    """A drill under the lease, after an earlier one that did not come to its end was put back; the report."""
     from drctl.actions.judge import judge
     from drctl.actions.prove import refuse_without
     from drctl.actions.switchover import active_site
+    from drctl.cli.control import held
+    from drctl.cli.session import opened
     from drctl.engine.runbook import play
-    from drctl.runbooks.drill import drill as drill_of
+    from drctl.runbooks.drill import drill, put_back
     from drctl.stack import stack_of
 
-    with opened("drill", settings) as session:
-        stack = stack_of(settings)
-        refuse_without(session.run, stack.database.global_cluster)
-        source = active_site(session.run, stack.database.global_cluster) or settings.primary
-        session.run.measure("mode", "live")
-        session.run.measure("source", source.region)
-        session.run.measure("target", settings.other(source).region)
-        try:
-            play(session.run, drill_of(stack, source))
-        finally:
-            judge(session.run, session.run.measures)
-    emit(session.report, as_json=as_json, text=lambda: show_drill(session.report))
+    with opened("drill", settings, resumes=resumes) as session:
+        run, stack = session.run, stack_of(settings)
+        refuse_without(run, stack.database.global_cluster)
+        source = active_site(run, stack.database.global_cluster) or settings.primary
+        with held(session, stack, take_over, unfinished={"command": "drill", "home": source.region}) as holding:
+            if holding.inherited:
+                source = next(site for site in settings.sites if site.region == holding.inherited["home"])
+                run.say(f"an earlier drill did not come to its end: everything is put back to {source.region} first")
+                play(run, put_back(stack, source, holding.settle))
+                holding.begins(command="drill", home=source.region)
+            run.measure("mode", "live")
+            run.measure("source", source.region)
+            run.measure("target", settings.other(source).region)
+            try:
+                play(run, drill(stack, source, holding.settle))
+            finally:
+                judge(run, run.measures)
+    return session.report
+
+
+def show(report: dict[str, Any], *, as_json: bool) -> None:
+    """The drill's result."""
+    emit(report, as_json=as_json, text=lambda: show_drill(report))

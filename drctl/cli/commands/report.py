@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from drctl.cli import options
-from drctl.cli.render import emit, show_report
+from drctl.cli.render import emit, show_report, show_verification
+from drctl.errors import ChecksFailed
 
 
 @click.command("report", epilog="Example: drctl report last")
 @click.argument("run", default="last")
+@options.config
 @options.as_json
-def command(run: str, as_json: bool) -> None:
-    """What happened in RUN (an id, its beginning, or `last`): outcome, times, figures, what failed."""
-    from drctl.engine.report import report_of
-    from drctl.engine.rundir import named
+@click.option("--verify", is_flag=True, help="Check that the journal is whole, and equal to its copies.")
+def command(run: str, config_path: Path | None, as_json: bool, verify: bool) -> None:
+    """What happened in RUN (an id, its beginning, or `last`): outcome, times, figures, what failed.
 
-    directory = named(run)
-    report = report_of(directory.id, directory.records())
-    emit(report, as_json=as_json, text=lambda: show_report(report))
+    A run that this machine does not know is fetched from the control buckets, which -c/--config names.
+    """
+    from drctl.cli import evidence
+    from drctl.cli.session import settings_of
+    from drctl.engine.journal import first_broken_line
+    from drctl.engine.report import report_of
+    from drctl.settings import Settings
+
+    directory = evidence.named(run, lambda: settings_of(config_path))
+    records = directory.records()
+    report = report_of(directory.id, records)
+    if not verify:
+        emit(report, as_json=as_json, text=lambda: show_report(report))
+        return
+    broken = first_broken_line(directory.journal)
+    verification = {
+        "run": directory.id, "records": len(records), "journal_hash": report["journal_hash"], "broken_line": broken,
+        "copies": evidence.copies(directory, Settings.model_validate(records[0]["settings"])) if records else {}}
+    differing = [region for region, word in verification["copies"].items() if word == "DIFFERENT"]
+    if broken is not None or differing:
+        findings = ([f"line {broken} does not follow from the one before: it, or what precedes it, was changed"]
+                    if broken else []) + [f"the copy in {region} is another one" for region in differing]
+        raise ChecksFailed(f"the journal of {directory.id} is not as it was written", findings=tuple(findings),
+                           next_step="drctl report RUN on a machine that has it from a control bucket")
+    emit(verification, as_json=as_json, text=lambda: show_verification(verification))

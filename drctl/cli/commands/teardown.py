@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,28 +11,65 @@ from drctl.cli import options
 from drctl.cli.render import emit, show_teardown
 from drctl.errors import Refused
 
+if TYPE_CHECKING:
+    from drctl.settings import Settings
+
 
 @click.command("teardown", epilog="Example: drctl teardown -c config/dev.yaml")
 @options.config
 @options.as_json
 @options.yes
-def command(config_path: Path | None, as_json: bool, yes: bool) -> None:
+@options.take_over
+def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str) -> None:
     """Remove everything drctl made, from any state, and prove that nothing is left.
 
     Only what carries the stack's tags is touched. With deletion_protection: true in the configuration it refuses.
     """
-    from drctl.cli.session import confirm, opened, settings_of
+    from drctl.cli.session import settings_of
 
     settings = settings_of(config_path)
+    ask(settings, yes=yes)
+    report = carry_out(settings, take_over=take_over)
+    show(report, as_json=as_json)
+
+
+def ask(settings: Settings, *, yes: bool) -> None:
+    """Have it confirmed, unless the configuration forbids it."""
+    from drctl.cli.session import confirm
+
     if settings.deletion_protection:
         raise Refused("deletion_protection is true in the configuration; nothing was changed",
                       next_step="set deletion_protection: false, drctl provision, then drctl teardown")
     confirm(settings, f"Remove {settings.environment} in account {settings.account_id}, data included?", yes=yes,
             typed=True)
+
+
+def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> dict[str, Any]:
+    """Teardown under the lease, which goes last; the report."""
+    from drctl.actions.preflight import identity
+    from drctl.cli.control import held
+    from drctl.cli.session import opened
+    from drctl.engine.lease import NoControlBucket
     from drctl.engine.runbook import play
     from drctl.runbooks.teardown import teardown
     from drctl.stack import stack_of
 
-    with opened("teardown", settings) as session:
-        play(session.run, teardown(stack_of(settings)))
-    emit(session.report, as_json=as_json, text=lambda: show_teardown(session.report))
+    with opened("teardown", settings, resumes=resumes) as session:
+        stack = stack_of(settings)
+        identity(session.run)
+        try:
+            with held(session, stack, take_over) as holding:
+                def let_go() -> None:
+                    session.end_copying()
+                    holding.leave()
+
+                play(session.run, teardown(stack, let_go))
+        except NoControlBucket:  # made before everything else and removed after it: so there is hardly anything left
+            session.run.say("no control bucket stands: nothing was built, or nearly everything is removed")
+            play(session.run, teardown(stack, lambda: None))
+    return session.report
+
+
+def show(report: dict[str, Any], *, as_json: bool) -> None:
+    """The inventory and totals."""
+    emit(report, as_json=as_json, text=lambda: show_teardown(report))

@@ -1,0 +1,43 @@
+"""`drctl resume [RUN]`."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drctl.cli import options
+from drctl.errors import ConfigurationError
+
+#: Module of the command that carries out what a journal calls so.
+CARRIED_OUT_BY = {"provision": "provision", "drill": "failover", "teardown": "teardown"}
+
+
+@click.command("resume", epilog="Example: drctl resume; on another machine: drctl resume -c config/dev.yaml")
+@click.argument("run", required=False)
+@options.config
+@options.as_json
+@options.yes
+@options.take_over
+def command(run: str | None, config_path: Path | None, as_json: bool, yes: bool, take_over: str) -> None:
+    """Go on with RUN (an id, its beginning, or `last`), or with the newest run that did not come to its end.
+
+    The settings are those that the run was begun with. A run of another machine is fetched from the control buckets,
+    which -c/--config names.
+    """
+    from drctl.cli.evidence import to_resume
+    from drctl.cli.session import settings_of
+    from drctl.settings import Settings
+
+    report, directory = to_resume(run, lambda: settings_of(config_path))
+    start = directory.records()[0]
+    if start["command"] not in CARRIED_OUT_BY:
+        raise ConfigurationError(f"a run of {start['command']} cannot be gone on with", next_step="drctl runs")
+    settings = Settings.model_validate(start["settings"])
+    click.echo(f"going on with {report['run']}: {start['command']} of {settings.environment}, {report['outcome']}",
+               err=True)
+    carrier: Any = importlib.import_module(f"drctl.cli.commands.{CARRIED_OUT_BY[start['command']]}")
+    carrier.ask(settings, yes=yes)
+    carrier.show(carrier.carry_out(settings, take_over=take_over, resumes=report["run"]), as_json=as_json)

@@ -1,0 +1,130 @@
+"""What surrounds a run that changes something: the leases in both control buckets, and copies of its journal there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import click
+
+from drctl.aws.clients import Aws
+from drctl.aws.hooks import Answer, Call
+from drctl.cli.session import Session, Way
+from drctl.engine import runner
+from drctl.engine.copies import Copying, Shelf
+from drctl.engine.holding import Holding, lasts
+from drctl.engine.lease import Lease, NoControlBucket, Seen, Terms
+from drctl.engine.owner import myself
+from drctl.errors import DrctlError, Refused
+from drctl.names import Names
+from drctl.settings import Settings
+from drctl.stack import Stack
+from drctl.steps.control_bucket import CONTROL
+
+#: Seconds for a connection and for an answer of S3 where a lease is concerned: far less than it lasts.
+CONNECT_S, ANSWER_S = 3.0, 10.0
+#: `--take-over` without a name: the person is asked to type it.
+ASK = "?"
+
+
+class Unheard:
+    """Leases and copies are no calls of the run: were they in the journal, each copy would make another one needed."""
+
+    def sending(self, call: Call) -> None:
+        return
+
+    def answered(self, call: Call, answer: Answer) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class Control:
+    """The control buckets of a stack, reached by clients of their own with short time-outs."""
+
+    settings: Settings
+    aws: Aws
+
+    @classmethod
+    def of(cls, settings: Settings, way: Way) -> Control:
+        """The control buckets behind the same door as the run."""
+        return cls(settings, Aws(replace(way.door, connect_timeout_s=CONNECT_S, read_timeout_s=ANSWER_S), Unheard()))
+
+    def leases(self) -> list[Lease]:
+        """One in each region, in the order in which everybody takes them."""
+        return [Lease(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
+                for site in self.settings.sites]
+
+    def shelves(self) -> list[Shelf]:
+        """Where copies of journals are kept, one in each region."""
+        return [Shelf(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
+                for site in self.settings.sites]
+
+    def _bucket(self, region: str) -> str:
+        return Names(self.settings.environment, self.settings.account_id)("s3", CONTROL, region)
+
+
+@contextmanager
+def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False,
+         unfinished: dict[str, str] | None = None) -> Iterator[Holding]:
+    """The leases of both regions while the body runs.
+
+    With `builds` the control buckets are made where they are missing; otherwise their absence raises NoControlBucket.
+    `unfinished` is what another run must bring to its end, should this process die; what an earlier one has left so
+    comes first and is in the holding's terms. Raises Refused when somebody else holds a lease.
+    """
+    run, control = session.run, Control.of(session.run.settings, session.way)
+    if builds:
+        runner.build(run, stack.control.all)
+    owner = myself()
+    terms = Terms(owner, run.id, session.command, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                  lasts(session.way.speed), unfinished=unfinished or {})
+    leases = control.leases()
+    holding = Holding(leases, terms, run.clock)
+    _tell(session, holding.begin(_typed(take_over, leases)))
+    run.events.guard = holding.refuse_when_lost
+    session.copying = Copying(run.id, session.directory.journal, control.shelves())
+    session.copying.begin()
+    try:
+        yield holding
+    except DrctlError as error:
+        if holding.lost is None:
+            raise
+        holding.lost.findings = (error.message,)
+        raise holding.lost from error
+    finally:
+        run.events.guard = None
+        holding.end()
+
+
+def _tell(session: Session, previous: Sequence[Terms]) -> None:
+    for terms in dict.fromkeys((one.owner.name, one.owner.pid, one.command, one.run) for one in previous
+                               if not one.released):
+        name, pid, command, run_id = terms
+        session.run.say(f"lease taken over from {name}, process {pid}, whose {command} did not come to its end: "
+                        f"run {run_id}")
+
+
+def _typed(take_over: str, leases: Sequence[Lease]) -> str:
+    """The owner's name that a person has typed; asked for when only `--take-over` was said."""
+    if take_over != ASK:
+        return take_over
+    holders = [seen for seen in map(_seen, leases) if seen is not None and not seen.is_free]
+    if not holders:
+        return ""
+    terms = holders[0].terms
+    click.echo(f"{terms.owner.name} holds the lease since {terms.since}: {terms.command}, run {terms.run}, process "
+               f"{terms.owner.pid} on {terms.owner.host}", err=True)
+    try:
+        return str(click.prompt("Take it over only if that process is dead. Type the owner's name to go on", err=True))
+    except click.Abort:
+        raise Refused("nobody typed the owner's name; nothing was changed",
+                      next_step=f"--take-over {terms.owner.name}") from None
+
+
+def _seen(lease: Lease) -> Seen | None:
+    try:
+        return lease.look()
+    except NoControlBucket:
+        return None

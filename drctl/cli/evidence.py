@@ -1,0 +1,130 @@
+"""Runs as this machine and the control buckets know them: which came to their end, and which can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from drctl.aws.errors import AwsError
+from drctl.cli.control import Control
+from drctl.cli.session import way_if_there
+from drctl.engine import rundir
+from drctl.engine.copies import Shelf, Torn
+from drctl.engine.owner import Owner, is_alive_here
+from drctl.engine.report import report_of
+from drctl.engine.rundir import RunDirectory
+from drctl.errors import ConfigurationError, DrctlError, Refused
+from drctl.settings import Settings
+
+Report = dict[str, Any]
+#: How a run ended that can be gone on with.
+UNFINISHED = frozenset({"interrupted", "failed"})
+#: Runs that are fetched from a control bucket at most.
+NEWEST = 50
+
+
+def reports() -> list[Report]:
+    """Every run of this home: those that did not come to their end first, then the others; each newest first."""
+    found = [_report(directory) for directory in rundir.all_runs()]
+    for report in found:
+        if later := _gone_on_with(report, found):
+            report["resumed_by"] = later["run"]
+    return sorted(found, key=lambda report: not can_be_resumed(report))
+
+
+def can_be_resumed(report: Report) -> bool:
+    """Whether the run stopped on its way, and no later one has gone on with it or done the same."""
+    return report["outcome"] in UNFINISHED and "resumed_by" not in report
+
+
+def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Report, RunDirectory]:
+    """The run to go on with: the one named, or the newest that did not come to its end; here or in the control buckets.
+
+    Raises ConfigurationError when there is no such run, Refused when none needs resuming or it is under way.
+    """
+    if run_id is not None:
+        directory = named(run_id, settings)
+        report = next(one for one in reports() if one["run"] == directory.id)
+    else:
+        found = [one for one in reports() if can_be_resumed(one)]
+        if not found:
+            fetch(settings())
+            found = [one for one in reports() if can_be_resumed(one)]
+        if not found:
+            raise Refused("no run stopped on its way, here or in the control buckets; nothing was changed",
+                          next_step="drctl runs")
+        report, directory = found[0], rundir.named(found[0]["run"])
+    if not can_be_resumed(report):
+        by = f" (gone on with by {report['resumed_by']})" if "resumed_by" in report else ""
+        raise Refused(f"run {report['run']} is {report['outcome']}{by}; there is nothing to go on with",
+                      next_step="drctl runs")
+    return report, directory
+
+
+def named(run_id: str, settings: Callable[[], Settings]) -> RunDirectory:
+    """The run with this id, its beginning, or `last`; what this machine does not know is fetched."""
+    try:
+        return rundir.named(run_id)
+    except ConfigurationError:
+        if not fetch(settings(), run_id):
+            raise
+        return rundir.named(run_id)
+
+
+def fetch(settings: Settings, beginning: str = "") -> int:
+    """Bring runs from the control buckets into this home, the newest first, and return how many; at best effort."""
+    known, brought = {directory.id for directory in rundir.all_runs()}, 0
+    for shelf in shelves(settings):
+        with suppress(*AwsError):
+            for run_id in [one for one in shelf.runs() if one.startswith(beginning)][:NEWEST]:
+                if run_id not in known and (journal := _journal(shelf, run_id)):
+                    rundir.restored(run_id, journal)
+                    known.add(run_id)
+                    brought += 1
+    return brought
+
+
+def copies(directory: RunDirectory, settings: Settings) -> dict[str, str]:
+    """By region: whether the copy of a run's journal is the same as here, only its beginning, different, or absent."""
+    here, told = directory.journal.read_bytes(), {}
+    for shelf in shelves(settings):
+        try:
+            there = shelf.journal(directory.id)
+        except (DrctlError, *AwsError) as error:
+            told[shelf.region] = f"not read: {error}"
+            continue
+        told[shelf.region] = ("absent" if not there else "same" if there == here else
+                              "the beginning of it" if here.startswith(there) else "DIFFERENT")
+    return told
+
+
+def shelves(settings: Settings) -> list[Shelf]:
+    """The control buckets' shelves; none when a lab is the target and none runs."""
+    way = way_if_there(settings)
+    return [] if way is None else Control.of(settings, way).shelves()
+
+
+def _journal(shelf: Shelf, run_id: str) -> bytes:
+    with suppress(Torn):
+        return shelf.journal(run_id)
+    return b""
+
+
+def _report(directory: RunDirectory) -> Report:
+    records = directory.records()
+    report = report_of(directory.id, records)
+    ended = any(record["event"] == "run-ended" for record in records)
+    if records and not ended and is_alive_here(Owner(**records[0]["owner"])):
+        report["outcome"] = "running"
+    return report
+
+
+def _gone_on_with(report: Report, others: Iterable[Report]) -> Report | None:
+    """The later run that has resumed this one, or done what it was to do."""
+    for other in others:
+        later = (other["started_at"] or 0) > (report["started_at"] or 0)
+        same = (other["command"], other["environment"]) == (report["command"], report["environment"])
+        if later and (other.get("resumes") == report["run"] or (same and other["outcome"] == "done")):
+            return other
+    return None

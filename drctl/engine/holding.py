@@ -1,0 +1,157 @@
+"""The leases of a run: taken in a fixed order, renewed by a thread of their own, given back at the end.
+
+A run that cannot renew changes nothing more: its time is stopped at once, and every change is refused before it is
+sent, also after the machine has slept through the lease's time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from drctl.aws.errors import AwsError
+from drctl.aws.hooks import Call
+from drctl.engine.clock import Clock
+from drctl.engine.lease import Lease, LeaseLost, Terms
+from drctl.errors import DrctlError
+
+#: AWS seconds that a lease lasts unrenewed: what a colleague waits for when a laptop has died.
+LASTS_S = 120.0
+#: Real seconds that it lasts at least, however fast the lab's time goes: a busy machine must be able to renew it.
+AT_LEAST_S = 10.0
+#: Renewals in the time that a lease lasts.
+BEATS = 4
+
+
+def lasts(speed: float) -> float:
+    """Real seconds that a lease lasts where AWS's time goes at `speed`."""
+    return max(LASTS_S / speed, AT_LEAST_S)
+
+
+def awake_and_asleep() -> float:
+    """Seconds that went by, those in which the machine slept too."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() if boottime is None else time.clock_gettime(boottime)
+
+
+@dataclass
+class Held:
+    """One lease that is ours: its ETag, and when it was last written."""
+
+    lease: Lease
+    etag: str
+    written: float
+
+
+class Holding:
+    """All leases of one run; `begin` takes them, `end` gives them back."""
+
+    def __init__(self, leases: Sequence[Lease], terms: Terms, clock: Clock) -> None:
+        self._leases, self._clock = leases, clock
+        self.terms = terms
+        self.lost: LeaseLost | None = None
+        #: What an earlier run has begun and not brought to its end.
+        self.inherited: dict[str, str] = {}
+        self._held: list[Held] = []
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def begin(self, take_over: str = "") -> tuple[Terms, ...]:
+        """Take every lease, in the same order as everybody, and go on renewing; returns the terms taken over.
+
+        Raises Refused, after giving back what was taken, when somebody else holds one of them.
+        """
+        previous = []
+        try:
+            for lease in self._leases:
+                now = awake_and_asleep()
+                etag, before = lease.take(self.terms, take_over)
+                self._held.append(Held(lease, etag, now))
+                if before is not None:
+                    previous.append(before)
+                    self.inherited = self.inherited or before.unfinished
+            self.terms = replace(self.terms, unfinished=self.inherited or self.terms.unfinished)
+        except BaseException:
+            self._give_back()
+            raise
+        self._thread.start()
+        return tuple(previous)
+
+    def begins(self, **unfinished: str) -> None:
+        """From now on the lease tells what must be brought to its end, should this process die."""
+        self.terms = replace(self.terms, unfinished=unfinished)
+        self._renew()
+        if self.lost is not None:
+            raise self.lost
+
+    def settle(self) -> None:
+        """What was left unfinished, by this run or one before, has come to its end."""
+        self.terms = replace(self.terms, unfinished={})
+
+    def refuse_when_lost(self, call: Call) -> None:
+        """Raise LeaseLost for a change that this run may not make any more; asked before every call is sent."""
+        if not call.mutating or not self._held:
+            return
+        if self.lost is None and self._overdue():
+            self._renew()
+        if self.lost is not None:
+            raise self.lost
+
+    def end(self) -> None:
+        """Give the leases back; at best effort, for they run out by themselves."""
+        self._stop()
+        if self.lost is None:
+            self._give_back()
+
+    def leave(self) -> None:
+        """Renew no more and give nothing back: what the leases lie in is about to go."""
+        self._stop()
+        self._held = []
+
+    def _stop(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=self.terms.lasts_s)
+
+    def _give_back(self) -> None:
+        for held in self._held:
+            with suppress(DrctlError, *AwsError):
+                held.lease.renew(replace(self.terms, released=True, beat=self.terms.beat + 1), held.etag)
+        self._held = []
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self.terms.lasts_s / BEATS):
+            self._renew()
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self.lost is not None or self._ended.is_set():
+                return
+            self.terms = replace(self.terms, beat=self.terms.beat + 1)
+            for held in self._held:
+                self._renew_one(held)
+
+    def _renew_one(self, held: Held) -> None:
+        now = awake_and_asleep()
+        try:
+            held.etag = held.lease.renew(self.terms, held.etag)
+            held.written = now
+        except LeaseLost as lost:
+            self._lose(lost)
+        except (DrctlError, *AwsError) as error:
+            if awake_and_asleep() - held.written > self.terms.lasts_s:
+                self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
+                                     f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
+                                     next_step="the same command again, once the region answers"))
+
+    def _lose(self, lost: LeaseLost) -> None:
+        self.lost = self.lost or lost
+        self._clock.end()
+
+    def _overdue(self) -> bool:
+        now = awake_and_asleep()
+        return any(now - held.written > self.terms.lasts_s for held in self._held)
