@@ -22,26 +22,6 @@ _GROUP = re.compile(r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{0,254}(?<!-)")
 _SUBNET_GROUP = re.compile(r"[a-zA-Z][a-zA-Z0-9._ -]{0,254}")
 
 
-@check("lower-case-identifiers", RDSBackend, "create_db_cluster", "modify_db_cluster")
-def a_cluster_identifier_is_kept_in_lower_case(_: RDSBackend, kwargs: Any) -> None:
-    """Identifiers of clusters are kept in lower case, and found in any case.
-
-    Source: RDS API Reference, CreateDBCluster, DBClusterIdentifier: stored as a lowercase string
-    """
-    kwargs["db_cluster_identifier"] = kwargs["db_cluster_identifier"].lower()
-
-
-@check("lower-case-instances", RDSBackend, "create_db_instance")
-def an_instance_identifier_is_kept_in_lower_case(_: RDSBackend, db_kwargs: Any) -> None:
-    """Identifiers of instances are kept in lower case, and found in any case.
-
-    Source: RDS API Reference, CreateDBInstance, DBInstanceIdentifier: stored as a lowercase string
-    """
-    for name in ("db_instance_identifier", "db_cluster_identifier"):
-        if db_kwargs.get(name):
-            db_kwargs[name] = db_kwargs[name].lower()
-
-
 @check("cluster-identifier", RDSBackend, "create_db_cluster")
 def a_cluster_identifier_keeps_the_rules(self: RDSBackend, kwargs: Any) -> None:
     """1 to 63 letters, digits and hyphens, a letter first, no two hyphens together, none at the end.

@@ -11,7 +11,9 @@ from moto.core.responses import ActionResult
 from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
+from drctl.lab import aurora_global  # noqa: F401  # its operations are there before their rules
 from drctl.lab.aurora_states import fault
+from drctl.lab.aurora_store import GLOBALS
 from drctl.lab.rules import Wrapped, hide, is_hidden, rule
 
 
@@ -57,8 +59,6 @@ def a_new_global_cluster_is_not_found_at_once(proceed: Wrapped, self: RDSRespons
 
 
 def _late_global(self: RDSResponse, answer: ActionResult) -> ActionResult:
-    from drctl.lab.aurora_store import GLOBALS
-
     if "GlobalCluster" in answer.result:
         hide(GLOBALS[answer.result["GlobalCluster"]["GlobalClusterIdentifier"]], seconds("database-visible"))
         return answer

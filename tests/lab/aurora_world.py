@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from drctl.aws.clients import Aws
 from drctl.aws.durations import seconds
+from drctl.aws.errors import code_of, message_of
 from drctl.lab.clock import LabClock
 from tests.lab.conftest import settle
 
@@ -122,3 +126,82 @@ def messages(aws: Aws, region: str) -> list[str]:
     """What the cluster there has told of itself."""
     events = aws[region].rds.describe_events(SourceType="db-cluster", SourceIdentifier=f"db-{region}")["Events"]
     return [event["Message"] for event in events]
+
+
+def refusal(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Code and words with which a call is refused; empty when it is not."""
+    try:
+        call(*args, **kwargs)
+    except ClientError as error:
+        return f"{code_of(error)}: {message_of(error)}"
+    return ""
+
+
+def bare(aws: Aws, clock: LabClock, **more: Any) -> None:
+    """A cluster in the east in no global cluster, without groups, key or instance: what many rules need no more of."""
+    plain = {"DBClusterIdentifier": f"db-{EAST}", "Engine": "aurora-postgresql", "EngineVersion": VERSION,
+             "MasterUsername": "dradmin", "MasterUserPassword": "long-enough-1",
+             "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 4}}
+    aws[EAST].rds.create_db_cluster(**{name: value for name, value in (plain | more).items() if value is not None})
+    pass_an_hour(clock)
+
+
+def single(aws: Aws, clock: LabClock) -> None:
+    """A bare cluster with one instance."""
+    bare(aws, clock)
+    make_instance(aws, EAST)
+    pass_an_hour(clock)
+
+
+def headless(aws: Aws, clock: LabClock) -> None:
+    """A global database whose secondary has no instance, unencrypted and without groups."""
+    aws[EAST].rds.create_global_cluster(
+        GlobalClusterIdentifier="world", Engine="aurora-postgresql", EngineVersion=VERSION)
+    pass_an_hour(clock)
+    bare(aws, clock, GlobalClusterIdentifier="world")
+    make_instance(aws, EAST)
+    pass_an_hour(clock)
+    aws[WEST].rds.create_db_cluster(
+        DBClusterIdentifier=f"db-{WEST}", Engine="aurora-postgresql", GlobalClusterIdentifier="world",
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 4})
+    pass_an_hour(clock)
+
+
+def pair(aws: Aws, clock: LabClock) -> None:
+    """A global database with an instance in both regions, connected, unencrypted and without groups."""
+    headless(aws, clock)
+    make_instance(aws, WEST)
+    pass_an_hour(clock)
+
+
+def remove(aws: Aws, region: str, at: str = EAST) -> None:
+    """Take a member out."""
+    aws[at].rds.remove_from_global_cluster(GlobalClusterIdentifier="world", DbClusterIdentifier=arn(region))
+
+
+def delete_cluster(aws: Aws, region: str) -> None:
+    """Delete the cluster there without a snapshot."""
+    aws[region].rds.delete_db_cluster(DBClusterIdentifier=f"db-{region}", SkipFinalSnapshot=True)
+
+
+def delete_instance(aws: Aws, region: str, number: int = 1) -> None:
+    """Delete an instance there."""
+    aws[region].rds.delete_db_instance(DBInstanceIdentifier=f"db-{region}-{number}")
+
+
+def switch_over(aws: Aws, at: str = EAST, to: str = WEST) -> None:
+    """Ask the primary's region for a switchover."""
+    aws[at].rds.switchover_global_cluster(GlobalClusterIdentifier="world", TargetDbClusterIdentifier=arn(to))
+
+
+def fail_over(aws: Aws, to: str = WEST) -> None:
+    """Ask the target's region for a failover that may lose data."""
+    aws[to].rds.failover_global_cluster(
+        GlobalClusterIdentifier="world", TargetDbClusterIdentifier=arn(to), AllowDataLoss=True)
+
+
+def begin_a_change(aws: Aws, clock: LabClock, region: str) -> None:
+    """The cluster there is modifying."""
+    aws[region].rds.modify_db_cluster(DBClusterIdentifier=f"db-{region}", CopyTagsToSnapshot=True,
+                                      ApplyImmediately=True)
+    clock.skip(10)

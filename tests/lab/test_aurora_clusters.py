@@ -14,6 +14,7 @@ from tests.lab.aurora_world import (
     WEST,
     build,
     cluster,
+    delete_cluster,
     groups,
     instance,
     make_instance,
@@ -21,7 +22,7 @@ from tests.lab.aurora_world import (
     pass_an_hour,
     pass_some_seconds,
 )
-from tests.lab.test_aurora_global import code, delete_cluster
+from tests.lab.test_aurora_global import code
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.lab.aurora_world import (
     arn,
     build,
     cluster,
+    delete_cluster,
     groups,
     instance,
     make_global,
@@ -30,10 +31,13 @@ from tests.lab.aurora_world import (
     members,
     pass_an_hour,
     pass_some_seconds,
+    remove,
     world,
     writer,
 )
 from tests.lab.conftest import eventually, settle
+
+rule = pytest.mark.rule
 
 
 def code(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
@@ -43,14 +47,6 @@ def code(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     except ClientError as error:
         return code_of(error)
     return ""
-
-
-def remove(aws: Aws, region: str, at: str = EAST) -> None:
-    aws[at].rds.remove_from_global_cluster(GlobalClusterIdentifier="world", DbClusterIdentifier=arn(region))
-
-
-def delete_cluster(aws: Aws, region: str) -> None:
-    aws[region].rds.delete_db_cluster(DBClusterIdentifier=f"db-{region}", SkipFinalSnapshot=True)
 
 
 def test_a_global_cluster_is_the_same_from_every_region(aws: Aws, clock: LabClock) -> None:
@@ -248,22 +244,26 @@ def test_what_happens_to_a_detached_secondary_is_told_to_the_lab(aws: Aws, clock
 
 
 @pytest.mark.parametrize(("changed", "expected"), [
-    ({"MasterUsername": "dradmin"}, "InvalidParameterCombination"),
-    ({"MasterUserPassword": "long-enough-1"}, "InvalidParameterCombination"),
-    ({"DatabaseName": "app"}, "InvalidParameterCombination"),
-    ({"ManageMasterUserPassword": True}, "InvalidParameterCombination"),
-    ({"SourceRegion": None}, "InvalidParameterCombination"),
-    ({"SourceRegion": "eu-west-1"}, "InvalidParameterValue"),
-    ({"KmsKeyId": None}, "InvalidParameterCombination"),
-    ({"KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/1-2"}, "KMSKeyNotAccessibleFault"),
-    ({"EngineVersion": "16.8"}, "InvalidParameterValue"),
-    ({"EngineVersion": "16.99"}, "InvalidParameterCombination"),
-    ({"DBClusterIdentifier": f"db-{EAST}"}, "InvalidParameterValue"),
+    pytest.param({"MasterUsername": "dradmin"}, "InvalidParameterCombination", marks=rule("secondary-credentials")),
+    pytest.param({"MasterUserPassword": "long-enough-1"}, "InvalidParameterCombination",
+                 marks=rule("secondary-credentials")),
+    pytest.param({"DatabaseName": "app"}, "InvalidParameterCombination", marks=rule("secondary-credentials")),
+    pytest.param({"ManageMasterUserPassword": True}, "InvalidParameterCombination", marks=rule("no-managed-password")),
+    pytest.param({"SourceRegion": None}, "InvalidParameterCombination", marks=rule("secondary-presigned-url")),
+    pytest.param({"SourceRegion": "eu-west-1"}, "InvalidParameterValue", marks=rule("secondary-presigned-url")),
+    pytest.param({"KmsKeyId": None}, "InvalidParameterCombination", marks=rule("secondary-local-key")),
+    pytest.param({"KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/1-2"}, "KMSKeyNotAccessibleFault",
+                 marks=rule("cluster-kms-key")),
+    pytest.param({"EngineVersion": "16.8"}, "InvalidParameterValue", marks=rule("member-version")),
+    pytest.param({"EngineVersion": "16.99"}, "InvalidParameterCombination", marks=rule("known-engine-version")),
+    pytest.param({"DBClusterIdentifier": f"db-{EAST}"}, "InvalidParameterValue", marks=rule("member-identifier")),
     ({"GlobalClusterIdentifier": "moon"}, "GlobalClusterNotFoundFault"),
     ({"GlobalClusterIdentifier": None}, "InvalidParameterValue"),
-    ({"DBSubnetGroupName": "outer"}, "DBSubnetGroupNotFoundFault"),
-    ({"DBClusterParameterGroupName": "theirs"}, "DBClusterParameterGroupNotFound"),
-    ({"VpcSecurityGroupIds": ["sg-00000000000000000"]}, "InvalidParameterValue"),
+    pytest.param({"DBSubnetGroupName": "outer"}, "DBSubnetGroupNotFoundFault", marks=rule("cluster-subnet-group")),
+    pytest.param({"DBClusterParameterGroupName": "theirs"}, "DBClusterParameterGroupNotFound",
+                 marks=rule("cluster-parameter-group")),
+    pytest.param({"VpcSecurityGroupIds": ["sg-00000000000000000"]}, "InvalidParameterValue",
+                 marks=rule("cluster-security-groups")),
     ({}, ""),
 ])
 def test_a_secondary_is_refused_for_what_aws_refuses_it(

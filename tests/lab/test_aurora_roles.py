@@ -19,10 +19,12 @@ from tests.lab.aurora_world import (
     arn,
     build,
     cluster,
+    fail_over,
     make_instance,
     members,
     messages,
     pass_an_hour,
+    switch_over,
     world,
     writer,
 )
@@ -42,15 +44,6 @@ def heard() -> Iterator[list[Change]]:
     aurora.ON_ROLE_CHANGE.append(listen)
     yield told
     aurora.ON_ROLE_CHANGE.remove(listen)
-
-
-def switch_over(aws: Aws, at: str = EAST, to: str = WEST) -> None:
-    aws[at].rds.switchover_global_cluster(GlobalClusterIdentifier="world", TargetDbClusterIdentifier=arn(to))
-
-
-def fail_over(aws: Aws, to: str = WEST) -> None:
-    aws[to].rds.failover_global_cluster(
-        GlobalClusterIdentifier="world", TargetDbClusterIdentifier=arn(to), AllowDataLoss=True)
 
 
 def refused(error: pytest.ExceptionInfo[ClientError]) -> str:
