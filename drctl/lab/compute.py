@@ -7,12 +7,14 @@ import os
 import threading
 from typing import Any
 
+from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.utils import get_backend
 from moto.awslambda_simple.models import LambdaSimpleBackend
 
 from drctl.errors import DrctlError
+from drctl.lab import outages
 from drctl.lab.databases import DATABASES
 from drctl.lab.execution import Deployed, Fleet, Outcome
 from drctl.lab.functions import ResourceConflict
@@ -33,7 +35,12 @@ def invoke(region: str, function_name: str, payload: bytes, qualifier: str | Non
 
 
 def run(function: LambdaFunction, payload: bytes) -> Outcome:
-    """One invocation of a deployed version; raises ResourceConflict while it is Pending."""
+    """One invocation of a deployed version.
+
+    Raises ResourceConflict while it is Pending, and ServiceException while Lambda is out in its region.
+    """
+    if outages.is_down(function.region, "lambda"):
+        raise LambdaClientError("ServiceException", f"Lambda is out in {function.region}")
     if function.state != "Active":
         raise ResourceConflict("The operation cannot be performed at this time. The function is currently in the "
                                f"following state: {function.state}")

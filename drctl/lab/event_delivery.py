@@ -18,6 +18,7 @@ from moto.moto_api._internal import mock_random
 from moto.sqs.models import sqs_backends
 
 from drctl.aws.durations import seconds
+from drctl.lab import outages
 from drctl.lab.clock import CLOCK
 from drctl.lab.policies import Request, key_arn, may_use_key, resource_verdict, role_verdict, trusts
 from drctl.lab.rules import rule
@@ -62,9 +63,11 @@ def _serve(only: Rule, event: dict[str, Any], by_moto: Callable[[], None]) -> No
     if service == "events" and resource.startswith("event-bus/"):
         # A bus cannot hand on to a third bus what it received from a second one.
         if not isinstance(event, Received):
-            CLOCK.after(seconds("event-forward"), lambda: _deliver(only, event, lambda: _forward(only, event)))
+            both = [(region, "events") for region in {only.region_name, only.targets[0]["Arn"].split(":")[3]}]
+            CLOCK.after(seconds("event-forward"), lambda: outages.when_up(
+                both, lambda: _deliver(only, event, lambda: _forward(only, event))))
     elif service == "sqs":
-        _deliver(only, event, lambda: _enqueue(only, event))
+        outages.when_up([(only.region_name, "sqs")], lambda: _deliver(only, event, lambda: _enqueue(only, event)))
     else:
         # Kinds of target that moto does not know are accepted by PutTargets; the lab has nothing behind them.
         with contextlib.suppress(NotImplementedError):

@@ -22,17 +22,20 @@ from drctl.lab import (
     keys,  # noqa: F401  # importing installs its rules
     logs_gaps,  # noqa: F401  # importing installs its operations
     network,  # noqa: F401  # importing installs its rules
+    outages,
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
     queues,  # noqa: F401  # importing installs its rules
     records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     replication_configuration,  # noqa: F401  # importing installs its rules
+    request_quotas,  # noqa: F401  # importing installs its rules
     route53_gaps,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
     secret_replicas,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules
+    throttling,
     wafv2_gaps,  # noqa: F401  # importing installs its rules
     principals,  # noqa: F401  # importing installs its rules
     role_documents,  # noqa: F401  # importing installs its rules
@@ -40,6 +43,16 @@ from drctl.lab import (
     roles,  # noqa: F401  # importing installs its rules
 )
 from drctl.lab.clock import CLOCK
+from drctl.lab.faults import FAULTS
+
+
+def _lose_or_restore(region: str, service: str) -> None:
+    """Aurora's members in a region are lost while RDS, or the whole region, is out."""
+    if service in {"", "rds"}:
+        (aurora.lose if outages.is_down(region, "rds") else aurora.restore)(region)
+
+
+outages.ON_CHANGE.append(_lose_or_restore)
 
 
 def stop() -> None:
@@ -50,6 +63,9 @@ def stop() -> None:
 
 def reset() -> None:
     """Empty the lab: moto's backends, what is due, and what extensions keep beside them."""
+    FAULTS.stop()
+    outages.reset()
+    throttling.reset()
     CLOCK.forget_all()
     health.WATCH.stop()
     compute.stop()

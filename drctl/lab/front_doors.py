@@ -19,7 +19,7 @@ from moto.elbv2.models import FakeLoadBalancer, elbv2_backends
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from moto.s3.utils import bucket_policy_is_public
 
-from drctl.lab import balancing, compute
+from drctl.lab import balancing, compute, outages
 from drctl.lab.policies import ANONYMOUS, Request, resource_verdict
 
 log = logging.getLogger(__name__)
@@ -105,6 +105,8 @@ class BalancerDoor:
 
     def answer(self, cidr: str) -> Reply:
         """Nothing without an active balancer, a listener and a security group that lets the address in."""
+        if outages.is_down(region_of(self.balancer.arn), "elasticloadbalancing"):
+            return NO_CONNECTION
         if self.balancer.state != "active" or self._listener is None or not self._admits(cidr):
             return NO_CONNECTION
         return self._reply
@@ -214,6 +216,9 @@ class BucketDoor:
         Source: Amazon S3 User Guide, "Blocking public access to your Amazon S3 storage"; Amazon S3 API Reference,
         GetObject: without the right to list the bucket an absent object is 403, and SSE-KMS needs a signature.
         """
+        return NO_CONNECTION if outages.is_down(self.region, "s3") else self._object(cidr)
+
+    def _object(self, cidr: str) -> Reply:
         bucket = self._bucket
         if bucket is None:
             return with_status(404)

@@ -10,6 +10,7 @@ from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_
 from moto.s3.responses import S3Response
 
 from drctl.aws.durations import seconds
+from drctl.lab import outages
 from drctl.lab.clock import CLOCK
 from drctl.lab.policies import Request, key_arn, may, may_use_key, trusts
 from drctl.lab.rules import rule
@@ -99,7 +100,9 @@ def send(bucket_name: str, version: Any) -> None:
     on_the_way = [Copying(source, version, configuration["Role"], one) for one in _covering(source, version)]
     if on_the_way:
         version.__dict__[_STATUS] = "PENDING"
-        CLOCK.after(seconds("object-replicate"), lambda: _arrive(on_the_way))
+        regions = {bucket.region_name for one in on_the_way for bucket in (source, one.target) if bucket}
+        CLOCK.after(seconds("object-replicate"), lambda: outages.when_up([(region, "s3") for region in regions],
+                                                                         lambda: _arrive(on_the_way)))
 
 
 def _covering(source: FakeBucket, version: Any) -> Iterator[Mapping[str, Any]]:

@@ -75,6 +75,23 @@ def operation(name: str, owner: type[Any], method: str) -> Callable[[Wrapped], W
     return install
 
 
+def layer_rule(name: str) -> Callable[[Wrapped], Wrapped]:
+    """Make a rule known that stands in front of moto; whoever applies it asks `is_on(name)` first."""
+
+    def install(function: Wrapped) -> Wrapped:
+        if not function.__doc__ or "Source:" not in function.__doc__:
+            raise ValueError(f"rule {name} must say its source")
+        RULES[name] = Rule(name, function.__doc__)
+        return function
+
+    return install
+
+
+def is_on(name: str) -> bool:
+    """Whether a rule is not switched off."""
+    return name not in SWITCHED_OFF
+
+
 def _not_there(*_: Any, **__: Any) -> Any:
     raise NotImplementedError("moto has no such operation")
 

@@ -7,7 +7,7 @@ process by tests (`Lab`). It listens on loopback only.
 from __future__ import annotations
 
 import argparse
-import io
+import difflib
 import json
 import os
 import signal
@@ -16,7 +16,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs
 
 # moto reads these when it is imported.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -25,22 +24,23 @@ os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")
 from cheroot.wsgi import Server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from drctl.aws.calls import is_mutating
-from drctl.lab import extensions, unchanging
+from drctl.lab import connections, extensions, faults, outages, own_pages, refusals, throttling, unchanging
+from drctl.lab.called import Call, Environ, what_is_called
 from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
 from drctl.lab.rules import RULES, SWITCHED_OFF
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 #: Requests answered at the same time: every thread of a run may wait for one.
 THREADS = 40
-#: Paths below this are the lab's own.
-OWN = "/drctl-lab/"
+#: Connections kept for a client's next request; those that wait in an outage count among them.
+KEPT_CONNECTIONS = 256
+#: Where a request keeps what it calls, when it has to wait before it is served.
+_CALL = "drctl.call"
 
 
 class Counting:
-    """WSGI layer: counts AWS calls by region, service and operation, and answers the lab's own paths."""
+    """WSGI layer: counts AWS calls, strikes them in outages and with faults, throttles; has the lab's own pages."""
 
     def __init__(self, aws: Any) -> None:
         self._aws = aws
@@ -51,60 +51,37 @@ class Counting:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         environ["RAW_URI"] = environ.get("REQUEST_URI", "")  # object keys are taken from the path as it was sent
-        if path.startswith(OWN):
-            return self._own(path.removeprefix(OWN), environ, start_response)
+        if path.startswith(own_pages.OWN):
+            return self._own(environ, start_response)
+        answer: Iterable[bytes] | None = None
         if not path.startswith("/moto-api"):
+            answer = self._in_front(self._called(environ), environ, start_response)
+        return self._aws(environ, start_response) if answer is None else answer
+
+    def _called(self, environ: Environ) -> Call:
+        """What is called, counted once."""
+        if _CALL not in environ:
+            call = environ[_CALL] = what_is_called(environ)
             with self._lock:
-                self.calls[what_is_called(environ)] += 1
-        answer: Iterable[bytes] = self._aws(environ, start_response)
-        return answer
+                self.calls[call[:4]] += 1
+        known: Call = environ[_CALL]
+        return known
 
-    def _own(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if path == "calls" and environ["REQUEST_METHOD"] == "DELETE":
-            self.calls.clear()
-        body = json.dumps({"status": self._status, "calls": self._calls}.get(path, self._status)()).encode()
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    def _in_front(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        """The answer of a layer in front of moto, if any."""
+        if (struck := outages.strike(call, environ, start_response)) is not None:
+            return struck
+        if (struck := faults.strike(call, environ, start_response, self._aws)) is not None:
+            return struck
+        if (refusal := throttling.refused(call)) is not None:
+            return refusals.answer(refusal, call, environ, start_response)
+        return None
+
+    def _own(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        status, document = own_pages.answer(self, environ)
+        body = json.dumps(document).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
-
-    def _status(self) -> dict[str, Any]:
-        return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
-                "without": sorted(SWITCHED_OFF), "calls": sum(self.calls.values()), "dns": self.dns}
-
-    def _calls(self) -> dict[str, Any]:
-        rows = [{"region": region, "service": service, "operation": operation, "mutating": mutating, "count": count}
-                for (region, service, operation, mutating), count in sorted(self.calls.items())]
-        return {"total": sum(self.calls.values()),
-                "mutating": sum(row["count"] for row in rows if row["mutating"]), "calls": rows}
-
-
-def what_is_called(environ: Environ) -> tuple[str, str, str, bool]:
-    """Region, service, operation and whether it can change AWS, from a request's signature, target, body or path."""
-    region, service = _scope(environ.get("HTTP_AUTHORIZATION", ""))
-    if target := environ.get("HTTP_X_AMZ_TARGET", ""):
-        operation = target.rpartition(".")[2]
-        return region, service, operation, is_mutating(operation)
-    if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
-        operation = parse_qs(body.decode("utf-8", "replace")).get("Action", ["?"])[0]
-        return region, service, operation, is_mutating(operation)
-    method = environ["REQUEST_METHOD"]
-    path = environ.get("PATH_INFO", "")
-    mutating = method not in {"GET", "HEAD"} and not path.endswith("/invocations") and not _asks_for_tags(path)
-    query = environ.get("QUERY_STRING", "").split("=")[0].split("&")[0]
-    return region, service, f"{method} {path.split('/')[1]}{'?' + query if query else ''}", mutating
-
-
-def _asks_for_tags(path: str) -> bool:
-    """Route 53 is asked for the tags of several resources by POST (ListTagsForResources); a change names one more."""
-    parts = path.strip("/").split("/")
-    return parts[:2] == ["2013-04-01", "tags"] and len(parts) == 3
-
-
-def _scope(authorization: str) -> tuple[str, str]:
-    """Region and service of a signature's credential scope; empty for an unsigned request."""
-    parts = authorization.partition("Credential=")[2].split(",")[0].split("/")
-    return (parts[2], parts[3]) if len(parts) >= 5 else ("", "")
 
 
 class Lab:
@@ -119,6 +96,8 @@ class Lab:
         # Connections are kept open, which moto's own development server does not do: a third of the time of a call.
         self._server = Server(("127.0.0.1", port), self.counting, numthreads=THREADS, request_queue_size=256,
                               server_name="lab")
+        self._server.keep_alive_conn_limit = KEPT_CONNECTIONS
+        connections.install(self._server)
         self._server.prepare()
         self.port = int(self._server.bind_addr[1])
         os.environ["MOTO_PORT"] = str(self.port)
@@ -149,18 +128,41 @@ class Lab:
 
 
 def main() -> None:
-    """Serve a lab until a signal ends it."""
+    """Serve a lab until a signal ends it; with --rules, tell the rules and end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--speed", type=float, default=60.0)
     parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--faults", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rules", action="store_true")
     given = parser.parse_args()
+    if given.rules:
+        _tell(own_pages.rules())
+        return
+    if unknown := unknown_rules(given.without):
+        _tell({"error": unknown})
+        raise SystemExit(2)
     lab = Lab(given.port, given.speed, given.without)
+    faults.FAULTS.start(given.faults, given.seed)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=lab.stop).start())
-    sys.stdout.write(json.dumps({"endpoint": lab.endpoint, "speed": given.speed, "dns": lab.counting.dns}) + "\n")
-    sys.stdout.flush()
+    _tell({"endpoint": lab.endpoint, "speed": given.speed, "dns": lab.counting.dns})
     lab.serve()
+
+
+def unknown_rules(names: Iterable[str]) -> str:
+    """A sentence about the first name that no rule has; empty when all are known."""
+    for name in names:
+        if name not in RULES:
+            near = difflib.get_close_matches(name, RULES, n=1)
+            return f"the lab has no rule {name!r}" + (f"; did you mean {near[0]}?" if near else "")
+    return ""
+
+
+def _tell(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

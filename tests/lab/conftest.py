@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from drctl.lab.clock import CLOCK, LabClock
+from drctl.lab.rules import RULES, SWITCHED_OFF
 from drctl.lab.server import Lab
 from tests.conftest import SPEED
 
 
 @pytest.fixture
 def clock(lab: Lab) -> Iterator[LabClock]:
-    """The lab's clock at the pace of AWS; `skip` lets time pass."""
+    """The lab's clock at the pace of AWS; `skip` lets time pass. Nobody is throttled but by what a test sets up."""
+    SWITCHED_OFF.update(name for name in RULES if name.startswith("throttling-"))
     CLOCK.set_speed(1.0)
     yield CLOCK
     CLOCK.set_speed(SPEED)
