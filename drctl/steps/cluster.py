@@ -137,13 +137,16 @@ class Cluster(Step[ClusterOut]):
         return changes
 
     def _modify(self, run: Run, changes: dict[str, Any]) -> None:
-        """Change it now and wait until the change is seen: the status stays `available` for some seconds first."""
+        """Change it now and wait until the change is made: the status stays `available` for some seconds first, and a
+        new value may be pending (CloudFormation's handlers of AWS::RDS wait for PendingModifiedValues, too).
+        """
         rds, name = run.at(self.site).rds, self.cluster_id(run)
+        # busy for as long as new parameters of its group, or an earlier change, take (Terraform provider: 5 min)
         run.retry(f"{name} can be changed", lambda: rds.modify_db_cluster(
             DBClusterIdentifier=name, ApplyImmediately=True, **changes), BUSY, within=minutes(10))
         run.wait_until(f"{name} has its settings", lambda: self.find(run), within=CLUSTER_CHANGE, every=PAUSE,
-                       ready=steadily(lambda seen: seen is not None and seen.status == "available"
-                                      and not set(self._changes(run, seen)) & set(changes)),
+                       ready=steadily(lambda seen: seen is not None and seen.status == "available" and not set(
+                           changes) & (set(self._changes(run, seen)) | seen.pending)),
                        failed=lambda seen: dead_end(seen.status) if seen else None,
                        show=lambda seen: seen.status if seen else "not visible")
 

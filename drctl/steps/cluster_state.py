@@ -35,6 +35,8 @@ class ClusterOut:
     #: Secret that the password was last taken from, see `SecretOut.generation`.
     credentials: str
     settings: Mapping[str, Any]
+    #: Settings that AWS has accepted and not made yet, under the names of ModifyDBCluster.
+    pending: frozenset[str]
     #: Where RDS writes the database's log.
     logs: LogGroup | None
 
@@ -65,7 +67,8 @@ def out_of(seen: Any, logs: LogGroup | None) -> ClusterOut:
         seen["DBClusterIdentifier"], seen["DBClusterArn"], _endpoint(seen), seen.get("ReaderEndpoint", ""),
         int(seen.get("Port", 5432)), seen.get("DbClusterResourceId", ""), seen["Status"],
         seen.get("EngineVersion", ""), seen.get("KmsKeyId", ""), seen.get("DatabaseName", ""),
-        seen.get("MasterUsername", ""), writer, as_map(seen.get("TagList")).get(CREDENTIALS_TAG, ""), settings, logs)
+        seen.get("MasterUsername", ""), writer, as_map(seen.get("TagList")).get(CREDENTIALS_TAG, ""), settings,
+        frozenset(pending), logs)
 
 
 def _endpoint(seen: Any) -> str:

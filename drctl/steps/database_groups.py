@@ -23,6 +23,8 @@ from drctl.steps.subnets import Subnets
 RPO_LIMIT = "rds.global_db_rpo"
 #: A group is busy while a cluster that used it is going (Terraform provider: 3 min to delete a parameter group).
 IN_USE = (Refusal("InvalidDBParameterGroupState"), Refusal("InvalidDBSubnetGroupStateFault"))
+#: A parameter group takes no second change while it "has pending changes" (Terraform provider: 3 min).
+UNSETTLED = IN_USE[:1]
 RELEASE = minutes(5)
 
 
@@ -126,16 +128,18 @@ class DatabaseGroups(Step[DatabaseGroupsOut]):
             self._refuse_a_foreign(run, "subgrp", out.subnet_group)
             rds.modify_db_subnet_group(DBSubnetGroupName=out.subnet_group, SubnetIds=list(wanted))
         if RPO_LIMIT in out.cluster_values and RPO_LIMIT not in cluster_values(run.settings):
-            rds.reset_db_cluster_parameter_group(DBClusterParameterGroupName=out.cluster_parameters, Parameters=[
-                {"ParameterName": RPO_LIMIT, "ApplyMethod": "immediate"}])
+            self._refuse_a_foreign(run, "cluster-pg", out.cluster_parameters)
+            run.retry("the cluster parameter group can be reset", lambda: rds.reset_db_cluster_parameter_group(
+                DBClusterParameterGroupName=out.cluster_parameters, Parameters=[
+                    {"ParameterName": RPO_LIMIT, "ApplyMethod": "immediate"}]), UNSETTLED, within=RELEASE)
         if changed := _changes(out.cluster_values, cluster_values(run.settings)):
             self._refuse_a_foreign(run, "cluster-pg", out.cluster_parameters)
             run.retry("the cluster parameter group takes changes", lambda: rds.modify_db_cluster_parameter_group(
-                DBClusterParameterGroupName=out.cluster_parameters, Parameters=changed), IN_USE, within=RELEASE)
+                DBClusterParameterGroupName=out.cluster_parameters, Parameters=changed), UNSETTLED, within=RELEASE)
         if changes := _changes(out.instance_values, INSTANCE_VALUES):
             self._refuse_a_foreign(run, "pg", out.instance_parameters)
             run.retry("the parameter group takes changes", lambda: rds.modify_db_parameter_group(
-                DBParameterGroupName=out.instance_parameters, Parameters=changes), IN_USE, within=RELEASE)
+                DBParameterGroupName=out.instance_parameters, Parameters=changes), UNSETTLED, within=RELEASE)
 
     def verify(self, run: Run, out: DatabaseGroupsOut) -> Iterable[Finding]:
         if out.subnets != set(run.output(self.subnets).database):

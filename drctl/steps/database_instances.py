@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, already
+from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -45,6 +45,8 @@ class InstanceOut:
     insights: bool
     #: What can change in place, under the names that ModifyDBInstance gives it.
     settings: Mapping[str, Any]
+    #: What of that AWS has accepted and not made yet.
+    pending: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,19 @@ class DatabaseInstances(Step[InstancesOut]):
                 PromotionTier=tier, Tags=as_list(run.tags(self.site, name)), **self._wanted(run),
                 **self._insights(run)), BUSY, within=minutes(15))
         except rds.exceptions.DBInstanceAlreadyExistsFault:
-            if name not in {one["DBInstanceIdentifier"] for one in self._ours(run)}:
-                raise Refused(f"instance {name} in {self.region} exists and does not belong to this stack",
-                              next_step="delete it, or choose another environment name") from None
+            self._refuse_a_foreign(run, name)
+
+    def _refuse_a_foreign(self, run: Run, name: str) -> None:
+        """An instance of that name exists: made by us and not shown yet, or somebody else's."""
+        rds = run.at(self.site).rds
+        seen = run.wait_until(
+            f"{name} is shown", lambda: or_none(lambda: rds.describe_db_instances(DBInstanceIdentifier=name)),
+            lambda found: found is not None, within=minutes(5), show=lambda found: "there" if found else "not yet")
+        one: Any = seen["DBInstances"][0] if seen else {}
+        if (one.get("DBClusterIdentifier") != self.cluster.cluster_id(run)
+                or not is_ours(as_map(one.get("TagList")), run.settings.environment)):
+            raise Refused(f"instance {name} in {self.region} exists and does not belong to this stack",
+                          next_step="delete it, or choose another environment name") from None
 
     def _wanted(self, run: Run) -> dict[str, Any]:
         """What can change in place. Members of a global database are upgraded together, by decision, never alone."""
@@ -164,8 +176,8 @@ class DatabaseInstances(Step[InstancesOut]):
 
         def changed(seen: InstancesOut | None) -> bool:
             one = next((one for one in seen.instances if one.id == name), None) if seen else None
-            return one is not None and one.status == "available" and one.insights and all(
-                one.settings[key] == value for key, value in changes.items() if key in one.settings)
+            return one is not None and one.status == "available" and one.insights and not one.pending & set(
+                changes) and all(one.settings[key] == value for key, value in changes.items() if key in one.settings)
 
         run.wait_until(f"{name} has its settings", lambda: self.find(run), steadily(changed),
                        within=INSTANCE_CHANGE, every=PAUSE, failed=_failure, show=_states)
@@ -237,7 +249,7 @@ def _out(seen: Any, writer: str | None) -> InstanceOut:
                     (group["DBParameterGroupName"] for group in seen.get("DBParameterGroups", [])), "")}
     return InstanceOut(seen["DBInstanceIdentifier"], seen["DBInstanceArn"], seen["DBInstanceStatus"],
                        seen["DBInstanceClass"], seen["DBInstanceIdentifier"] == writer,
-                       bool(seen.get("PerformanceInsightsEnabled")), settings)
+                       bool(seen.get("PerformanceInsightsEnabled")), settings, frozenset(pending))
 
 
 def _states(seen: InstancesOut | None) -> str:

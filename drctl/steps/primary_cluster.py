@@ -12,8 +12,7 @@ from typing import Any
 from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.engine.step import Finding
-from drctl.engine.waiting import minutes
-from drctl.steps.cluster import BUSY, Cluster
+from drctl.steps.cluster import Cluster
 from drctl.steps.cluster_state import CREDENTIALS_TAG, ClusterOut
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
@@ -54,10 +53,7 @@ class PrimaryCluster(Cluster):
     def _set_password(self, run: Run, out: ClusterOut) -> None:
         """The secret is not the one that the cluster was made with (it was lost or changed): it is what counts."""
         rds, credentials = run.at(self.site).rds, self.secret.credentials(run)
-        run.retry("the master password can be set", lambda: rds.modify_db_cluster(
-            DBClusterIdentifier=out.id, MasterUserPassword=credentials.password, ApplyImmediately=True), BUSY,
-            within=minutes(10))
-        self._available(run)
+        self._modify(run, {"MasterUserPassword": credentials.password})
         rds.add_tags_to_resource(ResourceName=out.arn, Tags=as_list(
             {CREDENTIALS_TAG: run.output(self.secret).generation}))
 
