@@ -21,6 +21,8 @@ from tests.steps.database import AWAY, GROUPS, HOME, PRIMARY, READERS, STANDBY, 
 
 #: AWS seconds in a second: three seconds of lag last as long as some calls.
 SLOW = 400.0
+#: The lab's speed when its lags have to outlast several looks of a run at SLOW.
+LATE = 80.0
 
 
 @pytest.fixture
@@ -86,6 +88,7 @@ def test_an_instance_of_that_name_in_another_cluster_is_refused(slow_run: Callab
 def test_another_retention_is_waited_for_until_it_is_pending_no_more(slow_run: Callable[..., Run], aws: Aws) -> None:
     settings = Settings(database=Database(backup_retention_days=9))
     run = slow_run(PRIMARY, settings, again=True)
+    CLOCK.set_speed(LATE)
     PRIMARY.ensure(run)
     (shown,) = aws[HOME.region].rds.describe_db_clusters()["DBClusters"]
     assert (shown["BackupRetentionPeriod"], shown["Status"]) == (9, "available")
@@ -95,6 +98,7 @@ def test_another_retention_is_waited_for_until_it_is_pending_no_more(slow_run: C
 def test_another_class_is_waited_for_until_it_is_pending_no_more(slow_run: Callable[..., Run], aws: Aws) -> None:
     settings = Settings(database=Database(instance_class="db.r6g.large"))
     run = slow_run(WRITERS, settings, again=True)
+    CLOCK.set_speed(LATE)
     WRITERS.ensure(run)
     (shown,) = aws[HOME.region].rds.describe_db_instances()["DBInstances"]
     assert (shown["DBInstanceClass"], shown["DBInstanceStatus"], shown["PendingModifiedValues"]) == (
@@ -106,6 +110,7 @@ def test_a_limit_is_taken_back_and_a_parameter_set_again_although_the_group_sett
     step = GROUPS[HOME]
     run = slow_run(step, again=True)
     group = run.output(step).cluster_parameters
+    CLOCK.set_speed(LATE / 2)
     aws[HOME.region].rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName=group, Parameters=[
         {"ParameterName": "rds.global_db_rpo", "ParameterValue": "20", "ApplyMethod": "immediate"},
         {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}])
