@@ -25,8 +25,8 @@ RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "inv
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 #: Names Aurora PostgreSQL refuses for databases and users (RDS API Reference, CreateDBCluster).
 RESERVED_WORDS = {"admin", "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "authorization", "case",
-                  "cast", "check", "column", "constraint", "create", "default", "desc", "distinct", "else", "end",
-                  "except", "false", "for", "from", "grant", "group", "having", "in", "intersect", "into", "limit",
+                  "cast", "check", "column", "constraint", "create", "db", "default", "desc", "distinct", "else",
+                  "end", "except", "false", "for", "from", "grant", "group", "having", "in", "intersect", "into", "limit",
                   "not", "null", "offset", "on", "or", "order", "postgres", "primary", "public", "rdsadmin",
                   "references", "select", "table", "template0", "template1", "then", "to", "true", "union", "unique",
                   "user", "using", "when", "where", "with"}
@@ -148,6 +148,8 @@ def database(settings: Settings) -> Found:
         yield ("database", "engine_version"), f"{base.engine_version!r} must be a full version such as 16.6, in quotes"
     yield from _identifier(("database", "name"), base.name, 63)
     yield from _identifier(("database", "username"), base.username, 16)
+    if base.username.startswith(("_", "pg_", "rds")):
+        yield ("database", "username"), f"{base.username!r} must begin with a letter, and not with pg_ or rds"
 
 
 def _instance_class(name: str) -> Iterator[str]:

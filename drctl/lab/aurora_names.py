@@ -17,7 +17,7 @@ from drctl.lab.aurora_states import check, fault
 RESERVED_DATABASES = frozenset({"admin", "db", "rdsadmin", "template0", "template1"})
 RESERVED_USERS = frozenset({"admin", "rdsadmin", "rdsrepladmin", "rdstopmgr", "rds_superuser"})
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_USER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_USER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 _GROUP = re.compile(r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{0,254}(?<!-)")
 _SUBNET_GROUP = re.compile(r"[a-zA-Z][a-zA-Z0-9._ -]{0,254}")
 
@@ -65,10 +65,10 @@ def a_database_name_is_not_reserved(_: RDSBackend, kwargs: Any) -> None:
 
 @check("master-username", RDSBackend, "create_db_cluster")
 def a_master_user_is_not_reserved(_: RDSBackend, kwargs: Any) -> None:
-    """The master user is called by up to 63 letters, digits and underscores, a letter first, and not admin.
+    """The master user is called by up to 16 letters, digits and underscores, a letter first, and not admin.
 
     Refuses with InvalidParameterValue; names that begin with pg_ are PostgreSQL's own.
-    Source: Aurora User Guide, Naming constraints in Amazon Aurora; AWS CDK issue 10579; cfn-lint pull request 4425
+    Source: RDS API Reference, CreateDBCluster, MasterUsername; AWS CDK issue 10579; cfn-lint pull request 4425
     """
     name = kwargs.get("master_username")
     if not name:
