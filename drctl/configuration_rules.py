@@ -27,8 +27,8 @@ RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 109
 RESERVED_WORDS = {"admin", "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "authorization", "case",
                   "cast", "check", "column", "constraint", "create", "db", "default", "desc", "distinct", "else",
                   "end", "except", "false", "for", "from", "grant", "group", "having", "in", "intersect", "into",
-                  "limit", "not", "null", "offset", "on", "or", "order", "postgres", "primary", "public",
-                  "rdsadmin", "references", "select", "table", "template0", "template1", "then", "to", "true", "union", "unique",
+                  "limit", "not", "null", "offset", "on", "or", "order", "postgres", "primary", "public", "rdsadmin",
+                  "references", "select", "table", "template0", "template1", "then", "to", "true", "union", "unique",
                   "user", "using", "when", "where", "with"}
 ARN = re.compile(r"arn:aws[a-z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/(?P<id>.+)")
 CERTIFICATE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
