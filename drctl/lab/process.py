@@ -18,7 +18,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from drctl.errors import DrctlError, Refused
+from drctl.errors import ConfigurationError, DrctlError, Refused
 from drctl.home import home
 
 #: Speed of a lab that nobody gave one: a minute of AWS in a second.
@@ -40,6 +40,8 @@ class LabState:
     pid: int
     dns: str = ""
     without: tuple[str, ...] = ()
+    faults: float = 0.0
+    seed: int = 0
 
 
 def state() -> LabState | None:
@@ -64,29 +66,54 @@ def answers(lab: LabState) -> bool:
     return False
 
 
-def ask(lab: LabState, path: str) -> dict[str, Any]:
-    """One of the lab's own pages (`status`, `calls`); OSError when it does not answer."""
-    with urllib.request.urlopen(f"{lab.endpoint}/drctl-lab/{path}", timeout=5) as reply:  # noqa: S310  # loopback only
-        answer: dict[str, Any] = json.load(reply)
-        return answer
+def ask(lab: LabState, path: str, method: str = "GET", **asked: Any) -> dict[str, Any]:
+    """One of the lab's own pages (`status`, `calls`, `rules`, `outages`, `faults`); OSError when it does not answer.
+
+    Raises ConfigurationError with the lab's words when it cannot do what is asked.
+    """
+    request = urllib.request.Request(f"{lab.endpoint}/drctl-lab/{path}", method=method,  # noqa: S310  # loopback only
+                                     data=json.dumps(asked).encode() if asked else None)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as reply:  # noqa: S310  # loopback only
+            answer: dict[str, Any] = json.load(reply)
+            return answer
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            raise ConfigurationError(json.load(refusal)["error"]) from None
 
 
-def up(port: int = 0, speed: float | None = None, without: tuple[str, ...] = ()) -> tuple[LabState, bool]:
-    """The lab of this home, and whether it had to be started; Refused when another one runs with other settings."""
+def up(port: int = 0, speed: float | None = None, without: tuple[str, ...] = (), faults: float = 0.0,
+       seed: int = 0) -> tuple[LabState, bool]:
+    """The lab of this home, and whether it had to be started; Refused when another one runs with other settings.
+
+    Raises ConfigurationError when there is no rule of a name in `without`. `faults` is the share of calls that fail.
+    """
     wanted = speed or float(os.environ.get("DRCTL_SPEED", DEFAULT_SPEED))
     if found := running():
         same = (port in {0, int(found.endpoint.rpartition(":")[2])} and without in {(), found.without}
-                and speed in {None, found.speed})
+                and speed in {None, found.speed} and (not faults or (faults, seed) == (found.faults, found.seed)))
         if not same:
             raise Refused(f"a lab with other settings runs at {found.endpoint}, speed {found.speed:g}",
                           next_step="drctl lab down, or another DRCTL_HOME for a lab beside it")
         return found, False
-    return _start(port, wanted, without), True
+    return _start(port, wanted, without, faults, seed), True
 
 
-def _start(port: int, speed: float, without: tuple[str, ...]) -> LabState:
+def rules() -> list[dict[str, Any]]:
+    """Name and first line of every rule, from the lab that runs, or from one that is not started for it."""
+    if found := running():
+        told: dict[str, Any] = ask(found, "rules")
+    else:
+        command = [sys.executable, "-m", "drctl.lab.server", "--rules"]
+        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    known: list[dict[str, Any]] = told["rules"]
+    return known
+
+
+def _start(port: int, speed: float, without: tuple[str, ...], faults: float, seed: int) -> LabState:
     home().mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "drctl.lab.server", "--port", str(port), "--speed", str(speed),
+               "--faults", str(faults), "--seed", str(seed),
                *(word for name in without for word in ("--without", name))]
     with (home() / "lab.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
@@ -98,7 +125,11 @@ def _start(port: int, speed: float, without: tuple[str, ...]) -> LabState:
         raise LabDown(f"the lab did not start: {_last_words()}",
                       next_step="is drctl installed with its lab? pip install 'drctl[lab]'")
     told = json.loads(line)
-    lab = LabState(told["endpoint"], told["speed"], process.pid, told.get("dns", ""), without)
+    if "error" in told:
+        process.wait()
+        (home() / "lab.log").unlink(missing_ok=True)
+        raise ConfigurationError(told["error"], next_step="drctl lab rules lists them all")
+    lab = LabState(told["endpoint"], told["speed"], process.pid, told.get("dns", ""), without, faults, seed)
     (home() / "lab.json").write_text(json.dumps(asdict(lab)), encoding="utf-8")
     return lab
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from drctl.aws.clients import Aws, Credentials, Door
+from drctl.engine.clock import Clock
+from drctl.engine.events import Events
 from drctl.lab.clock import CLOCK, LabClock
 from drctl.lab.rules import RULES, SWITCHED_OFF
 from drctl.lab.server import Lab
@@ -38,3 +41,9 @@ def settle(clock: LabClock) -> None:
     done = threading.Event()
     clock.after(0, done.set)
     assert done.wait(3)
+
+
+def one_try(lab: Lab, read_timeout_s: float = 10) -> Aws:
+    """Clients of the lab that try each call once: what AWS answers is seen, not repeated."""
+    return Aws(Door(lab.endpoint, Credentials("lab", "lab"), attempts=1, read_timeout_s=read_timeout_s),
+               Events(Clock(SPEED)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drctl.cli import options
 from drctl.cli.render import emit
-from drctl.errors import DrctlError
+from drctl.errors import DrctlError, Refused
+
+if TYPE_CHECKING:
+    from drctl.lab.process import LabState
 
 
 @click.group("lab")
@@ -24,13 +27,16 @@ def command() -> None:
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=None,
               help="AWS seconds in a second; default: DRCTL_SPEED, or 60.")
 @click.option("--without", multiple=True, metavar="RULE", help="Switch a rule of the lab off, by name.")
+@click.option("--faults", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE",
+              help="Share of calls that end in an error, a reset or a lost answer, for example 0.2.")
+@click.option("--seed", type=int, default=0, help="Makes the faults the same again.")
 @options.as_json
-def up(port: int, speed: float | None, without: tuple[str, ...], as_json: bool) -> None:
+def up(port: int, speed: float | None, without: tuple[str, ...], faults: float, seed: int, as_json: bool) -> None:
     """Start the lab of this home; a lab that runs already is told."""
     from drctl.lab import process
 
-    lab, started = process.up(port, speed, without)
-    document = {"endpoint": lab.endpoint, "speed": lab.speed, "dns": lab.dns, "pid": lab.pid}
+    lab, started = process.up(port, speed, without, faults, seed)
+    document = {"endpoint": lab.endpoint, "speed": lab.speed, "dns": lab.dns, "pid": lab.pid, "faults": lab.faults}
     word = "started" if started else "runs already"
     emit(document, as_json=as_json, text=lambda: click.echo(
         f"lab: {word} at {lab.endpoint}, speed {lab.speed:g} AWS seconds a second, names at {lab.dns}"))
@@ -47,10 +53,8 @@ def down(as_json: bool) -> None:
     emit({"stopped": lab.endpoint if lab else None}, as_json=as_json, text=lambda: click.echo(text))
 
 
-@command.command("status")
-@options.as_json
-def status(as_json: bool) -> None:
-    """Address, speed, AWS time and calls of the lab of this home; exit 1 when none answers."""
+def _running() -> LabState:
+    """The lab of this home; DrctlError when none answers."""
     from drctl.lab import process
 
     lab = process.state()
@@ -58,5 +62,91 @@ def status(as_json: bool) -> None:
         where = f"at {lab.endpoint} " if lab else ""
         raise DrctlError(f"no lab {where}answers" + ("; what was in it is gone" if lab else ""),
                          next_step="drctl lab up")
+    return lab
+
+
+@command.command("status")
+@options.as_json
+def status(as_json: bool) -> None:
+    """Address, speed, AWS time, calls, outages and faults of the lab of this home; exit 1 when none answers."""
+    from drctl.lab import process
+
+    lab = _running()
     told: dict[str, Any] = {"endpoint": lab.endpoint, "pid": lab.pid, **process.ask(lab, "status")}
-    emit(told, as_json=as_json, text=lambda: click.echo("\n".join(f"{key:12} {told[key]}" for key in told)))
+    shown = {**told, "outages": ", ".join(map(_place, told["outages"])) or "none",
+             "faults": _faults(told["faults"]) if told["faults"] else "none"}
+    emit(told, as_json=as_json, text=lambda: click.echo("\n".join(f"{key:12} {shown[key]}" for key in shown)))
+
+
+def _place(outage: dict[str, Any]) -> str:
+    return " ".join(filter(None, (outage["region"], outage["service"])))
+
+
+def _faults(faults: dict[str, Any]) -> str:
+    struck = ", ".join(f"{kind} {count}" for kind, count in faults["struck"].items())
+    return f"{faults['rate']:g} of the calls, seed {faults['seed']}: {struck} of {faults['calls']}"
+
+
+@command.command("rules", epilog="A rule is switched off with: drctl lab up --without NAME")
+@options.as_json
+def rules(as_json: bool) -> None:
+    """What the lab refuses or delays as AWS does: name and sense of every rule."""
+    from drctl.lab import process
+
+    known = process.rules()
+    emit({"rules": known}, as_json=as_json, text=lambda: click.echo("\n".join(
+        f"{one['name']:38} {one['rule']}{'' if one['on'] else ' (off)'}" for one in known)))
+
+
+@command.group("outage")
+def outage() -> None:
+    """Take a region, or one service of it, away from the lab, and give it back."""
+
+
+_region = click.option("--region", metavar="REGION", help="The region, for example us-east-1.")
+_service = click.option("--service", metavar="SERVICE", default="", help="One service, for example rds; default: all.")
+
+
+@outage.command("start", epilog="Example: drctl lab outage start --region us-east-1 --service rds --mode hang")
+@click.option("--region", metavar="REGION", required=True, help="The region, for example us-east-1.")
+@_service
+@click.option("--mode", type=click.Choice(["refuse", "error", "hang"]), default="refuse", show_default=True,
+              help="Connections are cut; 503; no answer until the outage ends.")
+@options.as_json
+def start(region: str, service: str, mode: str, as_json: bool) -> None:
+    """Begin an outage; with us-east-1 the control planes of IAM, Route 53 and CloudFront are gone too."""
+    from drctl.lab import process
+
+    told = process.ask(_running(), "outages", "POST", region=region, service=service, mode=mode)
+    if told["mode"] != mode:
+        raise Refused(f"{_place(told)} is out already, in mode {told['mode']}",
+                      next_step=f"drctl lab outage end --region {region}"
+                                + (f" --service {told['service']}" if told["service"] else ""))
+    word = "is out now" if told["started"] else "is out already"
+    emit(told, as_json=as_json, text=lambda: click.echo(f"lab: {_place(told)} {word}, mode {told['mode']}"))
+
+
+@outage.command("end")
+@_region
+@_service
+@options.as_json
+def end(region: str | None, service: str, as_json: bool) -> None:
+    """End the outages of a region, or of a service; without both, all."""
+    from drctl.lab import process
+
+    told = process.ask(_running(), "outages", "DELETE", region=region or "", service=service)
+    ended = ", ".join(map(_place, told["ended"]))
+    emit(told, as_json=as_json, text=lambda: click.echo(
+        f"lab: {ended} answers again" if ended else "lab: there was no such outage"))
+
+
+@outage.command("list")
+@options.as_json
+def outages(as_json: bool) -> None:
+    """The outages there are, and how many requests each has struck."""
+    from drctl.lab import process
+
+    told = process.ask(_running(), "outages")
+    lines = [f"{_place(one):32} {one['mode']:8} since {one['since']:g} s of AWS time, struck {one['struck']} requests"
+             for one in told["outages"]]
+    emit(told, as_json=as_json, text=lambda: click.echo("\n".join(lines) or "lab: no outages"))
