@@ -12,6 +12,7 @@ from drctl.lab import (
     certificates,  # noqa: F401  # importing installs its rules
     checks,  # noqa: F401  # importing installs its rules
     compute,
+    conditional_writes,  # noqa: F401  # importing installs its rules
     database_groups,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules
