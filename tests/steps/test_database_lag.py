@@ -62,12 +62,13 @@ def test_an_instance_whose_answer_was_lost_is_taken_for_ours_although_it_is_not_
         slow_run: Callable[..., Run], aws: Aws) -> None:
     run = slow_run(WRITERS)
     name = run.name("aurora", "instance-1", HOME)
-    CLOCK.set_speed(20)
+    CLOCK.set_speed(1)
     aws[HOME.region].rds.create_db_instance(
         DBInstanceIdentifier=name, DBClusterIdentifier=PRIMARY.cluster_id(run), Engine="aurora-postgresql",
         DBInstanceClass="db.serverless", Tags=[{"Key": key, "Value": value} for key, value in
                                                run.tags(HOME, name).items()])
     assert WRITERS.find(run) is None
+    CLOCK.set_speed(LATE)
     WRITERS._create(run, name)
     assert len(aws[HOME.region].rds.describe_db_instances()["DBInstances"]) == 1
 
