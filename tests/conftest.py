@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from drctl.lab.server import Lab  # isort: skip  # sets moto's environment before anything imports it
 
 from drctl.aws.clients import Aws, Credentials, Door
+from drctl.aws.hooks import Answer, Call
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events, Record
 from drctl.engine.run import Run
@@ -89,10 +91,47 @@ def lab(lab_server: Lab) -> Lab:
     return lab_server
 
 
+class Relay:
+    """Hands what a client tells on to whichever run uses it now: making clients costs more than most tests."""
+
+    def __init__(self) -> None:
+        self.to = Events(Clock(SPEED))
+
+    def sending(self, call: Call) -> None:
+        self.to.sending(call)
+
+    def answered(self, call: Call, answer: Answer) -> None:
+        self.to.answered(call, answer)
+
+
+@pytest.fixture(scope="session")
+def shared_clients(lab_server: Lab) -> list[tuple[Aws, Relay]]:
+    """Clients of this process's lab: the first for `aws`, the others for the runs of a test, in order."""
+    return []
+
+
 @pytest.fixture
-def aws(lab: Lab) -> Aws:
+def clients(shared_clients: list[tuple[Aws, Relay]], lab: Lab) -> Callable[[Events], Aws]:
+    """The next clients that no run of this test uses yet."""
+    used = itertools.count()
+
+    def take(events: Events) -> Aws:
+        number = next(used)
+        if number == len(shared_clients):
+            relay = Relay()
+            door = Door(lab.endpoint, Credentials("lab", "lab"), speed=SPEED)
+            shared_clients.append((Aws(door, relay), relay))
+        found, relay = shared_clients[number]
+        relay.to = events
+        return found
+
+    return take
+
+
+@pytest.fixture
+def aws(clients: Callable[[Events], Aws]) -> Aws:
     """Plain clients of the lab."""
-    return Aws(Door(lab.endpoint, Credentials("lab", "lab")), Events(Clock(SPEED)))
+    return clients(Events(Clock(SPEED)))
 
 
 @pytest.fixture
@@ -102,14 +141,13 @@ def records() -> list[Record]:
 
 
 @pytest.fixture
-def make_run(lab: Lab, records: list[Record]) -> Callable[..., Run]:
+def make_run(clients: Callable[[Events], Aws], records: list[Record]) -> Callable[..., Run]:
     """A new run against the lab, as another process would make it: it remembers nothing."""
 
     def make(settings: Settings | None = None) -> Run:
         clock = Clock(SPEED)
         events = Events(clock, records.append)
-        return Run("test", settings or Settings(), Aws(Door(lab.endpoint, Credentials("lab", "lab")), events), clock,
-                   events)
+        return Run("test", settings or Settings(), clients(events), clock, events)
 
     return make
 
