@@ -68,7 +68,7 @@ def test_an_instance_whose_answer_was_lost_is_taken_for_ours_although_it_is_not_
         DBInstanceClass="db.serverless", Tags=[{"Key": key, "Value": value} for key, value in
                                                run.tags(HOME, name).items()])
     assert WRITERS.find(run) is None
-    CLOCK.set_speed(LATE)
+    CLOCK.set_speed(6)
     WRITERS._create(run, name)
     assert len(aws[HOME.region].rds.describe_db_instances()["DBInstances"]) == 1
 
