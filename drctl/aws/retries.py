@@ -31,15 +31,21 @@ THROTTLED = frozenset({"RequestLimitExceeded", "SlowDown", "Throttling", "Thrott
 NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
 
 
-class AnswerLost(BotoCoreError):
-    """A call may have taken effect or not: its answer did not come, or says nothing about it."""
+class NoAnswer(BotoCoreError):
+    """A call got no answer, as often as it was tried."""
 
-    fmt = "{operation_name} in {region}: {seen}; whether it took effect is not known"
+    fmt = "{operation_name} in {region}: {seen}"
 
     def __init__(self, operation_name: str, region: str, seen: str) -> None:
         super().__init__(operation_name=operation_name, region=region, seen=seen)
         self.operation_name = operation_name
         self.region = region
+
+
+class AnswerLost(NoAnswer):
+    """A call may have taken effect or not: its answer did not come, or says nothing about it."""
+
+    fmt = "{operation_name} in {region}: {seen}; whether it took effect is not known"
 
 
 def retry_with_care(client: Any, region: str, attempts: int, speed: float, *, waits_for_endpoint: bool) -> None:
@@ -60,6 +66,9 @@ def retry_with_care(client: Any, region: str, attempts: int, speed: float, *, wa
                 seen := _unknown(response, caught_exception)):
             raise AnswerLost(operation.name, region, seen) from caught_exception
         pause = sdk.needs_retry(response=response, caught_exception=caught_exception, operation=operation, **rest)
+        if caught_exception is not None and operation is not None and (pause is None or pause is False):
+            seen = f"no answer ({type(caught_exception).__name__}), tried {rest.get('attempts', 1)} times"
+            raise NoAnswer(operation.name, region, seen) from caught_exception
         return pause / speed if pause else pause
 
     client.meta.events.register_first(f"needs-retry.{service}", decide)

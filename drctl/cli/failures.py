@@ -45,7 +45,7 @@ def _show_failure(failure: Failure) -> None:
     region = f" ({failure.region})" if failure.region and failure.region not in failure.step else ""
     where = failure.step + region
     click.echo(f"  {where}: {failure.error}", err=True)
-    if failure.code:
+    if failure.code and not failure.code.endswith(("NoAnswer", "AnswerLost")):  # their text says it all
         request = f", request id {failure.request_id}" if failure.request_id else ""
         click.echo(f"    AWS call {failure.call or '?'} answered {failure.code}{request}", err=True)
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.aws.hooks import REDACTED, Answer, Call
+from drctl.aws.retries import NoAnswer
 from drctl.lab.server import Lab
 
 
@@ -69,17 +70,18 @@ def test_a_lab_that_is_not_there_is_asked_once(ear: Ear, waits: bool, tries: int
     nobody = Aws(Door("http://127.0.0.1:9", Credentials("x", "y"), attempts=2, waits_for_endpoint=waits), ear)
     sqs, sent = nobody["us-east-1"].sqs, []
     sqs.meta.events.register("before-send.*.*", lambda **_: sent.append(1))
-    with pytest.raises(EndpointConnectionError):
+    with pytest.raises(NoAnswer if waits else EndpointConnectionError):
         sqs.list_queues()
     assert len(sent) == tries
 
 
 def test_no_answer_is_an_answer_too(ear: Ear) -> None:
     nobody = Aws(Door("http://127.0.0.1:9", Credentials("x", "y"), attempts=1), ear)
-    with pytest.raises(EndpointConnectionError):
+    with pytest.raises(NoAnswer) as error:
         nobody["us-east-1"].sqs.list_queues()
+    assert str(error.value) == "ListQueues in us-east-1: no answer (EndpointConnectionError), tried 1 times"
     answer: Any = ear.heard[-1]
-    assert (answer.status, answer.code) == (0, "EndpointConnectionError")
+    assert (answer.status, answer.code) == (0, "NoAnswer")
 
 
 def test_clients_are_made_once_and_belong_to_their_region(heard: Aws) -> None:
