@@ -59,7 +59,7 @@ class Outage:
     def wire(self) -> dict[str, Any]:
         """As the lab tells it."""
         return {"region": self.region, "service": self.service, "mode": self.mode, "since": round(self.since, 1),
-                "struck": self.struck}
+                "struck": self.struck, "waiting": sum(one.waiting is not None for one in list(self.waiting))}
 
 
 _lock = threading.Lock()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
 
+import botocore.session
 import pytest
+from botocore.config import Config
 
-from drctl.aws.clients import Aws, Credentials, Door
-from drctl.engine.clock import Clock
-from drctl.engine.events import Events
+from drctl.aws.clients import Region
 from drctl.lab.clock import CLOCK, LabClock
 from drctl.lab.rules import RULES, SWITCHED_OFF
 from drctl.lab.server import Lab
@@ -43,7 +45,29 @@ def settle(clock: LabClock) -> None:
     assert done.wait(3)
 
 
-def one_try(lab: Lab, read_timeout_s: float = 10) -> Aws:
-    """Clients of the lab that try each call once: what AWS answers is seen, not repeated."""
-    return Aws(Door(lab.endpoint, Credentials("lab", "lab"), attempts=1, read_timeout_s=read_timeout_s),
-               Events(Clock(SPEED)))
+@cache
+def _session() -> Any:
+    """One for all: reading the service models takes longer than a test."""
+    return botocore.session.Session()
+
+
+class Plain:
+    """Plain clients of the SDK that try each call once: what AWS answers is seen, not repeated, not explained."""
+
+    def __init__(self, lab: Lab, read_timeout_s: float) -> None:
+        self._lab = lab
+        self._config = Config(read_timeout=read_timeout_s, max_pool_connections=128, s3={"addressing_style": "path"},
+                              retries={"mode": "standard", "total_max_attempts": 1})
+
+    def __getitem__(self, region: str) -> Region:
+        return Region(region, self._make)
+
+    def _make(self, service: str, region: str) -> Any:
+        return _session().create_client(
+            service, region_name=region, endpoint_url=self._lab.endpoint, aws_access_key_id="lab",
+            aws_secret_access_key="lab", config=self._config)
+
+
+def one_try(lab: Lab, read_timeout_s: float = 10) -> Plain:
+    """Clients of a lab that show the first answer."""
+    return Plain(lab, read_timeout_s)

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from drctl.aws.clients import Aws
+from drctl.aws.clients import Aws, Credentials, Door
+from drctl.engine.clock import Clock
+from drctl.engine.events import Events
 from drctl.lab import throttling
 from drctl.lab.called import Call
 from drctl.lab.clock import CLOCK, LabClock
 from drctl.lab.rules import RULES
 from drctl.lab.server import Lab
 from tests.conftest import SPEED
-from tests.lab.conftest import one_try
+from tests.lab.conftest import Plain, one_try
 
 HERE, THERE = "us-east-1", "us-west-2"
 
@@ -23,13 +25,13 @@ HERE, THERE = "us-east-1", "us-west-2"
 @pytest.fixture
 def slow(lab: Lab) -> Iterator[LabClock]:
     """The lab's clock almost standing still, so that no bucket fills up by itself; throttling is on."""
-    CLOCK.set_speed(0.001)
+    CLOCK.set_speed(1e-6)
     yield CLOCK
     CLOCK.set_speed(SPEED)
 
 
 @pytest.fixture
-def once(lab: Lab, slow: LabClock) -> Aws:
+def once(lab: Lab, slow: LabClock) -> Plain:
     """Clients that show the first answer."""
     return one_try(lab)
 
@@ -76,7 +78,7 @@ def case(service: str, operation: str, code: str, status: int, call: Callable[[A
     case("tagging", "GetResources", "ThrottledException", 400, lambda at: at.tagging.get_resources()),
 ])
 def test_an_empty_bucket_is_told_with_the_services_own_code(
-        once: Aws, asked: Call, call: Callable[[Any], Any], expected: tuple[str, int]) -> None:
+        once: Plain, asked: Call, call: Callable[[Any], Any], expected: tuple[str, int]) -> None:
     assert any(throttling.refused(asked) for _ in range(6000)) or not expected  # takes what there is
     assert refusal(lambda: call(once[HERE])) == expected
 
@@ -87,7 +89,7 @@ def test_every_throttling_rule_is_asked_here() -> None:
     assert here == {name for name in RULES if name.startswith("throttling-")}
 
 
-def test_route_53_takes_five_requests_a_second_over_all_regions(once: Aws, slow: LabClock) -> None:
+def test_route_53_takes_five_requests_a_second_over_all_regions(once: Plain, slow: LabClock) -> None:
     for region in (HERE, THERE, HERE, THERE, HERE):
         once[region].route53.list_hosted_zones()
     assert refusal(once[THERE].route53.list_hosted_zones) == ("Throttling", 400)
@@ -97,7 +99,7 @@ def test_route_53_takes_five_requests_a_second_over_all_regions(once: Aws, slow:
     assert refusal(once[HERE].route53.list_hosted_zones) == ("Throttling", 400)
 
 
-def test_ec2_counts_each_action_and_region_by_itself(once: Aws) -> None:
+def test_ec2_counts_each_action_and_region_by_itself(once: Plain) -> None:
     ec2 = once[HERE].ec2
     for _ in range(4):
         refused, _ = refusal(lambda: ec2.create_vpc_endpoint(VpcId="vpc-1", ServiceName="no such"))
@@ -114,19 +116,22 @@ def test_invocations_are_not_counted_with_lambdas_control_plane(lab: Lab, slow: 
     assert not any(throttling.refused(invoked) for _ in range(1000))
 
 
-def test_a_refused_call_has_no_effect(once: Aws, lab: Lab) -> None:
+def test_a_refused_call_has_no_effect(once: Plain, slow: LabClock) -> None:
     ssm = once[HERE].ssm
     for number in range(3):
         ssm.put_parameter(Name=f"/p/{number}", Value="1", Type="String")
     refused = refusal(lambda: ssm.put_parameter(Name="/p/3", Value="1", Type="String"))
     assert refused == ("ThrottlingException", 400)
+    slow.skip(60)
     assert len(ssm.describe_parameters()["Parameters"]) == 3
 
 
-def test_the_sdk_waits_a_throttled_call_out(lab: Lab, aws: Aws) -> None:
-    CLOCK.set_speed(5.0)
+def test_the_sdk_waits_a_throttled_call_out(lab: Lab) -> None:
+    CLOCK.set_speed(20.0)
+    door = Door(lab.endpoint, Credentials("lab", "lab"), speed=20.0)
     try:
-        for _ in range(8):
-            aws[HERE].route53.list_hosted_zones()
+        route53 = Aws(door, Events(Clock(20.0)))[HERE].route53
+        for _ in range(12):
+            route53.list_hosted_zones()
     finally:
         CLOCK.set_speed(SPEED)
