@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from drctl.actions.ownership import UNTAGGED, carries_our_tag, is_log_of_our_cluster
-from drctl.aws.errors import code_of, is_gone
+from drctl.aws.errors import code_of, is_gone, or_none
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -24,6 +24,7 @@ from drctl.engine.step import Resource
 from drctl.engine.waiting import minutes
 from drctl.errors import ChecksFailed
 from drctl.names import GLOBAL
+from drctl.steps import health_checks, zone
 from drctl.steps.bucket import Bucket
 
 #: A look at some kinds in one region: kind and id of everything found.
@@ -182,14 +183,17 @@ def _is_key_of_ours(run: Run, kms: Any, key_id: str) -> bool:
 
 
 def certificates(run: Run, region: str) -> Iterator[tuple[str, str]]:
-    """Certificates have no name either; only those of the stack's domain are asked for their tags."""
+    """Certificates have no name either; only those of the stack's domain are asked for their tags.
+
+    A deleted one is listed for a while and has none (Terraform provider: ACM is eventually consistent).
+    """
     acm = run.at(region).acm
     for page in _pages(acm, "list_certificates", {}):
         for one in page["CertificateSummaryList"]:
             if not one["DomainName"].endswith(run.settings.dns.zone):
                 continue
-            tags = acm.list_tags_for_certificate(CertificateArn=one["CertificateArn"]).get("Tags")
-            if is_ours(as_map(tags), run.settings.environment):
+            tags: Any = or_none(partial(acm.list_tags_for_certificate, CertificateArn=one["CertificateArn"])) or {}
+            if is_ours(as_map(tags.get("Tags")), run.settings.environment):
                 yield "acm:certificate", one["CertificateArn"]
 
 
@@ -202,12 +206,19 @@ def parameters(run: Run, region: str) -> Iterator[tuple[str, str]]:
 
 
 def route53(run: Run) -> Iterator[tuple[str, str]]:
-    """Route 53 allows five requests a second: tags are asked for ten resources at a time."""
+    """Route 53 allows five requests a second: tags are asked for ten resources at a time.
+
+    It takes no tags in its create calls: what was made by a run that died then is known by its caller reference.
+    """
     client: Any = run.at(run.settings.primary).route53
-    zones = [zone["Id"].rpartition("/")[2] for page in _pages(client, "list_hosted_zones", {})
-             for zone in page["HostedZones"] if zone["Name"].rstrip(".") == run.settings.dns.zone]
-    checks = [check["Id"] for page in _pages(client, "list_health_checks", {}) for check in page["HealthChecks"]]
-    for kind, ids in (("hostedzone", zones), ("healthcheck", checks)):
+    zones = {one["Id"].rpartition("/")[2]: one["CallerReference"] for page in _pages(client, "list_hosted_zones", {})
+             for one in page["HostedZones"] if one["Name"].rstrip(".") == run.settings.dns.zone}
+    checks = {check["Id"]: check["CallerReference"] for page in _pages(client, "list_health_checks", {})
+              for check in page["HealthChecks"]}
+    for kind, references, mark in (("hostedzone", zones, zone.reference_prefix(run)),
+                                   ("healthcheck", checks, health_checks.reference_prefix(run))):
+        ids = [name for name, reference in references.items() if not reference.startswith(f"{mark}-")]
+        yield from ((f"route53:{kind}", name) for name in references if name not in ids)
         for start in range(0, len(ids), 10):
             answer = client.list_tags_for_resources(ResourceType=kind, ResourceIds=ids[start: start + 10])
             for tags in answer["ResourceTagSets"]:

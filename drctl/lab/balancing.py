@@ -16,8 +16,8 @@ from drctl.aws.durations import seconds
 from drctl.lab import interfaces
 from drctl.lab.balancer_zones import ZONE_IDS
 from drctl.lab.clock import CLOCK
-from drctl.lab.rules import Pending, rule, take
-from drctl.lab.targets import is_used
+from drctl.lab.rules import Pending, is_hidden, rule, take
+from drctl.lab.targets import is_used, release
 
 Pending.install(FakeLoadBalancer, "state", "provisioning")
 
@@ -59,22 +59,39 @@ def balancer_name(proceed: Any, self: ELBv2Backend, name: str, security_groups: 
 
 @rule("balancer-provisioning", ELBv2Backend, "create_load_balancer")
 def balancer_provisioning(proceed: Any, self: ELBv2Backend, name: str, *args: Any, **more: Any) -> Any:
-    """A balancer is provisioning for minutes, in two zones at least, with an interface in each subnet.
+    """A balancer is provisioning for minutes.
 
-    Its name lives in the hosted zone of its region. An internet-facing one needs an internet gateway (InvalidSubnet).
-    Source: ELBv2 API Reference, CreateLoadBalancer; AWS General Reference, Elastic Load Balancing endpoints.
+    Source: ELBv2 API Reference, CreateLoadBalancer and LoadBalancerState.
     """
     known = set(self.load_balancers)
     balancer = proceed(name, *args, **more)
-    if balancer.arn in known:
-        return balancer
-    if refusal := _unfit_subnets(self, balancer):
-        del self.load_balancers[balancer.arn]
-        raise refusal
+    if balancer.arn not in known:
+        take(balancer, seconds("balancer-create"))
+    return balancer
+
+
+@rule("balancer-hosted-zone", ELBv2Backend, "create_load_balancer")
+def balancer_hosted_zone(proceed: Any, self: ELBv2Backend, name: str, *args: Any, **more: Any) -> Any:
+    """A balancer's own name lives in the hosted zone of its region.
+
+    Source: AWS General Reference, Elastic Load Balancing endpoints and quotas.
+    """
+    balancer = proceed(name, *args, **more)
     balancer.scheme = balancer.scheme or "internet-facing"
     balancer.canonical_hosted_zone_id = ZONE_IDS[self.region_name]
-    take(balancer, seconds("balancer-create"))
-    _make_interfaces(self.region_name, balancer)
+    return balancer
+
+
+@rule("balancer-interfaces", ELBv2Backend, "create_load_balancer")
+def balancer_interfaces(proceed: Any, self: ELBv2Backend, name: str, *args: Any, **more: Any) -> Any:
+    """A balancer has an interface in each of its subnets, with a public address when it faces the internet.
+
+    Source: Application Load Balancers, Subnets for your load balancer.
+    """
+    known = set(self.load_balancers)
+    balancer = proceed(name, *args, **more)
+    if balancer.arn not in known:
+        _make_interfaces(self.region_name, balancer)
     return balancer
 
 
@@ -82,18 +99,8 @@ def _make_interfaces(region: str, balancer: FakeLoadBalancer) -> None:
     path = balancer.arn.partition("loadbalancer/")[2]
     balancer.__dict__["_lab_interfaces"] = [
         interfaces.make(region, subnet.id, balancer.security_groups, f"ELB {path}", "interface", "amazon-elb",
-                        public=balancer.scheme == "internet-facing") for subnet in balancer.subnets]
-
-
-def _unfit_subnets(backend: ELBv2Backend, balancer: FakeLoadBalancer) -> ELBClientError | None:
-    if len({subnet.availability_zone for subnet in balancer.subnets}) < 2:
-        return ELBClientError("ValidationError", "At least two subnets in two different Availability Zones must be "
-                              "specified")
-    gateways = backend.ec2_backend.internet_gateways.values()
-    has_gateway = any(gateway.vpc and gateway.vpc.id == balancer.vpc_id for gateway in gateways)
-    if (balancer.scheme or "internet-facing") == "internet-facing" and not has_gateway:
-        return ELBClientError("InvalidSubnet", f"VPC {balancer.vpc_id} has no internet gateway")
-    return None
+                        public=(balancer.scheme or "internet-facing") == "internet-facing")
+        for subnet in balancer.subnets]
 
 
 @rule("balancer-groups", ELBv2Backend, "set_security_groups")
@@ -136,8 +143,10 @@ def balancer_protected(proceed: Any, self: ELBv2Backend, arn: str) -> Any:
 
 
 def _balancer_is_gone(backend: ELBv2Backend, balancer: FakeLoadBalancer) -> None:
+    before = {arn for arn in backend.target_groups if is_used(backend, arn)}
     backend.load_balancers.pop(balancer.arn, None)
     _forget_links(backend)
+    release(backend, [arn for arn in before if not is_used(backend, arn)])
     interfaces.remove_later(backend.region_name, balancer.__dict__.get("_lab_interfaces", []),
                             seconds("balancer-interface-linger"))
 
@@ -151,13 +160,22 @@ def _forget_links(backend: ELBv2Backend) -> None:
 
 @rule("listener-port", ELBv2Backend, "create_listener")
 def listener_port(proceed: Any, self: ELBv2Backend, **given: Any) -> Any:
-    """A balancer has one listener on a port (DuplicateListener), and its TLS policy must exist (SSLPolicyNotFound).
+    """A balancer has one listener on a port.
 
-    Source: ELBv2 API Reference, CreateListener.
+    Refuses with DuplicateListener. Source: ELBv2 API Reference, CreateListener.
     """
     balancer = self.load_balancers.get(given["load_balancer_arn"])
     if balancer and any(str(listener.port) == str(given["port"]) for listener in balancer.listeners.values()):
         raise DuplicateListenerError
+    return proceed(**given)
+
+
+@rule("listener-tls-policy", ELBv2Backend, "create_listener")
+def listener_tls_policy(proceed: Any, _self: ELBv2Backend, **given: Any) -> Any:
+    """The TLS policy of an HTTPS listener must exist.
+
+    Refuses with SSLPolicyNotFound. Source: ELBv2 API Reference, CreateListener.
+    """
     if given["protocol"] == "HTTPS" and given.get("ssl_policy") not in SSL_POLICIES:
         raise ELBClientError("SSLPolicyNotFound", f"SSL policy '{given.get('ssl_policy')}' not found")
     return proceed(**given)
@@ -200,9 +218,26 @@ def _check_certificate(backend: ELBv2Backend, arn: str | None) -> None:
         certificate = acm_backends[backend.account_id][backend.region_name].get_certificate(arn)
     except CertificateNotFound as missing:
         raise ELBClientError("CertificateNotFound", f"Certificate '{arn}' not found") from missing
+    if is_hidden(certificate):  # see the rule certificate-known-late
+        raise ELBClientError("CertificateNotFound", f"Certificate '{arn}' not found")
     if certificate.status != "ISSUED":
         raise ELBClientError("UnsupportedCertificate", f"The certificate '{arn}' must have a fully-qualified domain "
                              "name, a supported signature, and a supported key size.")
+
+
+@rule("target-group-one-balancer", ELBv2Backend, "create_listener")
+def target_group_one_balancer(proceed: Any, self: ELBv2Backend, **given: Any) -> Any:
+    """A target group belongs to one balancer.
+
+    Refuses with TargetGroupAssociationLimit. Source: ELBv2 API Reference, CreateListener.
+    """
+    groups = {arn for action in given["actions"] for arn in self._get_target_group_arns_from(action_data=action)}
+    for balancer in self.load_balancers.values():
+        shared = {arn for arn in groups if is_used(self, arn, balancer.arn)}
+        if shared and balancer.arn != given["load_balancer_arn"]:
+            raise ELBClientError("TargetGroupAssociationLimit", "The following target groups cannot be associated with "
+                                 f"more than one load balancer: {', '.join(sorted(shared))}")
+    return proceed(**given)
 
 
 @rule("listener-gone", ELBv2Backend, "delete_listener")
@@ -211,6 +246,8 @@ def listener_gone(proceed: Any, self: ELBv2Backend, listener_arn: str) -> Any:
 
     Source: ELBv2 API Reference, DeleteListener.
     """
+    before = {arn for arn in self.target_groups if is_used(self, arn)}
     answer = proceed(listener_arn)
     _forget_links(self)
+    release(self, [arn for arn in before if not is_used(self, arn)])
     return answer

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
-from moto.acm.models import AWSCertificateManagerBackend, CertBundle
+from moto.acm.models import AWSCertificateManagerBackend, CertBundle, CertificateNotFound
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import AWSError
 from moto.elbv2.models import ELBv2Backend, FakeListener, elbv2_backends
@@ -13,10 +14,12 @@ from moto.route53.models import route53_backends
 
 from drctl.aws.durations import seconds
 from drctl.lab.clock import CLOCK
-from drctl.lab.rules import is_due, rule, take
+from drctl.lab.rules import hide, is_due, rule, take
 
 #: How long a token makes the same certificate (ACM API Reference, RequestCertificate).
 TOKEN_LASTS = 3600.0
+#: A domain name, or the wildcard of one (ACM API Reference, RequestCertificate).
+DOMAIN = re.compile(r"(\*\.)?(((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9])\.)+((?!-)[A-Za-z0-9-]{1,62}[A-Za-z0-9])")
 
 
 def validation_record(name: str) -> tuple[str, str]:
@@ -58,6 +61,20 @@ def certificate_validation(proceed: Any, self: CertBundle) -> Any:
     return None
 
 
+@rule("certificate-known-late", CertBundle, "check")
+def certificate_known_late(proceed: Any, self: CertBundle) -> Any:
+    """Balancers do not know a certificate for some seconds after it was issued: CertificateNotFound.
+
+    Source: Terraform provider: listener, creation is retried on CertificateNotFound for five minutes.
+    """
+    before = self.status
+    proceed()
+    if before == "PENDING_VALIDATION" and self.status == "ISSUED":
+        proved = [moment for moment in map(_proved_at, _names(self)) if moment is not None]
+        known_at = max(proved, default=CLOCK.now()) + seconds("certificate-issue") + seconds("certificate-known")
+        hide(self, known_at - CLOCK.now())
+
+
 @rule("certificate-described", CertBundle, "describe")
 def certificate_described(proceed: Any, self: CertBundle) -> Any:
     """The record to make is told a few seconds after the request; dates when the certificate is issued.
@@ -97,10 +114,71 @@ def certificate_token(proceed: Any, self: AWSCertificateManagerBackend, domain_n
     if arn and CLOCK.now() < until:
         return arn
     arn = proceed(domain_name, None, *args, **kwargs)
-    take(self._certificates[arn], seconds("certificate-record"))
     if idempotency_token:
         tokens[idempotency_token, domain_name] = arn, CLOCK.now() + TOKEN_LASTS
     return arn
+
+
+@rule("certificate-record-late", AWSCertificateManagerBackend, "request_certificate")
+def certificate_record_late(proceed: Any, self: AWSCertificateManagerBackend, *args: Any, **kwargs: Any) -> Any:
+    """The record to make for a new certificate is told some seconds after the request.
+
+    Source: ACM API Reference, RequestCertificate and DescribeCertificate.
+    """
+    known = set(self._certificates)
+    arn = proceed(*args, **kwargs)
+    if arn in self._certificates and arn not in known:
+        take(self._certificates[arn], seconds("certificate-record"))
+    return arn
+
+
+@rule("certificate-domain", AWSCertificateManagerBackend, "request_certificate")
+def certificate_domain(proceed: Any, _self: AWSCertificateManagerBackend, domain_name: str, *args: Any,
+                       **kwargs: Any) -> Any:
+    """A certificate's first name is a domain of 64 octets at most, a further one of 253: ValidationException.
+
+    Source: ACM API Reference, RequestCertificate: DomainName and SubjectAlternativeNames.
+    """
+    others = kwargs.get("subject_alt_names") or (args[1] if len(args) > 1 else None) or []
+    for name in (domain_name, *others):
+        if not DOMAIN.fullmatch(name) or len(name) > 253:
+            raise AWSError(f"Value '{name}' failed to satisfy constraint: Member must satisfy regular expression "
+                           f"pattern: {DOMAIN.pattern}", exception_type="ValidationException")
+    if len(domain_name) > 64:
+        raise AWSError("The first domain name can be no longer than 64 characters.",
+                       exception_type="ValidationException")
+    return proceed(domain_name, *args, **kwargs)
+
+
+@rule("certificate-visible", AWSCertificateManagerBackend, "request_certificate", "describe_certificate")
+def certificate_visible(proceed: Any, self: AWSCertificateManagerBackend, *args: Any, **kwargs: Any) -> Any:
+    """A certificate just asked for is unknown for some seconds: ResourceNotFoundException.
+
+    Source: Terraform provider: ACM certificate, ResourceNotFoundException is retried after the request.
+    """
+    known = set(self._certificates)
+    answer = proceed(*args, **kwargs)
+    if isinstance(answer, CertBundle):
+        if CLOCK.now() < answer.__dict__.get("_lab_visible_at", 0.0):
+            raise CertificateNotFound(arn=answer.arn, account_id=self.account_id)
+    elif answer in self._certificates and answer not in known:
+        self._certificates[answer].__dict__["_lab_visible_at"] = CLOCK.now() + seconds("certificate-visible")
+    return answer
+
+
+@rule("certificate-listed-late", AWSCertificateManagerBackend, "request_certificate", "list_certificates")
+def certificate_listed_late(proceed: Any, self: AWSCertificateManagerBackend, *args: Any, **kwargs: Any) -> Any:
+    """The listing lacks a certificate just asked for, for some seconds.
+
+    Source: Terraform provider: ACM is eventually consistent.
+    """
+    known = set(self._certificates)
+    answer = proceed(*args, **kwargs)
+    if isinstance(answer, str):
+        if answer in self._certificates and answer not in known:
+            self._certificates[answer].__dict__["_lab_listed_at"] = CLOCK.now() + seconds("certificate-listed")
+        return answer
+    return [one for one in answer if CLOCK.now() >= one.__dict__.get("_lab_listed_at", 0.0)]
 
 
 def used_by(arn: str) -> list[str]:

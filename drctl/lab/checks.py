@@ -24,8 +24,7 @@ def check_reference(proceed: Any, self: Route53Backend, caller_reference: str,
                     health_check_args: dict[str, Any]) -> Any:
     """The same reference with the same settings gives the same check; else, or after its deletion, it is refused.
 
-    HealthCheckAlreadyExists. Children must exist and not be calculated (InvalidInput).
-    Source: Route 53 API Reference, CreateHealthCheck.
+    Refuses with HealthCheckAlreadyExists. Source: Route 53 API Reference, CreateHealthCheck.
     """
     used: dict[str, tuple[HealthCheck, dict[str, Any]]] = self.__dict__.setdefault("_lab_check_references", {})
     if caller_reference in used:
@@ -34,18 +33,58 @@ def check_reference(proceed: Any, self: Route53Backend, caller_reference: str,
             return known
         raise Route53ClientError("HealthCheckAlreadyExists", "A health check with the caller reference "
                                  f"{caller_reference} already exists, or existed.")
-    _check_children(self, health_check_args.get("children") or [])
-    check = proceed(caller_reference, _with_defaults(health_check_args))
+    check = proceed(caller_reference, health_check_args)
     used[caller_reference] = check, health_check_args
     return check
 
 
-def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
-    """HTTPS checks ask port 443 and send the name unless told otherwise."""
-    if not str(settings.get("type")).startswith("HTTPS"):
-        return settings
-    sni = settings.get("enable_sni")
-    return {**settings, "port": settings.get("port") or 443, "enable_sni": True if sni is None else sni}
+@rule("check-defaults", Route53Backend, "create_health_check")
+def check_defaults(proceed: Any, _self: Route53Backend, caller_reference: str,
+                   health_check_args: dict[str, Any]) -> Any:
+    """HTTPS checks ask port 443 and send the name unless told otherwise.
+
+    Source: Route 53 API Reference, HealthCheckConfig: Port and EnableSNI.
+    """
+    if not str(health_check_args.get("type")).startswith("HTTPS"):
+        return proceed(caller_reference, health_check_args)
+    sni = health_check_args.get("enable_sni")
+    return proceed(caller_reference, {**health_check_args, "port": health_check_args.get("port") or 443,
+                                      "enable_sni": True if sni is None else sni})
+
+
+@rule("check-children", Route53Backend, "create_health_check")
+def check_children(proceed: Any, self: Route53Backend, caller_reference: str,
+                   health_check_args: dict[str, Any]) -> Any:
+    """What a calculated check combines must exist and not be calculated itself.
+
+    Refuses with InvalidInput. Source: Route 53 API Reference, HealthCheckConfig: ChildHealthChecks.
+    """
+    _check_children(self, health_check_args.get("children") or [])
+    return proceed(caller_reference, health_check_args)
+
+
+@rule("check-children-changed", Route53, "update_health_check")
+def check_children_changed(proceed: Any, self: Route53) -> Any:
+    """Other children are looked at like the first.
+
+    Refuses with InvalidInput. Source: Route 53 API Reference, UpdateHealthCheck.
+    """
+    _check_children(self.backend, self._get_param("ChildHealthChecks", []))
+    return proceed()
+
+
+@rule("check-version", Route53, "update_health_check")
+def check_version(proceed: Any, self: Route53) -> Any:
+    """An update that names an outdated version is refused.
+
+    Refuses with HealthCheckVersionMismatch. Source: Route 53 API Reference, UpdateHealthCheck.
+    """
+    check = self.backend.get_health_check(self._get_param("HealthCheckId"))
+    version = self._get_param("HealthCheckVersion")
+    if version is not None and int(version) != check.health_check_version:
+        raise Route53ClientError("HealthCheckVersionMismatch",
+                                 f"The version of {check.id} is {check.health_check_version}, not {version}.")
+    return proceed()
 
 
 @rule("check-in-use", Route53Backend, "delete_health_check")
@@ -63,16 +102,11 @@ def check_in_use(proceed: Any, self: Route53Backend, health_check_id: str) -> An
 
 @rule("check-update", Route53, "update_health_check")
 def check_update(proceed: Any, self: Route53) -> Any:
-    """An update keeps every field it does not name and raises the version; an outdated one is refused.
+    """An update keeps every field it does not name, clears those it resets, and raises the version.
 
-    HealthCheckVersionMismatch. Source: Route 53 API Reference, UpdateHealthCheck.
+    Source: Route 53 API Reference, UpdateHealthCheck.
     """
     check = self.backend.get_health_check(self._get_param("HealthCheckId"))
-    version = self._get_param("HealthCheckVersion")
-    if version is not None and int(version) != check.health_check_version:
-        raise Route53ClientError("HealthCheckVersionMismatch",
-                                 f"The version of {check.id} is {check.health_check_version}, not {version}.")
-    _check_children(self.backend, self._get_param("ChildHealthChecks", []))
     children, regions = check.children, check.regions
     answer = proceed()
     reset = self._get_param("ResetElements", [])

@@ -8,8 +8,12 @@ from drctl.lab import (
     alarms,  # noqa: F401  # importing installs its rules
     aurora,
     backup_gaps,  # noqa: F401  # importing installs its rules
+    balancer_logs,  # noqa: F401  # importing installs its rules
+    balancer_reads,  # noqa: F401  # importing installs its rules
+    balancer_requests,  # noqa: F401  # importing installs its rules
     balancing,  # noqa: F401  # importing installs its rules
     certificates,  # noqa: F401  # importing installs its rules
+    check_settings,  # noqa: F401  # importing installs its rules
     checks,  # noqa: F401  # importing installs its rules
     compute,
     conditional_writes,  # noqa: F401  # importing installs its rules
@@ -27,6 +31,7 @@ from drctl.lab import (
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
     queues,  # noqa: F401  # importing installs its rules
+    record_rules,  # noqa: F401  # importing installs its rules
     records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     replication_configuration,  # noqa: F401  # importing installs its rules
@@ -38,6 +43,8 @@ from drctl.lab import (
     security_groups,  # noqa: F401  # importing installs its rules
     throttling,
     wafv2_gaps,  # noqa: F401  # importing installs its rules
+    web_acls,  # noqa: F401  # importing installs its rules
+    zones,  # noqa: F401  # importing installs its rules
     principals,  # noqa: F401  # importing installs its rules
     role_documents,  # noqa: F401  # importing installs its rules
     role_users,  # noqa: F401  # importing installs its rules

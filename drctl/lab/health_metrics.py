@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ MINUTES = 180
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge, "GreaterThanThreshold": operator.gt,
     "LessThanThreshold": operator.lt, "LessThanOrEqualToThreshold": operator.le}
-_ALARM, _INSUFFICIENT = "_lab_alarm", "_lab_insufficient"
+_ALARM, _COPY, _INSUFFICIENT = "_lab_alarm", "_lab_alarm_copy", "_lab_insufficient"
 
 
 class HealthCheckStatus(CloudWatchMetricProvider):
@@ -55,9 +56,10 @@ def _points(check: HealthCheck) -> Iterator[tuple[datetime, float]]:
 
 @rule("health-check-of-a-metric", Route53, "create_health_check", "update_health_check")
 def health_check_of_a_metric(proceed: Any, self: Route53) -> Any:
-    """A check on a metric keeps which alarm's settings it follows, and what counts while there is no data.
+    """A check on a metric follows a copy of the alarm's settings, taken whenever the check is saved.
 
-    Source: Route 53 API Reference, HealthCheckConfig: AlarmIdentifier, InsufficientDataHealthStatus.
+    It keeps what counts while there is no data. Source: Route 53 API Reference, HealthCheckConfig: AlarmIdentifier,
+    InsufficientDataHealthStatus; Route 53 Developer Guide, Monitoring a CloudWatch alarm.
     """
     answer = proceed()
     check = answer.result["HealthCheck"]
@@ -65,7 +67,17 @@ def health_check_of_a_metric(proceed: Any, self: Route53) -> Any:
         for name, kept in (("AlarmIdentifier", _ALARM), ("InsufficientDataHealthStatus", _INSUFFICIENT)):
             if value := self._get_param(prefix + name):
                 setattr(check, kept, value)
+                if kept == _ALARM:
+                    setattr(check, _COPY, copy.copy(_alarm(value)))
     return answer
+
+
+def _alarm(identifier: dict[str, str]) -> Any:
+    """The alarm as it is now, or None."""
+    regions = [account[identifier["Region"]] for account in list(cloudwatch_backends.values())
+               if identifier.get("Region") in account]
+    return next((backend.alarms[identifier["Name"]] for backend in regions
+                 if identifier.get("Name") in backend.alarms), None)
 
 
 def metric_is_fine(check: HealthCheck) -> bool:
@@ -75,11 +87,10 @@ def metric_is_fine(check: HealthCheck) -> bool:
     """
     said = getattr(check, _ALARM, None) or {}
     track = health.track_of(check)
-    alarm: Any = None
+    alarm: Any = getattr(check, _COPY, None)
     points: list[Any] = []
     for account in list(cloudwatch_backends.values()):
         backend = account[said["Region"]] if said.get("Region") in account else None
-        alarm = alarm or (backend.alarms.get(said.get("Name")) if backend else None)
         if backend and alarm:
             points = [one for one in backend.metric_data if one.filter(
                 alarm.namespace, alarm.metric_name,

@@ -8,13 +8,12 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.moto_api._internal import mock_random
-from moto.route53.exceptions import NoSuchHealthCheck, Route53ClientError
+from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend, route53_backends
 from moto.route53.responses import Route53
 from moto.route53.utils import validate_domain_name
 
 from drctl.aws.durations import seconds
-from drctl.lab.balancer_zones import ZONE_IDS
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import rule, take
 
@@ -81,15 +80,13 @@ def zone_reference(proceed: Any, self: Route53Backend, *args: Any, **kwargs: Any
 def change_batch(_proceed: Any, self: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
     """A batch holds as a whole or is refused with InvalidChangeBatch, which tells every reason.
 
-    CREATE needs that nothing is there, DELETE the exact values; a health check must exist (NoSuchHealthCheck).
+    CREATE needs that nothing is there, DELETE the exact values.
     Source: Route 53 API Reference, ChangeResourceRecordSets.
     """
     zone = self.get_hosted_zone(zoneid)
     records, reasons = list(zone.rrsets), []
     for change in change_list:
         record = _record(change["ResourceRecordSet"])
-        if record.health_check_id and change["Action"] != "DELETE" and record.health_check_id not in self.health_checks:
-            raise NoSuchHealthCheck(record.health_check_id)
         reason = _not_allowed(zone, record) or _apply(change["Action"], record, records)
         reasons += [reason] if reason else []
     reasons = reasons or [reason for reason in map(_conflict, _sets_of(records)) if reason]
@@ -150,22 +147,6 @@ def _not_allowed(zone: FakeZone, record: RecordSet) -> str | None:
     apex = _name(zone.name)
     if record.name != apex and not record.name.endswith(f".{apex}"):
         return f"RRSet with DNS name {record.name} is not permitted in zone {apex}"
-    if record.type == "CNAME" and record.name == apex:
-        return f"RRSet of type CNAME with DNS name {record.name} is not permitted at apex in zone {apex}"
-    if bool(record.alias_target) == bool(record.records and record.ttl is not None):
-        return "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId]"
-    if record.failover and not record.set_identifier:
-        return f"{_title(record)}: a failover record needs a SetIdentifier"
-    return _wrong_alias(record)
-
-
-def _wrong_alias(record: RecordSet) -> str | None:
-    """An alias to a balancer names the hosted zone of the balancer's region."""
-    target = record.alias_target or {}
-    name = str(target.get("DNSName", "")).rstrip(".").lower()
-    if name.endswith(".elb.amazonaws.com") and ZONE_IDS.get(name.split(".")[-4]) != target.get("HostedZoneId"):
-        return (f"Tried to create an alias that targets {name}., type {record.type} in zone "
-                f"{target.get('HostedZoneId')}, but the alias target name does not lie within the target zone")
     return None
 
 

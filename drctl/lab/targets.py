@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from moto.awslambda.exceptions import UnknownFunctionException
@@ -10,6 +12,7 @@ from moto.core.errors import COMMON_ERROR_CODES
 from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
 
+from drctl.aws.durations import seconds
 from drctl.lab import functions
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import rule
@@ -28,10 +31,18 @@ def is_used(backend: ELBv2Backend, group_arn: str, load_balancer_arn: str | None
                for entry in listener.rules.values() for action in entry.actions)
 
 
+def release(backend: ELBv2Backend, group_arns: Iterable[str]) -> None:
+    """Target groups whose listener goes now; see the rule target-group-released."""
+    released: dict[str, float] = backend.__dict__.setdefault("_lab_groups_released", {})
+    released |= dict.fromkeys(group_arns, CLOCK.now() + seconds("target-group-release"))
+
+
 #: Settings that two requests for one target group must share, as moto calls them.
 _SAME = {"target_type": "target_type", "healthcheck_path": "health_check_path",
          "healthcheck_interval_seconds": "health_check_interval_seconds",
-         "healthcheck_timeout_seconds": "health_check_timeout_seconds"}
+         "healthcheck_timeout_seconds": "health_check_timeout_seconds",
+         "healthy_threshold_count": "healthy_threshold_count",
+         "unhealthy_threshold_count": "unhealthy_threshold_count", "matcher": "matcher"}
 
 
 @rule("target-group-name", ELBv2Backend, "create_target_group")
@@ -47,6 +58,38 @@ def target_group_name(proceed: Any, self: ELBv2Backend, name: str, **settings: A
             if not different:
                 return group
     return proceed(name, **settings)
+
+
+@rule("target-group-timeout", ELBv2Backend, "create_target_group", "modify_target_group")
+def target_group_timeout(proceed: Any, self: ELBv2Backend, *args: Any, **kwargs: Any) -> Any:
+    """A health check must time out before the next one.
+
+    Refuses with ValidationError. Source: ELBv2 API Reference, CreateTargetGroup: HealthCheckTimeoutSeconds.
+    """
+    given = inspect.signature(proceed).bind(*args, **kwargs).arguments
+    given = {**given, **given.get("kwargs", {})}
+    group = self.target_groups.get(str(given.get("arn")))
+    interval = (given.get("health_check_interval") or given.get("healthcheck_interval_seconds")
+                or (group.health_check_interval_seconds if group else None))
+    timeout = (given.get("health_check_timeout") or given.get("healthcheck_timeout_seconds")
+               or (group.health_check_timeout_seconds if group else None))
+    if interval and timeout and int(timeout) >= int(interval):
+        raise ELBClientError("ValidationError", f"Health check timeout '{timeout}' must be smaller than the interval "
+                             f"'{interval}'")
+    return proceed(*args, **kwargs)
+
+
+@rule("target-group-released", ELBv2Backend, "delete_target_group")
+def target_group_released(proceed: Any, self: ELBv2Backend, target_group_arn: str) -> Any:
+    """A target group counts as in use for some seconds after its listener or balancer went: ResourceInUse.
+
+    Source: Terraform provider: target group, deletion is retried on ResourceInUse for two minutes.
+    """
+    until: float = self.__dict__.get("_lab_groups_released", {}).get(target_group_arn, 0.0)
+    if CLOCK.now() < until:
+        raise ELBClientError("ResourceInUse", f"Target group '{target_group_arn}' is currently in use by a listener "
+                             "or a rule")
+    return proceed(target_group_arn)
 
 
 @rule("target-group-absent", ELBv2Backend, "delete_target_group")

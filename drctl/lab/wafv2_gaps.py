@@ -10,9 +10,9 @@ from moto.wafv2.models import FakeRule, WAFV2Backend
 from drctl.lab.rules import rule
 
 
-@rule("waf-duplicate", WAFV2Backend, "create_web_acl", "create_ip_set")
+@rule("waf-duplicate", WAFV2Backend, "create_web_acl")
 def duplicate(proceed: Any, self: WAFV2Backend, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001  # the backend
-    """A name that is taken is refused with WAFDuplicateItemException.
+    """A name that another web ACL has is refused with WAFDuplicateItemException.
 
     Source: AWS WAF API Reference, CreateWebACL.
     """
@@ -20,6 +20,17 @@ def duplicate(proceed: Any, self: WAFV2Backend, *args: Any, **kwargs: Any) -> An
         return proceed(*args, **kwargs)
     except WAFV2DuplicateItemException as error:
         raise WAFv2ClientError("WAFDuplicateItemException", error.message) from None
+
+
+@rule("waf-duplicate-set", WAFV2Backend, "create_ip_set")
+def duplicate_set(proceed: Any, self: WAFV2Backend, name: str, scope: str, *args: Any, **kwargs: Any) -> Any:
+    """A name that another address set has is refused with WAFDuplicateItemException.
+
+    Source: AWS WAF API Reference, CreateIPSet.
+    """
+    if any((one.name, one.scope) == (name, scope) for one in self.ip_sets.values()):
+        raise WAFv2ClientError("WAFDuplicateItemException", WAFV2DuplicateItemException().message)
+    return proceed(name, scope, *args, **kwargs)
 
 
 @rule("waf-address-set-in-use", WAFV2Backend, "delete_ip_set")

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, is_gone
+from drctl.aws.errors import Refusal, is_gone, or_none
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -25,6 +25,12 @@ from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.subnets import Subnets
 
 PROTECTION = "deletion_protection.enabled"
+#: Network and security groups just made are unknown to load balancing for a moment (Terraform provider: EC2 shows what
+#: was made within minutes, mostly seconds).
+NETWORK_NOT_YET = (Refusal("SubnetNotFound"), Refusal("InvalidSubnet", "no internet gateway"),
+                   Refusal("InvalidSecurityGroup"))
+#: Protection that was just lifted is honoured a moment longer.
+PROTECTED_STILL = (Refusal("OperationNotPermitted", "deletion protection"),)
 #: The log bucket's policy is checked when logging is switched on, and is a minute late at times.
 LOGS_NOT_YET = (Refusal("InvalidConfigurationRequest", "access denied"),
                 Refusal("InvalidConfigurationRequest", "bucket"), Refusal("LoadBalancerNotFound"))
@@ -62,7 +68,10 @@ class Balancer(Step[BalancerOut]):
         seen = self._describe(run)
         if seen is None or seen["State"]["Code"] == "failed":
             return None
-        answer = run.at(self.region).elbv2.describe_load_balancer_attributes(LoadBalancerArn=seen["LoadBalancerArn"])
+        answer = or_none(partial(run.at(self.region).elbv2.describe_load_balancer_attributes,
+                                 LoadBalancerArn=seen["LoadBalancerArn"]))
+        if answer is None:
+            return None
         return BalancerOut(
             seen["LoadBalancerArn"], seen["DNSName"].lower(), seen["CanonicalHostedZoneId"], seen["State"]["Code"],
             seen["Scheme"], frozenset(zone["SubnetId"] for zone in seen["AvailabilityZones"]),
@@ -94,10 +103,11 @@ class Balancer(Step[BalancerOut]):
     def _create(self, run: Run) -> BalancerOut:
         """The name makes it idempotent: the same settings return what stands, others are refused."""
         name = self._name(run)
-        run.at(self.region).elbv2.create_load_balancer(
-            Name=name, Type="application", Scheme="internet-facing", IpAddressType="ipv4",
-            Subnets=list(run.output(self.subnets).public), SecurityGroups=list(run.output(self.groups).of_balancer),
-            Tags=as_list(run.tags(self.site, name)))
+        run.retry("load balancing knows subnets and security groups", partial(
+            run.at(self.region).elbv2.create_load_balancer, Name=name, Type="application", Scheme="internet-facing",
+            IpAddressType="ipv4", Subnets=list(run.output(self.subnets).public),
+            SecurityGroups=list(run.output(self.groups).of_balancer), Tags=as_list(run.tags(self.site, name))),
+            NETWORK_NOT_YET, within=minutes(2))
         return self._active(run)
 
     def _active(self, run: Run) -> BalancerOut:
@@ -160,7 +170,8 @@ class Balancer(Step[BalancerOut]):
         elbv2, arn = run.at(self.region).elbv2, seen["LoadBalancerArn"]
         self.refuse_foreign(run, arn)
         self._lift_protection(run, arn)
-        elbv2.delete_load_balancer(LoadBalancerArn=arn)
+        run.retry("the balancer can be deleted", partial(elbv2.delete_load_balancer, LoadBalancerArn=arn),
+                  PROTECTED_STILL, within=minutes(1))
         run.wait_until("the balancer is gone", partial(self._describe, run), lambda one: one is None,
                        within=minutes(15), every=15, show=lambda one: one["State"]["Code"] if one else "gone")
         self._await_interfaces(run, arn)

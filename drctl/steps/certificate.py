@@ -83,7 +83,11 @@ class Certificate(Step[CertificateOut]):
     def _request(self, run: Run, *gone: str) -> str:
         """The certificate asked for. ACM remembers the token for an hour, also of one that was deleted since: the
         successor of a dead or deleted certificate needs another token."""
-        dead, name = sorted({*gone, *(one["CertificateArn"] for one in self._own(run))}), run.settings.dns.name
+        own, name = list(self._own(run)), run.settings.dns.name
+        living = [str(one["CertificateArn"]) for one in own if one["Status"] not in DEAD]
+        if asked := set(living) - set(gone):
+            return asked.pop()  # listed by now: a run that ended, or a call whose answer was lost, asked for it
+        dead = sorted({*gone, *(one["CertificateArn"] for one in own)})
         arn = run.at(self.region).acm.request_certificate(
             DomainName=name, ValidationMethod="DNS",
             IdempotencyToken=run.names.token("certificate", self.region, name, *dead),

@@ -10,18 +10,20 @@ whose, from its first moment; tags follow for inventories and bills.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, absent_is_fine, is_one_of
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.steps.balancer import Balancer
+from drctl.steps.generation import Generation
 from drctl.steps.listeners import Listeners
 from drctl.steps.switch_bucket import SwitchBucket, switch_path
 
@@ -31,6 +33,8 @@ LABELS = ("primary-app", "standby-app", "switch", "combined")
 FOR_LIFE = ("Type", "RequestInterval")
 #: Throttling is repeated by the SDK; these are not.
 BUSY = (Refusal("HealthCheckInUse"), Refusal("PriorRequestNotComplete"))
+#: A check just made is unknown to some hosts for a moment.
+NOT_YET = (Refusal("NoSuchHealthCheck"), Refusal("PriorRequestNotComplete"))
 
 Config = dict[str, Any]
 
@@ -48,6 +52,11 @@ class HealthChecksOut:
     spare: tuple[str, ...]
 
 
+def reference_prefix(run: Run) -> str:
+    """How the caller references of this stack's checks begin."""
+    return f"drctl-{run.names.token('health-check')[:12]}"
+
+
 @dataclass(frozen=True, eq=False)
 class HealthChecks(Step[HealthChecksOut]):
     """Found by their caller references, which are never used twice: a deleted check's is refused for ever."""
@@ -59,7 +68,7 @@ class HealthChecks(Step[HealthChecksOut]):
     switch: SwitchBucket
 
     def _prefix(self, run: Run, label: str) -> str:
-        return f"drctl-{run.names.token('health-check')[:12]}-{label}-"
+        return f"{reference_prefix(run)}-{label}-"
 
     def find(self, run: Run) -> HealthChecksOut | None:
         current, spare = self._checks(run)
@@ -100,7 +109,8 @@ class HealthChecks(Step[HealthChecksOut]):
             else:
                 ids[label] = seen["Id"]
                 self._converge(run, seen, wanted)
-        out = run.wait_until("the health checks are listed", lambda: run.refresh(self), lambda seen: seen is not None,
+        out = run.wait_until("the health checks are listed", lambda: run.refresh(self),
+                             lambda seen: seen is not None and _ids(seen) == ids,
                              within=minutes(2), every=5, show=lambda seen: "all" if seen else "not all yet")
         for label, check_id in ids.items():
             if out is None or check_id not in out.tagged:
@@ -135,29 +145,45 @@ class HealthChecks(Step[HealthChecksOut]):
                 "FailureThreshold": dns.health_threshold, "Inverted": False, "Disabled": False}
 
     def _create(self, run: Run, label: str, config: Config) -> str:
-        reference = f"{self._prefix(run, label)}{time.time_ns():x}"
-        request: Any = config
-        check_id = run.at(self.region).route53.create_health_check(
-            CallerReference=reference, HealthCheckConfig=request)["HealthCheck"]["Id"]
+        """The same reference and settings give the check there is: one whose answer was lost is not made twice."""
+        generation, request = Generation(self.site, "health-check"), config
+        try:
+            check_id = self._create_as(run, label, request)
+        except ClientError as error:
+            if not is_one_of(error, Refusal("HealthCheckAlreadyExists")):
+                raise
+            run.forget(generation)  # the reference is used up, by other settings or by a check that is deleted since
+            check_id = self._create_as(run, label, request)
         self._tag(run, label, check_id)
         return check_id
 
+    def _create_as(self, run: Run, label: str, config: Any) -> str:
+        return run.at(self.region).route53.create_health_check(
+            CallerReference=f"{self._prefix(run, label)}{run.output(Generation(self.site, 'health-check'))}",
+            HealthCheckConfig=config)["HealthCheck"]["Id"]
+
     def _tag(self, run: Run, label: str, check_id: str) -> None:
-        run.at(self.region).route53.change_tags_for_resource(
+        """A new check is unknown to some hosts for a moment."""
+        run.retry(f"health check {label} takes its tags", lambda: run.at(self.region).route53.change_tags_for_resource(
             ResourceType="healthcheck", ResourceId=check_id,
-            AddTags=as_list(run.tags(None, run.name("zone", label, "global"))))
+            AddTags=as_list(run.tags(None, run.name("zone", label, "global")))), NOT_YET, within=minutes(2))
 
     def _converge(self, run: Run, seen: Any, wanted: Config) -> None:
         if _same(seen["HealthCheckConfig"], wanted, tuple(wanted)):
             return
         changeable: Any = {key: value for key, value in wanted.items() if key not in FOR_LIFE}
-        run.at(self.region).route53.update_health_check(
-            HealthCheckId=seen["Id"], HealthCheckVersion=seen["HealthCheckVersion"], **changeable)
+        run.retry("the health check takes its settings", lambda: self._update(run, seen["Id"], changeable),
+                  (*NOT_YET, Refusal("HealthCheckVersionMismatch")), within=minutes(2))
+
+    def _update(self, run: Run, check_id: str, changeable: Any) -> None:
+        """As of the version that the check has now."""
+        route53 = run.at(self.region).route53
+        version = route53.get_health_check(HealthCheckId=check_id)["HealthCheck"]["HealthCheckVersion"]
+        route53.update_health_check(HealthCheckId=check_id, HealthCheckVersion=version, **changeable)
 
     def verify(self, run: Run, out: HealthChecksOut) -> Iterable[Finding]:
         """How they are set, not what they say: that is a proof of the whole way from checker to app."""
-        ids = {"primary-app": out.primary_app, "standby-app": out.standby_app, "switch": out.switch,
-               "combined": out.combined}
+        ids = _ids(out)
         for label in LABELS:
             wanted = self._wanted(run, label, ids)
             for key in wanted:
@@ -183,6 +209,12 @@ class HealthChecks(Step[HealthChecksOut]):
     def resources(self, out: HealthChecksOut) -> Iterable[Resource]:
         for check_id in (out.primary_app, out.standby_app, out.switch, out.combined):
             yield Resource("route53:healthcheck", check_id, "global")
+
+
+def _ids(out: HealthChecksOut) -> dict[str, str]:
+    """The ids by label."""
+    return {"primary-app": out.primary_app, "standby-app": out.standby_app, "switch": out.switch,
+            "combined": out.combined}
 
 
 def _same(seen: Config, wanted: Config, keys: Iterable[str]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drctl.aws.errors import Refusal, absent_is_fine
+from drctl.aws.errors import Refusal, absent_is_fine, already
 from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -97,7 +97,9 @@ class Listeners(Step[ListenersOut]):
         for port in set(there) - set(self._wanted(run, group.arn)):
             with absent_is_fine():
                 run.at(self.region).elbv2.delete_listener(ListenerArn=there[port]["ListenerArn"])
-        run.forget(self)
+        # what was just made is missing in the listings for seconds (Terraform provider: listener, target group)
+        run.wait_until("the listeners are shown", lambda: run.refresh(self), lambda out: out is not None,
+                       within=minutes(2), every=5, show=lambda out: "all" if out else "not all yet")
         return run.output(self)
 
     def _wanted(self, run: Run, group_arn: str) -> dict[int, Listener]:
@@ -110,9 +112,10 @@ class Listeners(Step[ListenersOut]):
         elbv2: Any = run.at(self.region).elbv2
         if seen is None:
             tags = as_list(run.tags(self.site, run.name("alb", f"port-{port}", self.site)))
-            run.retry("the balancer knows the certificate", lambda: elbv2.create_listener(
-                LoadBalancerArn=balancer_arn, Port=port, Tags=tags, **_as_request(wanted)), CERTIFICATE_NOT_YET,
-                within=minutes(5))
+            with already(Refusal("DuplicateListener")):  # made by a call whose answer was lost, and not listed yet
+                run.retry("the balancer knows the certificate", lambda: elbv2.create_listener(
+                    LoadBalancerArn=balancer_arn, Port=port, Tags=tags, **_as_request(wanted)), CERTIFICATE_NOT_YET,
+                    within=minutes(5))
         elif _as_listener(seen) != wanted:
             run.retry("the balancer knows the certificate", lambda: elbv2.modify_listener(
                 ListenerArn=seen["ListenerArn"], Port=port, **_as_request(wanted)), CERTIFICATE_NOT_YET,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, or_none
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -26,6 +26,11 @@ NOT_YET = (Refusal("WAFUnavailableEntityException"), Refusal("WAFInternalErrorEx
            Refusal("WAFTagOperationInternalErrorException"), Refusal("WAFServiceLinkedRoleErrorException"))
 #: AWS WAF does not know a balancer until some time after it is active; nothing is in front of such a one.
 UNKNOWN = (Refusal("WAFUnavailableEntityException"), Refusal("WAFNonexistentItemException"))
+#: A web ACL or address set just made is "nonexistent" to some of WAF (Terraform provider: retried after a create); the
+#: log's own policy, which WAF makes, is known a moment later.
+NEW = (Refusal("WAFNonexistentItemException"), Refusal("WAFLogDestinationPermissionIssueException"))
+#: A name that is taken by what a call made whose answer was lost, or by somebody else.
+TAKEN = Refusal("WAFDuplicateItemException")
 BUSY = (Refusal("WAFAssociatedItemException"), Refusal("WAFOptimisticLockException"))
 #: No patient's name out of a query, and nobody's credentials.
 REDACTED: Any = [{"SingleHeader": {"Name": "authorization"}}, {"SingleHeader": {"Name": "cookie"}},
@@ -81,7 +86,8 @@ class Waf(Step[WafOut]):
             if in_front is not None and in_front["Name"] == name:
                 return in_front, True
         summary = _named(name, _all(wafv2.list_web_acls, "WebACLs"))
-        return (self._fresh(run, summary["Id"])["WebACL"] if summary else None), False
+        fresh = or_none(lambda: self._fresh(run, summary["Id"])) if summary else None
+        return (fresh["WebACL"] if fresh else None), False
 
     def _in_front(self, run: Run, balancer_arn: str) -> Any:
         return run.at(self.region).wafv2.get_web_acl_for_resource(ResourceArn=balancer_arn).get("WebACL")
@@ -92,7 +98,8 @@ class Waf(Step[WafOut]):
     def _addresses(self, run: Run) -> Any:
         wafv2, name = run.at(self.region).wafv2, self._name(run)
         summary = _named(name, _all(wafv2.list_ip_sets, "IPSets"))
-        return wafv2.get_ip_set(Name=name, Scope="REGIONAL", Id=summary["Id"])["IPSet"] if summary else None
+        answer = or_none(lambda: wafv2.get_ip_set(Name=name, Scope="REGIONAL", Id=summary["Id"])) if summary else None
+        return answer["IPSet"] if answer else None
 
     def _destinations(self, run: Run, acl_arn: str) -> tuple[str, ...]:
         try:
@@ -113,11 +120,12 @@ class Waf(Step[WafOut]):
         log = log_group.ensure(run, self.site, self._log_name(run), run.output(self.key_of_logs).arn)
         if self._destinations(run, acl_arn) != (log.arn,):
             run.retry("WAF can log", lambda: wafv2.put_logging_configuration(LoggingConfiguration={
-                "ResourceArn": acl_arn, "LogDestinationConfigs": [log.arn], "RedactedFields": REDACTED}), NOT_YET,
-                within=minutes(5))
+                "ResourceArn": acl_arn, "LogDestinationConfigs": [log.arn], "RedactedFields": REDACTED}),
+                (*NOT_YET, *NEW), within=minutes(5))
         if not self._acl(run)[1]:
             self._associate(run, acl_arn)
-        run.forget(self)
+        run.wait_until("WAF shows what was made", lambda: run.refresh(self), lambda out: out is not None,
+                       within=minutes(5), show=lambda out: "all" if out else "not all yet")
         return run.output(self)
 
     def _ensure_addresses(self, run: Run) -> str:
@@ -125,21 +133,42 @@ class Waf(Step[WafOut]):
         ranges, seen = run.output(CheckerRanges(self.site)), self._addresses(run)
         wanted = ipv4_only(ranges)
         if seen is None:
-            return run.retry("WAF takes the checkers' addresses", lambda: wafv2.create_ip_set(
-                Name=name, Scope="REGIONAL", IPAddressVersion="IPV4", Addresses=wanted,
-                Tags=as_list(run.tags(self.site, name))), NOT_YET, within=minutes(5))["Summary"]["ARN"]
+            made: Any = None
+            with already(TAKEN):
+                made = run.retry("WAF takes the checkers' addresses", lambda: wafv2.create_ip_set(
+                    Name=name, Scope="REGIONAL", IPAddressVersion="IPV4", Addresses=wanted,
+                    Tags=as_list(run.tags(self.site, name))), NOT_YET, within=minutes(5))
+            if made is not None:
+                return str(made["Summary"]["ARN"])
+            seen = self._listed(run, "address set", lambda: self._addresses(run))
         if set(seen["Addresses"]) != set(wanted):
             self._refuse_foreign(run, seen["ARN"])
-            token = wafv2.get_ip_set(Name=name, Scope="REGIONAL", Id=seen["Id"])["LockToken"]
-            wafv2.update_ip_set(Name=name, Scope="REGIONAL", Id=seen["Id"], Addresses=wanted, LockToken=token)
+            run.retry("WAF takes the checkers' addresses", partial(self._update_addresses, run, seen["Id"], wanted),
+                      (*NOT_YET, *BUSY), within=minutes(5))
         return str(seen["ARN"])
+
+    def _update_addresses(self, run: Run, set_id: str, addresses: list[str]) -> None:
+        """With a fresh lock token each time."""
+        wafv2, name = run.at(self.region).wafv2, self._name(run)
+        token = wafv2.get_ip_set(Name=name, Scope="REGIONAL", Id=set_id)["LockToken"]
+        wafv2.update_ip_set(Name=name, Scope="REGIONAL", Id=set_id, Addresses=addresses, LockToken=token)
+
+    def _listed(self, run: Run, kind: str, look: Callable[[], Any]) -> Any:
+        """What stands under our name although the listing did not show it a moment ago."""
+        return run.wait_until(f"{kind} {self._name(run)} is listed", look, lambda seen: seen is not None,
+                              within=minutes(2), every=5, show=lambda seen: "so" if seen else "not yet")
 
     def _ensure_acl(self, run: Run, ip_set_arn: str) -> str:
         name, (acl, _) = self._name(run), self._acl(run)
         if acl is None:
-            return run.retry("WAF takes the web ACL", lambda: run.at(self.region).wafv2.create_web_acl(
-                Tags=as_list(run.tags(self.site, name)), **self._content(run, ip_set_arn)), NOT_YET,
-                within=minutes(5))["Summary"]["ARN"]
+            made: Any = None
+            with already(TAKEN):
+                made = run.retry("WAF takes the web ACL", lambda: run.at(self.region).wafv2.create_web_acl(
+                    Tags=as_list(run.tags(self.site, name)), **self._content(run, ip_set_arn)), (*NOT_YET, *NEW),
+                    within=minutes(5))
+            if made is not None:
+                return str(made["Summary"]["ARN"])
+            acl = self._listed(run, "web ACL", lambda: self._acl(run)[0])
         if not waf_rules.stand(acl["Rules"], waf_rules.wanted(run.settings, ip_set_arn)):
             self._refuse_foreign(run, acl["ARN"])
             run.retry("WAF takes the rules", partial(self._update, run, acl["Id"], ip_set_arn), (*NOT_YET, *BUSY),

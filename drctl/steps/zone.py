@@ -6,7 +6,6 @@ from its first moment; tags follow for inventories.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused, WaitTimeout
+from drctl.steps.generation import Generation
 from drctl.steps.record_changes import await_sync, change, delete, plain
 
 #: ACM lists only the oldest kinds of keys unless told otherwise (ACM API Reference, ListCertificates).
@@ -26,6 +26,10 @@ ALL_KEYS: Any = {"keyTypes": ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "E
                               "EC_secp521r1"]}
 #: Certificates of CloudFront distributions are all here (CloudFront Developer Guide, "Requirements for certificates").
 CLOUDFRONT = "us-east-1"
+#: A zone takes one change at a time (Route 53 API Reference, DeleteHostedZone).
+BUSY = (Refusal("PriorRequestNotComplete"),)
+#: A new zone is unknown to some hosts for a minute (Terraform provider).
+TAGS_NOT_YET = (Refusal("NoSuchHostedZone"), Refusal("PriorRequestNotComplete"))
 GIVE_ID = "set dns.zone_id to its id, or dns.zone to a name of your own"
 
 
@@ -97,9 +101,9 @@ class Zone(Step[ZoneOut]):
             self._create(run)
             out = run.output(self)
         if not out.tagged:
-            run.at(self.region).route53.change_tags_for_resource(
+            run.retry(f"zone {out.name} takes its tags", lambda: run.at(self.region).route53.change_tags_for_resource(
                 ResourceType="hostedzone", ResourceId=out.id,
-                AddTags=as_list(run.tags(None, run.name("zone", "public", "global"))))
+                AddTags=as_list(run.tags(None, run.name("zone", "public", "global")))), TAGS_NOT_YET, within=minutes(2))
         return out
 
     def _checked(self, run: Run, out: ZoneOut | None) -> ZoneOut:
@@ -119,11 +123,11 @@ class Zone(Step[ZoneOut]):
                           "stack's: a second one would not be asked by anybody", next_step=GIVE_ID)
 
     def _create(self, run: Run) -> None:
-        """A reference is used up for ever, even by a zone since deleted: each generation's ends in the time."""
+        """A new zone is listed some seconds late: only the reference keeps a repeated request from making a second."""
         route53, name = run.at(self.region).route53, run.settings.dns.zone
         with already(Refusal("HostedZoneAlreadyExists")):  # a repeated request whose first answer was lost
             made = route53.create_hosted_zone(
-                Name=name, CallerReference=f"{reference_prefix(run)}-{time.time_ns():x}",
+                Name=name, CallerReference=f"{reference_prefix(run)}-{run.output(Generation(self.site, 'zone'))}",
                 HostedZoneConfig={"Comment": f"drctl stack {run.settings.environment}"})
             await_sync(run, self.region, made["ChangeInfo"]["Id"])
         out = run.wait_until(f"zone {name} is listed", lambda: run.refresh(self), lambda zone: zone is not None,
@@ -195,7 +199,9 @@ class Zone(Step[ZoneOut]):
 
     def _delete(self, run: Run, zone_id: str) -> None:
         try:
-            run.at(self.region).route53.delete_hosted_zone(Id=zone_id)
+            run.retry(f"zone {run.settings.dns.zone} can be deleted",
+                      lambda: run.at(self.region).route53.delete_hosted_zone(Id=zone_id), BUSY, within=minutes(5))
+            run.forget(Generation(self.site, "zone"))
         except ClientError as error:
             if not is_one_of(error, Refusal("HostedZoneNotEmpty")):
                 raise

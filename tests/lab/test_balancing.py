@@ -78,30 +78,36 @@ def account(aws: Aws) -> Account:
     return Account(aws)
 
 
+@pytest.mark.rule("balancer-provisioning")
 def test_a_balancer_is_provisioning_for_minutes(site: Site, clock: LabClock) -> None:
     arn = site.balancer()["LoadBalancerArn"]
+    clock.skip(seconds("balancer-visible"))
     assert site.state(arn) == "provisioning"
     clock.skip(seconds("balancer-create"))
     assert site.state(arn) == "active"
 
 
+@pytest.mark.rule("balancer-hosted-zone")
 def test_each_region_has_its_own_hosted_zone_for_balancers(aws: Aws) -> None:
     zones = [Site(aws, region).balancer()["CanonicalHostedZoneId"] for region in ("us-east-1", "us-west-2")]
     assert zones == ["Z35SXDOTRQ7X7K", "Z1H1FL5HABSF5"]
 
 
+@pytest.mark.rule("balancer-name")
 def test_the_same_name_gives_the_balancer_there_is(site: Site) -> None:
     assert site.balancer()["LoadBalancerArn"] == site.balancer()["LoadBalancerArn"]
     assert refusal(site.balancer, Scheme="internal") == "DuplicateLoadBalancerName"
 
 
-def test_a_balancer_needs_two_zones_and_an_internet_gateway(site: Site) -> None:
-    assert refusal(site.elb.create_load_balancer, Name="app", Subnets=site.subnets[:1]) == "ValidationError"
-    site.ec2.detach_internet_gateway(InternetGatewayId=site.gateway, VpcId=site.vpc)
-    assert refusal(site.balancer) == "InvalidSubnet"
-    assert site.is_gone()
+@pytest.mark.rule("balancer-interfaces")
+def test_a_balancer_has_an_interface_in_each_subnet_which_holds_it(site: Site) -> None:
+    site.balancer()
+    assert {one["SubnetId"] for one in site.interfaces()} == set(site.subnets)
+    assert all(one["Association"]["PublicIp"] for one in site.interfaces())
+    assert refusal(site.ec2.delete_security_group, GroupId=site.group) == "DependencyViolation"
 
 
+@pytest.mark.rule("balancer-protected")
 def test_a_protected_balancer_stays(site: Site) -> None:
     arn = site.balancer()["LoadBalancerArn"]
     site.elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[
@@ -109,8 +115,10 @@ def test_a_protected_balancer_stays(site: Site) -> None:
     assert refusal(site.elb.delete_load_balancer, LoadBalancerArn=arn) == "OperationNotPermitted"
 
 
+@pytest.mark.rule("balancer-leaving")
 def test_a_deleted_balancer_is_shown_for_a_while_and_its_interfaces_for_longer(site: Site, clock: LabClock) -> None:
     arn = site.balancer()["LoadBalancerArn"]
+    clock.skip(seconds("balancer-visible"))
     site.elb.delete_load_balancer(LoadBalancerArn=arn)
     assert site.state(arn)
     clock.skip(seconds("balancer-delete"))
@@ -125,6 +133,7 @@ def test_a_deleted_balancer_is_shown_for_a_while_and_its_interfaces_for_longer(s
     site.ec2.detach_internet_gateway(InternetGatewayId=site.gateway, VpcId=site.vpc)
 
 
+@pytest.mark.rule("balancer-groups")
 def test_a_balancers_interfaces_are_in_its_groups(site: Site) -> None:
     arn = site.balancer()["LoadBalancerArn"]
     other = site.ec2.create_security_group(GroupName="other", Description="other", VpcId=site.vpc)["GroupId"]
@@ -133,12 +142,14 @@ def test_a_balancers_interfaces_are_in_its_groups(site: Site) -> None:
     site.ec2.delete_security_group(GroupId=site.group)
 
 
+@pytest.mark.rule("listener-port")
 def test_a_port_has_one_listener(site: Site) -> None:
     arn, targets = site.balancer()["LoadBalancerArn"], site.targets()
     site.listen(arn, targets)
     assert refusal(partial(site.listen, arn, targets)) == "DuplicateListener"
 
 
+@pytest.mark.rule("listener-certificate")
 def test_an_https_listener_needs_an_issued_certificate_of_its_region(site: Site, aws: Aws) -> None:
     arn, targets = site.balancer()["LoadBalancerArn"], site.targets()
     here, there = (aws[region].acm.request_certificate(DomainName="app.example.org", ValidationMethod="DNS")[
@@ -149,6 +160,7 @@ def test_an_https_listener_needs_an_issued_certificate_of_its_region(site: Site,
     assert refusal(site.listen, balancer=arn, targets=targets, Protocol="HTTPS") == "CertificateNotFound"
 
 
+@pytest.mark.rule("listener-certificate-changed")
 def test_a_listener_takes_only_an_issued_certificate_later_too(site: Site, aws: Aws) -> None:
     listener = site.listen(site.balancer()["LoadBalancerArn"], site.targets())
     pending = aws[REGION].acm.request_certificate(DomainName="app.example.org", ValidationMethod="DNS")
@@ -156,21 +168,65 @@ def test_a_listener_takes_only_an_issued_certificate_later_too(site: Site, aws: 
                    Certificates=[{"CertificateArn": pending["CertificateArn"]}]) == "UnsupportedCertificate"
 
 
+@pytest.mark.rule("listener-tls-policy")
+def test_a_listeners_tls_policy_must_exist(site: Site) -> None:
+    arn, targets = site.balancer()["LoadBalancerArn"], site.targets()
+    assert refusal(site.listen, balancer=arn, targets=targets, Protocol="HTTPS", Port=443,
+                   SslPolicy="ELBSecurityPolicy-of-my-own", Certificates=[
+                       {"CertificateArn": "arn:aws:iam::123456789012:server-certificate/app"}]) == "SSLPolicyNotFound"
+
+
+@pytest.mark.rule("target-group-one-balancer")
+def test_a_target_group_belongs_to_one_balancer(site: Site) -> None:
+    targets = site.targets()
+    site.listen(site.balancer()["LoadBalancerArn"], targets)
+    other = site.elb.create_load_balancer(Name="other", Subnets=site.subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    assert refusal(site.listen, balancer=other, targets=targets) == "TargetGroupAssociationLimit"
+
+
 def test_a_target_group_in_use_stays(site: Site) -> None:
     targets = site.targets()
-    listener = site.listen(site.balancer()["LoadBalancerArn"], targets)
+    site.listen(site.balancer()["LoadBalancerArn"], targets)
     assert refusal(site.elb.delete_target_group, TargetGroupArn=targets) == "ResourceInUse"
-    site.elb.delete_listener(ListenerArn=listener)
+
+
+@pytest.mark.rule("listener-gone")
+def test_a_target_group_forgets_the_balancer_whose_listener_went(site: Site) -> None:
+    targets = site.targets()
+    site.elb.delete_listener(ListenerArn=site.listen(site.balancer()["LoadBalancerArn"], targets))
     assert not site.elb.describe_target_groups(TargetGroupArns=[targets])["TargetGroups"][0].get("LoadBalancerArns")
+
+
+@pytest.mark.rule("target-group-released")
+def test_a_target_group_counts_as_in_use_for_a_while_after_its_listener_went(site: Site, clock: LabClock) -> None:
+    targets = site.targets()
+    site.elb.delete_listener(ListenerArn=site.listen(site.balancer()["LoadBalancerArn"], targets))
+    assert refusal(site.elb.delete_target_group, TargetGroupArn=targets) == "ResourceInUse"
+    clock.skip(seconds("target-group-release"))
+    site.elb.delete_target_group(TargetGroupArn=targets)
+
+
+@pytest.mark.rule("target-group-absent")
+def test_deleting_a_target_group_that_is_not_there_succeeds(site: Site) -> None:
+    targets = site.targets()
     for _ in range(2):
         site.elb.delete_target_group(TargetGroupArn=targets)
 
 
+@pytest.mark.rule("target-group-timeout")
+def test_a_health_check_must_time_out_before_the_next(site: Site) -> None:
+    assert refusal(site.targets, HealthCheckIntervalSeconds=30, HealthCheckTimeoutSeconds=30) == "ValidationError"
+    assert refusal(site.elb.modify_target_group, TargetGroupArn=site.targets(),
+                   HealthCheckTimeoutSeconds=60) == "ValidationError"
+
+
+@pytest.mark.rule("target-group-name")
 def test_the_same_target_group_is_made_once(site: Site) -> None:
     assert site.targets(HealthCheckPath="/health") == site.targets(HealthCheckPath="/health")
     assert refusal(site.targets, HealthCheckPath="/other") == "DuplicateTargetGroupName"
 
 
+@pytest.mark.rule("target-permission")
 def test_a_function_must_let_the_target_group_invoke_it(site: Site, account: Account) -> None:
     targets = site.targets()
     account.function(Publish=True)
@@ -204,8 +260,28 @@ def _registered(site: Site, account: Account, **checks: Any) -> str:
     return targets
 
 
+@pytest.mark.rule("target-health")
 def test_health_is_unavailable_without_checks(site: Site, account: Account) -> None:
     assert site.health(_registered(site, account)) == ("unavailable", "Target.HealthCheckDisabled")
+
+
+@pytest.mark.rule("target-draining")
+def test_a_target_that_was_deregistered_is_draining(site: Site, account: Account, clock: LabClock) -> None:
+    targets = _registered(site, account)
+    arn = site.elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"][0]["Target"]["Id"]
+    clock.skip(1)
+    site.elb.deregister_targets(TargetGroupArn=targets, Targets=[{"Id": arn}])
+    assert site.health(targets) == ("draining", "Target.DeregistrationInProgress")
+
+
+@pytest.mark.rule("target-deregistered")
+def test_a_target_drains_for_five_minutes(site: Site, account: Account, clock: LabClock) -> None:
+    targets = _registered(site, account)
+    arn = site.elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"][0]["Target"]["Id"]
+    site.elb.deregister_targets(TargetGroupArn=targets, Targets=[{"Id": arn}])
+    assert site.health(targets) == ("draining", "Target.DeregistrationInProgress")
+    clock.skip(300)
+    assert not site.elb.describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"]
 
 
 def test_a_target_is_initial_then_healthy_when_its_function_is_active(
@@ -222,16 +298,3 @@ def test_a_target_is_initial_then_healthy_when_its_function_is_active(
     clock.skip(seconds("function-create"))
     assert site.health(targets) == ("healthy", None)
     assert balancing.targets_healthy(REGION, arn)
-
-
-def test_a_balancer_is_unknown_to_the_firewall_for_a_while(site: Site, aws: Aws, clock: LabClock) -> None:
-    waf: Any = aws[REGION].wafv2
-    sight = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "doors"}
-    acl = waf.create_web_acl(Name="doors", Scope="REGIONAL", DefaultAction={"Allow": {}},
-                             VisibilityConfig=sight)["Summary"]["ARN"]
-    arn = site.balancer()["LoadBalancerArn"]
-    for passed in (seconds("balancer-create"), seconds("waf-associate")):
-        assert refusal(waf.associate_web_acl, WebACLArn=acl, ResourceArn=arn) == "WAFUnavailableEntityException"
-        clock.skip(passed)
-    waf.associate_web_acl(WebACLArn=acl, ResourceArn=arn)
-    assert refusal(waf.associate_web_acl, WebACLArn=acl, ResourceArn=arn + "0") == "WAFNonexistentItemException"

@@ -37,10 +37,12 @@ def checks(aws: Aws) -> Checks:
     return Checks(aws)
 
 
+@pytest.mark.rule("check-reference")
 def test_the_same_reference_and_settings_give_the_same_check(checks: Checks) -> None:
     assert checks.make("one")["Id"] == checks.make("one")["Id"] != checks.make("two")["Id"]
 
 
+@pytest.mark.rule("check-reference")
 def test_a_reference_is_never_used_for_another_check(checks: Checks) -> None:
     check = checks.make("one")
     assert checks.refused(checks.make, reference="one", **{**HTTPS, "Inverted": True}) == "HealthCheckAlreadyExists"
@@ -48,11 +50,13 @@ def test_a_reference_is_never_used_for_another_check(checks: Checks) -> None:
     assert checks.refused(checks.make, reference="one") == "HealthCheckAlreadyExists"
 
 
+@pytest.mark.rule("check-defaults")
 def test_an_https_check_asks_port_443_and_sends_the_name(checks: Checks) -> None:
     settings = checks.make("one")["HealthCheckConfig"]
     assert (settings["Port"], settings["EnableSNI"]) == (443, True)
 
 
+@pytest.mark.rule("check-in-use")
 def test_a_child_stays_while_its_parent_does(checks: Checks) -> None:
     child = checks.make("child")["Id"]
     parent = checks.parent(child)["Id"]
@@ -62,6 +66,7 @@ def test_a_child_stays_while_its_parent_does(checks: Checks) -> None:
     assert checks.refused(checks.dns.delete_health_check, HealthCheckId=child) == "NoSuchHealthCheck"
 
 
+@pytest.mark.rule("check-children")
 def test_children_exist_and_are_not_calculated(checks: Checks) -> None:
     calculated = checks.parent(checks.make("child")["Id"])["Id"]
     for child in ("00000000-0000-0000-0000-000000000000", calculated):
@@ -69,6 +74,7 @@ def test_children_exist_and_are_not_calculated(checks: Checks) -> None:
                               ChildHealthChecks=[child]) == "InvalidInput"
 
 
+@pytest.mark.rule("check-update")
 def test_an_update_keeps_what_it_does_not_name(checks: Checks) -> None:
     regions = ["us-east-1", "us-west-2", "eu-west-1"]
     check = checks.make("one", **HTTPS, Regions=regions)
@@ -80,6 +86,14 @@ def test_an_update_keeps_what_it_does_not_name(checks: Checks) -> None:
     assert changed["HealthCheckConfig"]["ChildHealthChecks"] == [check["Id"]]
 
 
+@pytest.mark.rule("check-children-changed")
+def test_children_that_are_changed_exist_too(checks: Checks) -> None:
+    parent = checks.parent(checks.make("child")["Id"])["Id"]
+    assert checks.refused(checks.dns.update_health_check, HealthCheckId=parent,
+                          ChildHealthChecks=["00000000-0000-0000-0000-000000000000"]) == "InvalidInput"
+
+
+@pytest.mark.rule("check-version")
 def test_an_update_of_an_old_version_is_refused(checks: Checks) -> None:
     check = checks.make("one")
     checks.dns.update_health_check(HealthCheckId=check["Id"], HealthCheckVersion=1, FailureThreshold=2)

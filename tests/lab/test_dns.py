@@ -103,6 +103,7 @@ def test_names_and_wildcards_lead_to_names(zone: Zone) -> None:
     assert zone.ask("text.dr.example.com", "TXT")[1] == ['"one two"']
 
 
+@pytest.mark.rule("records-spread")
 def test_a_change_is_answered_once_it_is_in_sync_and_the_old_value_until_then(zone: Zone) -> None:
     zone.put(plain("www.dr.example.com", "192.0.2.7"))
     CLOCK.set_speed(1)
@@ -116,6 +117,7 @@ def test_a_change_is_answered_once_it_is_in_sync_and_the_old_value_until_then(zo
     assert zone.ask("new.dr.example.com")[1] == ["192.0.2.9"]
 
 
+@pytest.mark.rule("test-dns-answer")
 def test_an_alias_gives_the_balancers_own_addresses_for_a_minute(zone: Zone, aws: Aws) -> None:
     door = balancer(aws, HERE)
     zone.put(alias(door, HERE))
@@ -168,3 +170,8 @@ def test_a_private_zone_is_not_answered(lab: Lab, aws: Aws, zone: Zone) -> None:
 def test_the_labs_status_tells_where_its_name_server_is(lab: Lab) -> None:
     with urllib.request.urlopen(f"{lab.endpoint}/drctl-lab/status") as reply:  # noqa: S310  # loopback only
         assert json.load(reply)["dns"] == f"127.0.0.1:{lab.dns_port}"
+
+
+@pytest.mark.rule("checker-ip-ranges")
+def test_aws_tells_where_its_health_checkers_ask_from(aws: Aws) -> None:
+    assert "15.177.0.0/18" in aws[HERE].route53.get_checker_ip_ranges()["CheckerIpRanges"]

@@ -74,6 +74,7 @@ def test_a_name_that_is_nobodys_is_unhealthy_after_a_while(aws: Aws) -> None:
     assert reports(aws, check) == {"Failure: DNS resolution failed: Rcode NXDomain(3)"}
 
 
+@pytest.mark.rule("health-check-lives")
 def test_a_status_changes_whether_or_not_anybody_asks(aws: Aws) -> None:
     check = health_check(aws, "a", Type="HTTP", FullyQualifiedDomainName="nowhere.example.com")
     until(lambda: not is_healthy(check, looking=False))
@@ -86,6 +87,7 @@ def test_a_balancer_whose_app_answers_is_healthy(aws: Aws) -> None:
     assert is_healthy(check)
 
 
+@pytest.mark.rule("health-check-status")
 def test_a_balancer_whose_app_says_no_is_unhealthy(aws: Aws) -> None:
     door = balancer(aws, HERE, status=503)
     check = health_check(aws, "a", Type="HTTP", FullyQualifiedDomainName=door.host, ResourcePath="/health")
@@ -211,6 +213,7 @@ def test_a_check_that_is_gone_counts_as_healthy(aws: Aws) -> None:
     assert is_healthy(check)
 
 
+@pytest.mark.rule("health-check-of-a-metric")
 def test_a_check_on_an_alarm_follows_the_metric_not_the_alarms_state(aws: Aws) -> None:
     cloudwatch = aws[THERE].cloudwatch
     cloudwatch.put_metric_alarm(AlarmName="lag", Namespace="App", MetricName="Lag", Threshold=5, Period=60,
@@ -224,6 +227,25 @@ def test_a_check_on_an_alarm_follows_the_metric_not_the_alarms_state(aws: Aws) -
     assert is_healthy(check)
     cloudwatch.put_metric_data(Namespace="App", MetricData=[{"MetricName": "Lag", "Value": 9}])
     assert not is_healthy(check)
+
+
+@pytest.mark.rule("health-check-of-a-metric")
+def test_a_check_on_an_alarm_follows_a_copy_of_it_until_it_is_saved_again(aws: Aws) -> None:
+    cloudwatch, route53 = aws[THERE].cloudwatch, aws[HERE].route53
+
+    def alarm(threshold: float) -> None:
+        cloudwatch.put_metric_alarm(AlarmName="lag", Namespace="App", MetricName="Lag", Threshold=threshold, Period=60,
+                                    ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1,
+                                    Statistic="Average")
+
+    alarm(5)
+    identifier: Any = {"Region": THERE, "Name": "lag"}
+    check = health_check(aws, "a", Type="CLOUDWATCH_METRIC", AlarmIdentifier=identifier)
+    cloudwatch.put_metric_data(Namespace="App", MetricData=[{"MetricName": "Lag", "Value": 9}])
+    alarm(50)
+    assert not is_healthy(check)
+    route53.update_health_check(HealthCheckId=check, AlarmIdentifier=identifier)
+    assert is_healthy(check)
 
 
 def test_the_status_is_a_metric_in_us_east_1_alone(aws: Aws) -> None:

@@ -60,6 +60,7 @@ def zone(aws: Aws) -> Zone:
     return Zone(aws)
 
 
+@pytest.mark.rule("change-pending")
 def test_a_change_is_pending_until_every_server_has_it(zone: Zone, clock: LabClock) -> None:
     change = zone.change(("CREATE", text()))
     assert (change["Status"], zone.status(change)) == ("PENDING", "PENDING")
@@ -69,6 +70,7 @@ def test_a_change_is_pending_until_every_server_has_it(zone: Zone, clock: LabClo
     assert records.is_in_sync(change["Id"])
 
 
+@pytest.mark.rule("change-pending")
 def test_each_change_has_its_own_id(zone: Zone, clock: LabClock) -> None:
     first = zone.change(("CREATE", text()))
     clock.skip(seconds("record-change"))
@@ -77,6 +79,7 @@ def test_each_change_has_its_own_id(zone: Zone, clock: LabClock) -> None:
         "INSYNC", "PENDING", "INSYNC"]
 
 
+@pytest.mark.rule("change-status")
 def test_an_unknown_change_is_refused(zone: Zone) -> None:
     with pytest.raises(ClientError) as refused:
         zone.status({"Id": "C0NOTHING"})
@@ -95,6 +98,7 @@ def test_a_record_can_be_created_again_after_it_was_deleted(zone: Zone) -> None:
     assert len(zone.names()) == 2
 
 
+@pytest.mark.rule("change-batch")
 def test_a_delete_must_name_what_is_there(zone: Zone) -> None:
     assert zone.refused(("DELETE", text())) == (
         "InvalidChangeBatch", "[Tried to delete resource record set [name='note.example.org.', type='TXT'] but it was "
@@ -105,17 +109,21 @@ def test_a_delete_must_name_what_is_there(zone: Zone) -> None:
     assert zone.names() == []
 
 
+@pytest.mark.rule("change-batch")
 def test_a_batch_holds_as_a_whole(zone: Zone) -> None:
-    zone.refused(("CREATE", text("first.example.org")), ("DELETE", text()))
-    assert zone.names() == []
+    for second in (("DELETE", text()), ("CREATE", text("note.example.com"))):
+        assert zone.refused(("CREATE", text("first.example.org")), second)[0] == "InvalidChangeBatch"
+        assert zone.names() == []
 
 
+@pytest.mark.rule("change-batch")
 def test_records_are_kept_inside_their_zone_and_names_are_normalised(zone: Zone) -> None:
     assert zone.refused(("CREATE", text("note.example.com")))[0] == "InvalidChangeBatch"
     zone.change(("CREATE", text("*.Wild.example.org")))
     assert zone.names() == [("\\052.wild.example.org.", "TXT")]
 
 
+@pytest.mark.rule("change-batch")
 def test_a_name_has_one_primary(zone: Zone) -> None:
     zone.change(("CREATE", alias("PRIMARY")), ("CREATE", alias("SECONDARY", "us-west-2", US_WEST)))
     other = {**alias("PRIMARY"), "SetIdentifier": "another"}
@@ -124,6 +132,7 @@ def test_a_name_has_one_primary(zone: Zone) -> None:
     assert zone.names() == [("app.example.org.", "A")]
 
 
+@pytest.mark.rule("change-batch")
 def test_a_failover_record_does_not_stand_beside_a_simple_one(zone: Zone) -> None:
     simple = {"Name": "app.example.org", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
     zone.change(("CREATE", simple))
@@ -131,22 +140,32 @@ def test_a_failover_record_does_not_stand_beside_a_simple_one(zone: Zone) -> Non
     zone.change(("DELETE", simple), ("CREATE", alias("PRIMARY")))
 
 
-def test_a_cname_stands_alone_and_not_at_the_apex(zone: Zone) -> None:
-    cname = {"Name": "note.example.org", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "example.net"}]}
-    assert "not permitted at apex" in zone.refused(("CREATE", {**cname, "Name": "example.org"}))[1]
+CNAME = {"Name": "note.example.org", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "example.net"}]}
+
+
+@pytest.mark.rule("change-batch")
+def test_a_cname_stands_alone(zone: Zone) -> None:
     zone.change(("CREATE", text()))
-    assert "conflicts with other records" in zone.refused(("CREATE", cname))[1]
+    assert "conflicts with other records" in zone.refused(("CREATE", CNAME))[1]
 
 
+@pytest.mark.rule("record-apex")
+def test_the_name_of_the_zone_is_no_cname(zone: Zone) -> None:
+    assert "not permitted at apex" in zone.refused(("CREATE", {**CNAME, "Name": "example.org"}))[1]
+
+
+@pytest.mark.rule("record-alias-zone")
 def test_an_alias_names_the_zone_of_the_balancers_region(zone: Zone) -> None:
     assert zone.refused(("CREATE", alias("PRIMARY", zone=US_WEST)))[0] == "InvalidChangeBatch"
 
 
+@pytest.mark.rule("record-health-check")
 def test_a_record_cannot_name_a_health_check_that_does_not_exist(zone: Zone) -> None:
     wanted = alias("PRIMARY", HealthCheckId="00000000-0000-0000-0000-000000000000")
     assert zone.refused(("CREATE", wanted))[0] == "NoSuchHealthCheck"
 
 
+@pytest.mark.rule("zone-reference")
 def test_a_caller_reference_makes_one_zone(aws: Aws) -> None:
     dns = aws["us-east-1"].route53
     dns.create_hosted_zone(Name="example.org", CallerReference="once")
@@ -164,3 +183,61 @@ def test_a_zone_with_records_stays(zone: Zone) -> None:
     assert refused.value.response["Error"]["Code"] == "HostedZoneNotEmpty"
     zone.change(("DELETE", text()))
     zone.dns.delete_hosted_zone(Id=zone.id)
+
+
+def test_a_batch_has_1000_values_and_an_upsert_counts_twice(zone: Zone) -> None:
+    many = {**text(), "ResourceRecords": [{"Value": f'"{number}"'} for number in range(501)]}
+    assert zone.refused(("UPSERT", many))[0] == "InvalidChangeBatch"
+    zone.change(("CREATE", many))
+
+
+@pytest.mark.rule("record-batch-size")
+def test_the_values_of_a_batch_have_32000_characters(zone: Zone) -> None:
+    long = {**text(), "ResourceRecords": [{"Value": f'"{number}{"x" * 200}"'} for number in range(100)]}
+    assert zone.refused(("UPSERT", long))[0] == "InvalidChangeBatch"
+    zone.change(("CREATE", long))
+
+
+ADDRESS = {"Name": "app.example.org", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+
+
+@pytest.mark.rule("record-one-target")
+@pytest.mark.parametrize("without", ["TTL", "ResourceRecords"])
+def test_a_record_has_values_and_a_ttl(zone: Zone, without: str) -> None:
+    wanted = {key: value for key, value in ADDRESS.items() if key != without}
+    code, words = zone.refused(("CREATE", wanted))
+    assert code == "InvalidInput"
+    assert "Expected exactly one of" in words
+
+
+@pytest.mark.rule("record-one-target")
+def test_an_alias_has_no_ttl(zone: Zone) -> None:
+    assert zone.refused(("CREATE", alias("PRIMARY", TTL=60)))[0] == "InvalidInput"
+
+
+@pytest.mark.rule("record-routing")
+def test_a_failover_record_needs_a_set_identifier_and_that_a_policy(zone: Zone) -> None:
+    nameless = {key: value for key, value in alias("PRIMARY").items() if key != "SetIdentifier"}
+    assert zone.refused(("CREATE", nameless))[0] == "InvalidInput"
+    assert zone.refused(("CREATE", {**ADDRESS, "SetIdentifier": "one"}))[0] == "InvalidInput"
+
+
+@pytest.mark.rule("record-primary-checked")
+def test_a_primary_that_is_no_alias_needs_a_health_check(zone: Zone) -> None:
+    primary = {**ADDRESS, "SetIdentifier": "one", "Failover": "PRIMARY"}
+    assert "must have an associated health check" in zone.refused(("CREATE", primary))[1]
+    zone.change(("CREATE", {**primary, "Failover": "SECONDARY"}))
+
+
+@pytest.mark.rule("record-values")
+@pytest.mark.parametrize(("kind", "value"), [("A", "example.org"), ("AAAA", "192.0.2.1"), ("TXT", "bare"),
+                                             ("TXT", f'"{"x" * 256}"')])
+def test_a_value_has_the_form_of_its_type(zone: Zone, kind: str, value: str) -> None:
+    wrong = {**ADDRESS, "Type": kind, "ResourceRecords": [{"Value": value}]}
+    assert "FATAL problem" in zone.refused(("CREATE", wrong))[1]
+
+
+@pytest.mark.rule("record-values")
+def test_a_cname_has_one_value(zone: Zone) -> None:
+    two = {**CNAME, "ResourceRecords": [{"Value": "example.net"}, {"Value": "example.com"}]}
+    assert zone.refused(("CREATE", two))[0] == "InvalidChangeBatch"
