@@ -65,3 +65,75 @@ def test_a_command_starts_a_lab_when_none_runs_and_says_so_also_after_one_died(c
         assert "is gone, and what was in it" in again.err
     finally:
         cli("lab", "down")
+
+
+def test_an_unknown_rule_is_named_with_its_nearest_and_nothing_is_started(cli: Cli) -> None:
+    refused = cli("lab", "up", "--without", "nat-pendin")
+    assert refused.code == 2
+    assert "no rule 'nat-pendin'; did you mean nat-pending?" in refused.err
+    assert "next: drctl lab rules" in refused.err
+    assert list(Path(cli.environment["DRCTL_HOME"]).iterdir()) == []
+
+
+def test_the_rules_are_told_without_a_lab_and_by_one_that_has_some_switched_off(cli: Cli) -> None:
+    alone = {one["name"]: one for one in cli("lab", "rules", "--json").json["rules"]}
+    assert alone["nat-pending"]["on"] is True
+    assert alone["throttling-route53"]["rule"].startswith("Route 53 takes five requests a second")
+    assert not (Path(cli.environment["DRCTL_HOME"]) / "lab.json").exists()
+    cli("lab", "up", "--without", "nat-pending")
+    try:
+        told = {one["name"]: one["on"] for one in cli("lab", "rules", "--json").json["rules"]}
+        assert [name for name, on in told.items() if not on] == ["nat-pending"]
+        assert told.keys() == alone.keys()
+    finally:
+        cli("lab", "down")
+
+
+def test_an_outage_is_begun_listed_and_ended(cli: Cli) -> None:
+    cli("lab", "up")
+    try:
+        begun = cli("lab", "outage", "start", "--region", "us-east-1", "--service", "elbv2", "--mode", "hang", "--json")
+        assert begun.json["started"] is True
+        again = cli("lab", "outage", "start", "--region", "us-east-1", "--service", "elbv2", "--mode", "hang")
+        assert (again.code, again.out) == (0, "lab: us-east-1 elasticloadbalancing is out already, mode hang\n")
+        other = cli("lab", "outage", "start", "--region", "us-east-1", "--service", "elbv2")
+        assert other.code == 3
+        assert "next: drctl lab outage end --region us-east-1 --service elasticloadbalancing" in other.err
+        listed = cli("lab", "outage", "list", "--json").json["outages"]
+        assert [(one["region"], one["service"], one["mode"]) for one in listed] == [
+            ("us-east-1", "elasticloadbalancing", "hang")]
+        assert "us-east-1 elasticloadbalancing" in cli("lab", "status").out
+        assert cli("lab", "outage", "end", "--region", "us-east-1").out == (
+            "lab: us-east-1 elasticloadbalancing answers again\n")
+        assert cli("lab", "outage", "end", "--json").json == {"ended": []}
+        assert cli("lab", "outage", "list").out == "lab: no outages\n"
+        assert "region 'mars' is unknown" in cli("lab", "outage", "end", "--region", "mars").err
+    finally:
+        cli("lab", "down")
+
+
+def test_an_outage_that_cannot_be_is_bad_usage_and_without_a_lab_the_next_step_is_told(cli: Cli) -> None:
+    for command in (("start", "--region", "us-east-1"), ("end",), ("list",)):
+        missing = cli("lab", "outage", *command)
+        assert missing.code == 1
+        assert "next: drctl lab up" in missing.err
+    cli("lab", "up")
+    try:
+        for wrong in (("--region", "mars"), ("--region", "us-east-1", "--service", "tea"),
+                      ("--region", "us-east-1", "--mode", "sulk"), ("--region", "us-west-2", "--service", "iam")):
+            assert cli("lab", "outage", "start", *wrong).code == 2
+    finally:
+        cli("lab", "down")
+
+
+def test_a_lab_with_faults_says_so_and_counts_them(cli: Cli) -> None:
+    assert cli("lab", "up", "--faults", "0.2", "--seed", "7", "--json").json["faults"] == 0.2
+    try:
+        told = cli("lab", "status", "--json").json["faults"]
+        assert (told["rate"], told["seed"], told["calls"]) == (0.2, 7, 0)
+        assert "0.2 of the calls, seed 7: throttled 0" in cli("lab", "status").out
+        assert cli("lab", "up", "--faults", "0.3").code == 3
+        assert cli("lab", "up").code == 0
+    finally:
+        cli("lab", "down")
+    assert cli("lab", "up", "--faults", "2").code == 2
