@@ -56,6 +56,10 @@ class Control:
         return [Lease(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
                 for site in self.settings.sites]
 
+    def holders(self) -> dict[str, str]:
+        """Who holds the lease, by region."""
+        return {lease.region: _holder(_seen(lease)) for lease in self.leases()}
+
     def shelves(self) -> list[Shelf]:
         """Where copies of journals are kept, one in each region."""
         return [Shelf(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
@@ -121,6 +125,14 @@ def _typed(take_over: str, leases: Sequence[Lease]) -> str:
     except click.Abort:
         raise Refused("nobody typed the owner's name; nothing was changed",
                       next_step=f"--take-over {terms.owner.name}") from None
+
+
+def _holder(seen: Seen | None) -> str:
+    if seen is None or seen.terms.released:
+        return "free"
+    terms = seen.terms
+    word = "left by" if seen.is_free else "held by"
+    return f"{word} {terms.owner.name} since {terms.since}: {terms.command}, run {terms.run}"
 
 
 def _seen(lease: Lease) -> Seen | None:

@@ -143,7 +143,7 @@ def show_runs(reports: Iterable[Report]) -> None:
 def show_status(seen: Mapping[str, Any]) -> None:
     """The stack on one screen."""
     heading(f"{seen['environment']}: active in {seen['database'].get('active', 'an unknown region')}")
-    for part in ("database", "health", "switch", "dns", "certificates"):
+    for part in ("database", "health", "switch", "dns", "lease", "certificates"):
         click.echo(f"  {part:14}" + _in_words(part, seen[part]))
 
 

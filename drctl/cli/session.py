@@ -168,15 +168,23 @@ def opened(command: str, settings: Settings, *, resumes: str = "", quiet: bool =
             error.report = session.report
 
 
+@dataclass(frozen=True)
+class Look:
+    """A run that only reads, and its way."""
+
+    run: Run
+    way: Way
+
+
 @contextmanager
-def looking(settings: Settings) -> Iterator[Run]:
+def looking(settings: Settings) -> Iterator[Look]:
     """A run that only reads: it leaves no directory behind."""
     way = way_to(settings)
     clock = Clock(way.speed)
     events = Events(clock)
     run = Run("look", settings, Aws(way.door, events), clock, events, way.name_server)
     with ends_on_ctrl_c(), explained("look", way):
-        yield run
+        yield Look(run, way)
 
 
 @contextmanager

@@ -91,13 +91,13 @@ class Copying:
 
     def _copy(self, shelf: Shelf) -> None:
         """The next part, up to the last whole line; a part that did not arrive is sent with the next one."""
-        with self._journal.open("rb") as file:
-            file.seek(shelf.copied)
-            part = file.read()
-        part = part[: part.rfind(b"\n") + 1]
-        if not part:
-            return
-        with suppress(DrctlError, *AwsError):
+        with suppress(OSError, DrctlError, *AwsError):
+            with self._journal.open("rb") as file:
+                file.seek(shelf.copied)
+                part = file.read()
+            part = part[: part.rfind(b"\n") + 1]
+            if not part:
+                return
             shelf.put(f"{self._run_id}/journal/{shelf.copied:012d}.jsonl", part)
             shelf.copied += len(part)
 

@@ -91,11 +91,18 @@ class Lease:
             if code_of(error) == "NoSuchKey":
                 return None
             raise self._without_bucket(error) from error
-        content = json.loads(answer["Body"].read())
-        terms = Terms(**{**content, "owner": Owner(**content["owner"])})
+        terms = self._understood(answer["Body"].read())
         now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         until = answer["LastModified"] + timedelta(seconds=terms.lasts_s) + RESOLUTION
         return Seen(terms, answer["ETag"], until, now)
+
+    def _understood(self, content: bytes) -> Terms:
+        try:
+            fields = json.loads(content)
+            return Terms(**{**fields, "owner": Owner(**fields["owner"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise Refused(f"the lease in {self.region} cannot be read: {error}; nothing was changed", next_step=(
+                f"look at s3://{self.bucket}/{LEASE_KEY}; delete it when nobody is at work")) from error
 
     def take(self, terms: Terms, take_over: str = "") -> tuple[str, Terms | None]:
         """Hold the lease: its ETag, and whose terms were taken over, None when it was free or given back.

@@ -21,7 +21,8 @@ def command(config_path: Path | None, as_json: bool) -> None:
     from drctl.actions.prove import refuse_without
     from drctl.stack import stack_of
 
-    with looking(settings) as run:
+    with looking(settings) as look:
+        run = look.run
         stack = stack_of(settings)
         refuse_without(run, stack.front.zone)
         outputs = stack.outputs(run)

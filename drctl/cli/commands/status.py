@@ -20,12 +20,15 @@ def command(config_path: Path | None, as_json: bool) -> None:
     settings = settings_of(config_path)
     from drctl.actions.look import whole_stack
     from drctl.actions.prove import refuse_without
+    from drctl.cli.control import Control
     from drctl.stack import stack_of
 
-    with looking(settings) as run:
+    with looking(settings) as look:
+        run = look.run
         stack = stack_of(settings)
         refuse_without(run, stack.database.global_cluster)
         seen = whole_stack(run, stack.database.global_cluster, stack.front.zone, stack.front.balancer.all,
                            stack.front.checks, stack.front.switch,
-                           tuple(one for one in stack.front.certificate.all if one is not None))
+                           tuple(one for one in stack.front.certificate.all if one is not None),
+                           Control.of(settings, look.way).holders)
     emit(seen, as_json=as_json, text=lambda: show_status(seen))
