@@ -18,6 +18,9 @@ class LabClock:
     def __init__(self) -> None:
         self.speed = 1.0
         self._zero = time.monotonic()
+        #: The moment at which time stands still, if it does.
+        self._held: float | None = None
+        self._doing = threading.RLock()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -25,19 +28,34 @@ class LabClock:
 
     def now(self) -> float:
         """AWS seconds since the lab came up."""
-        return (time.monotonic() - self._zero) * self.speed
+        return (time.monotonic() - self._zero) * self.speed if self._held is None else self._held
 
     def set_speed(self, speed: float) -> None:
         """Go on at `speed` AWS seconds a second; what is due keeps its moment."""
         self._set(self.now(), speed)
 
     def skip(self, aws_seconds: float) -> None:
-        """Let that many AWS seconds pass at once."""
+        """Let that many AWS seconds pass at once; what fell due is done before this returns."""
         self._set(self.now() + aws_seconds, self.speed)
+        while self._do_one():
+            pass
+
+    def hold(self) -> None:
+        """Let time stand still, but for `skip`, until `release`."""
+        with self._changed:
+            self._held = self.now()
+            self._changed.notify()
+
+    def release(self) -> None:
+        """Let time go on from where it stands."""
+        with self._changed:
+            now, self._held = self.now(), None
+        self._set(now, self.speed)
 
     def _set(self, now: float, speed: float) -> None:
         with self._changed:
             self.speed, self._zero = speed, time.monotonic() - now / speed
+            self._held = None if self._held is None else now
             self._changed.notify()
 
     def after(self, aws_seconds: float, do: Callable[[], None]) -> None:
@@ -57,14 +75,26 @@ class LabClock:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._due or self._due[0][0] > self.now():
-                    pause = (self._due[0][0] - self.now()) / self.speed if self._due else None
-                    self._changed.wait(pause)
+                while not self._is_due():
+                    still = not self._due or self._held is not None
+                    self._changed.wait(None if still else (self._due[0][0] - self.now()) / self.speed)
+            self._do_one()
+
+    def _is_due(self) -> bool:
+        return bool(self._due) and self._due[0][0] <= self.now()
+
+    def _do_one(self) -> bool:
+        """Do the first thing that is due, one at a time, and say whether there was one."""
+        with self._doing:
+            with self._changed:
+                if not self._is_due():
+                    return False
                 do = heapq.heappop(self._due)[2]
             try:
                 do()
             except Exception:
                 log.exception("something that was due in the lab failed")
+            return True
 
 
 #: The one clock of this lab process.
