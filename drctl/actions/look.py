@@ -26,14 +26,13 @@ Answer = dict[str, Any]
 
 def whole_stack(run: Run, global_cluster: GlobalCluster, zone: Zone, balancers: tuple[Balancer, Balancer],
                 checks: HealthChecks, switch: SwitchBucket,
-                certificates: tuple[Certificate | GivenCertificate, ...], lease: Callable[[], Any]) -> Answer:
+                certificates: tuple[Certificate | GivenCertificate, ...]) -> Answer:
     """Each part is looked at on its own; what cannot be seen says why and hides nothing else."""
     looks: dict[str, Callable[[], Any]] = {
         "database": lambda: _database(run, global_cluster),
         "health": lambda: _health(run, checks),
         "switch": lambda: "turned to the standby" if is_turned(run, switch) else "at rest",
         "dns": lambda: _name(run, zone, balancers),
-        "lease": lease,
         "certificates": lambda: {one.region: run.output(one).days_left for one in certificates},
     }
     with ThreadPoolExecutor(max_workers=len(looks)) as pool:

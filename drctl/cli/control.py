@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from drctl.aws.clients import Aws
+from drctl.aws.errors import AwsError
 from drctl.aws.hooks import Answer, Call
 from drctl.cli.session import Session, Way
 from drctl.engine import runner
@@ -58,7 +59,7 @@ class Control:
 
     def holders(self) -> dict[str, str]:
         """Who holds the lease, by region."""
-        return {lease.region: _holder(_seen(lease)) for lease in self.leases()}
+        return {lease.region: _holder(lease) for lease in self.leases()}
 
     def shelves(self) -> list[Shelf]:
         """Where copies of journals are kept, one in each region."""
@@ -127,7 +128,11 @@ def _typed(take_over: str, leases: Sequence[Lease]) -> str:
                       next_step=f"--take-over {terms.owner.name}") from None
 
 
-def _holder(seen: Seen | None) -> str:
+def _holder(lease: Lease) -> str:
+    try:
+        seen = _seen(lease)
+    except (DrctlError, *AwsError) as error:
+        return f"not seen: {error}"
     if seen is None or seen.terms.released:
         return "free"
     terms = seen.terms

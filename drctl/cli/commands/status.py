@@ -29,6 +29,6 @@ def command(config_path: Path | None, as_json: bool) -> None:
         refuse_without(run, stack.database.global_cluster)
         seen = whole_stack(run, stack.database.global_cluster, stack.front.zone, stack.front.balancer.all,
                            stack.front.checks, stack.front.switch,
-                           tuple(one for one in stack.front.certificate.all if one is not None),
-                           Control.of(settings, look.way).holders)
+                           tuple(one for one in stack.front.certificate.all if one is not None))
+        seen["lease"] = Control.of(settings, look.way).holders()
     emit(seen, as_json=as_json, text=lambda: show_status(seen))
