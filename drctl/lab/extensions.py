@@ -18,6 +18,9 @@ from drctl.lab import (
     compute,
     conditional_writes,  # noqa: F401  # importing installs its rules
     database_groups,  # noqa: F401  # importing installs its rules
+    ec2_quotas,  # noqa: F401  # importing installs its rules
+    ec2_reads,  # noqa: F401  # importing installs its rules
+    ec2_tags,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
@@ -37,11 +40,13 @@ from drctl.lab import (
     replication_configuration,  # noqa: F401  # importing installs its rules
     request_quotas,  # noqa: F401  # importing installs its rules
     route53_gaps,  # noqa: F401  # importing installs its rules
+    routes,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
     secret_replicas,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules
     throttling,
+    vpcs,  # noqa: F401  # importing installs its rules
     wafv2_gaps,  # noqa: F401  # importing installs its rules
     web_acls,  # noqa: F401  # importing installs its rules
     zones,  # noqa: F401  # importing installs its rules

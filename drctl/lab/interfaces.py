@@ -18,6 +18,9 @@ from moto.ec2.utils import random_public_ip
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import rule
 
+#: States in which a peering holds its VPCs.
+OCCUPIED = {"pending-acceptance", "provisioning", "active"}
+
 
 class ServiceInterface(NetworkInterface):
     """An interface that belongs to a service: attached by it, and removed by nobody else."""
@@ -106,23 +109,14 @@ def subnet_with_interfaces(proceed: Any, self: EC2Backend, subnet_id: str) -> An
 
 @rule("group-in-use", EC2Backend, "delete_security_group")
 def group_in_use(proceed: Any, self: EC2Backend, name: str | None = None, group_id: str | None = None) -> Any:
-    """A security group stays while an interface uses it or a rule of another group names it: DependencyViolation.
+    """A security group stays while an interface uses it: DependencyViolation.
 
     Source: EC2 API Reference, DeleteSecurityGroup.
     """
-    if group_id and (_is_worn(self, group_id) or _is_named(self, group_id)):
+    worn = {group.id for interface in list(self.enis.values()) for group in interface.group_set}
+    if group_id in worn:
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     return proceed(name=name, group_id=group_id)
-
-
-def _is_worn(ec2: EC2Backend, group_id: str) -> bool:
-    return any(group.id == group_id for interface in list(ec2.enis.values()) for group in interface.group_set)
-
-
-def _is_named(ec2: EC2Backend, group_id: str) -> bool:
-    others = [group for groups in list(ec2.groups.values()) for group in list(groups.values()) if group.id != group_id]
-    return any(permission.source_group.get("GroupId") == group_id for group in others
-               for permission in (*group.ingress_rules, *group.egress_rules))
 
 
 @rule("gateway-with-mapped-addresses", EC2Backend, "detach_internet_gateway")
@@ -140,14 +134,16 @@ def gateway_with_addresses(proceed: Any, self: EC2Backend, internet_gateway_id: 
 
 @rule("vpc-with-resources", EC2Backend, "delete_vpc")
 def vpc_with_resources(proceed: Any, self: EC2Backend, vpc_id: str) -> Any:
-    """A VPC stays while it has a gateway, a security group of its own, or an endpoint: DependencyViolation.
+    """A VPC stays while it has a gateway, a security group of its own, an endpoint or a peering: DependencyViolation.
 
-    Source: EC2 API Reference, DeleteVpc.
+    Source: EC2 API Reference, DeleteVpc; VPC User Guide, Delete your VPC.
     """
     gateways = any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in self.internet_gateways.values())
     groups = any(not group.is_default for group in self.groups.get(vpc_id, {}).values())
     endpoints = any(endpoint.vpc_id == vpc_id for endpoint in self.vpc_end_points.values())
-    if gateways or groups or endpoints:
+    peerings = any(vpc_id in {peering.vpc.id, peering.peer_vpc.id} and peering.status["Code"] in OCCUPIED
+                   for peering in list(self.vpc_pcxs.values()))
+    if gateways or groups or endpoints or peerings:
         raise _violation(f"vpc '{vpc_id}'")
     return proceed(vpc_id)
 

@@ -1,9 +1,8 @@
-"""NAT gateways, endpoints and routes as EC2 has them: pending at first, visible for a while when they are deleted."""
+"""NAT gateways and endpoints as EC2 has them: pending at first, visible for a while when they are deleted."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, vpcs
 from moto.ec2.models.nat_gateways import NatGateway
-from moto.ec2.models.route_tables import Route
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses.nat_gateways import NatGateways
 from moto.ec2.responses.vpcs import VPCs
@@ -57,6 +55,28 @@ def nat_pending(proceed: Any, _self: EC2Backend, *args: Any, **kwargs: Any) -> A
     interfaces.adopt(nat._eni, f"Interface for NAT Gateway {nat.id}", "nat_gateway", "amazon-aws")
     nat._eni._group_set = []
     take(nat, seconds("nat-create"))
+    return nat
+
+
+@rule("nat-fails", EC2Backend, "create_nat_gateway")
+def nat_fails(proceed: Any, self: EC2Backend, subnet_id: str, allocation_id: str | None, *args: Any, **kwargs: Any
+              ) -> Any:
+    """Without an internet gateway in its VPC, or with an address in use, a NAT gateway is made and then fails.
+
+    It shows FailureCode Gateway.NotAttached or Resource.AlreadyAssociated and goes by itself within the hour.
+    Source: VPC User Guide, Troubleshoot NAT gateways: NAT gateway creation fails.
+    """
+    vpc_id = self.get_subnet(subnet_id).vpc_id
+    why = None
+    if allocation_id and not any(one.vpc and one.vpc.id == vpc_id for one in list(self.internet_gateways.values())):
+        why = ("Gateway.NotAttached", f"Network {vpc_id} has no Internet gateway attached")
+    elif allocation_id and self.address_by_allocation([allocation_id])[0].association_id:
+        why = ("Resource.AlreadyAssociated", f"Elastic IP address [{allocation_id}] is already associated")
+    nat = proceed(subnet_id, None if why else allocation_id, *args, **kwargs)
+    if why:
+        nat.state, (nat.failure_code, nat.failure_message) = "failed", why
+        CLOCK.after(seconds("nat-create"), partial(interfaces.remove, self.region_name, [nat._eni.id]))
+        CLOCK.after(seconds("nat-deleted-visible"), partial(self.nat_gateways.pop, nat.id, None))
     return nat
 
 
@@ -120,6 +140,24 @@ def endpoint_conflict(proceed: Any, self: EC2Backend, *args: Any, **kwargs: Any)
 
 def _is_interface(endpoint: VPCEndPoint) -> bool:
     return str(endpoint.vpc_endpoint_type or "").lower() == "interface"
+
+
+def _require_dns(ec2: EC2Backend, vpc_id: str) -> None:
+    vpc = ec2.get_vpc(vpc_id)
+    if not all(str(flag).lower() == "true" for flag in (vpc.enable_dns_support, vpc.enable_dns_hostnames)):
+        raise EC2ClientError("InvalidParameter", "Enabling private DNS requires both enableDnsSupport and "
+                             f"enableDnsHostnames VPC attributes set to true for {vpc_id}")
+
+
+@rule("endpoint-needs-dns", EC2Backend, "create_vpc_endpoint")
+def endpoint_needs_dns(proceed: Any, self: EC2Backend, *args: Any, **kwargs: Any) -> Any:
+    """Private DNS of an interface endpoint needs both DNS attributes of its VPC: InvalidParameter.
+
+    Source: AWS PrivateLink Guide, Access an AWS service using an interface VPC endpoint: Prerequisites.
+    """
+    if str(kwargs.get("endpoint_type")).lower() == "interface" and kwargs.get("private_dns_enabled"):
+        _require_dns(self, kwargs["vpc_id"])
+    return proceed(*args, **kwargs)
 
 
 @rule("endpoint-pending", EC2Backend, "create_vpc_endpoint")
@@ -189,12 +227,14 @@ def endpoint_modify(proceed: Any, self: EC2Backend, vpc_id: str, **kwargs: Any) 
 
 @rule("endpoint-private-name", VPCs, "modify_vpc_endpoint")
 def endpoint_private_name(proceed: Any, self: VPCs) -> Any:
-    """The private name of an interface endpoint can be switched on and off.
+    """The private name of an interface endpoint can be switched on and off; on needs the VPC's DNS attributes.
 
-    Source: EC2 API Reference, ModifyVpcEndpoint.
+    Refuses with InvalidParameter. Source: EC2 API Reference, ModifyVpcEndpoint.
     """
-    answer = proceed()
     wanted = self._get_bool_param("PrivateDnsEnabled")
+    if wanted and (known := self.ec2_backend.vpc_end_points.get(self._get_param("VpcEndpointId"))):
+        _require_dns(self.ec2_backend, known.vpc_id)
+    answer = proceed()
     if wanted is not None:
         self.ec2_backend.vpc_end_points[self._get_param("VpcEndpointId")].private_dns_enabled = wanted
     return answer
@@ -226,35 +266,3 @@ def _endpoint_is_gone(ec2: EC2Backend, endpoint: VPCEndPoint) -> None:
         table._routes = {key: route for key, route in table._routes.items()
                          if not (route.gateway is endpoint or route.vpc_endpoint_id == endpoint.id)}
     ec2.vpc_end_points.pop(endpoint.id, None)
-
-
-@rule("route-target", EC2Backend, "create_route", "replace_route")
-def route_target(proceed: Any, self: EC2Backend, *args: Any, **kwargs: Any) -> Any:
-    """A route leads to something that exists: InvalidNatGatewayID.NotFound, InvalidVpcPeeringConnectionID.NotFound.
-
-    A route over a peering that waits for acceptance is accepted, as a black hole; over one that has ended it is not.
-    Source: VPC Peering Guide, Update your route tables for a VPC peering connection.
-    """
-    given = inspect.signature(proceed).bind(*args, **kwargs).arguments
-    nat_id, peering_id = given.get("nat_gateway_id"), given.get("vpc_peering_connection_id")
-    nat, peering = self.nat_gateways.get(nat_id), self.vpc_pcxs.get(peering_id)
-    if nat_id and (nat is None or nat.state in {"deleting", "deleted", "failed"}):
-        raise EC2ClientError("InvalidNatGatewayID.NotFound", f"The natGateway ID '{nat_id}' does not exist")
-    if peering_id and (peering is None or peering.status["Code"] not in
-                       {"initiating-request", "pending-acceptance", "provisioning", "active"}):
-        raise EC2ClientError("InvalidVpcPeeringConnectionID.NotFound",
-                             f"The vpcPeeringConnection ID '{peering_id}' does not exist")
-    return proceed(*args, **kwargs)
-
-
-def _route_state(route: Route) -> str:
-    """A route whose target cannot carry traffic is a black hole and stays until it is deleted."""
-    if route.nat_gateway and route.nat_gateway.state in {"deleting", "deleted", "failed"}:
-        return "blackhole"
-    if route.vpc_pcx and route.vpc_pcx.status["Code"] != "active":
-        return "blackhole"
-    gateway_is_gone = route.gateway is not None and getattr(route.gateway, "vpc", True) is None
-    return "blackhole" if gateway_is_gone else "active"
-
-
-setattr(Route, "state", property(_route_state))  # noqa: B010  # moto has a constant there

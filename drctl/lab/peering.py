@@ -91,10 +91,13 @@ def peering_delete(proceed: Any, self: EC2Backend, vpc_pcx_id: str) -> Any:
 def peering_options(proceed: Any, self: VPCPeeringConnections) -> Any:
     """Options are set when the connection is active, each side's from its own region: OperationNotPermitted.
 
+    The accepter's region may not know it yet: InvalidVpcPeeringConnectionID.NotFound.
     Source: EC2 API Reference, ModifyVpcPeeringConnectionOptions.
     """
     peering_id = self._get_param("VpcPeeringConnectionId")
-    peering = self.ec2_backend.get_vpc_peering_connection(peering_id)
+    peering = self.ec2_backend.vpc_pcxs.get(peering_id)
+    if peering is None or _is_hidden(self.ec2_backend, peering):
+        raise _not_found(peering_id)
     if peering._status.code != "active":
         raise EC2ClientError("OperationNotPermitted", f"Peering connection {peering_id} is not active.")
     for side, vpc in (("Requester", peering.vpc), ("Accepter", peering.peer_vpc)):

@@ -51,6 +51,7 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return error.value.response["Error"]["Code"]
 
 
+@pytest.mark.rule("peering-request")
 def test_a_connection_goes_through_its_stages(aws: Aws, clock: LabClock) -> None:
     pair = Pair(aws)
     assert pair.state(pair.here) == "initiating-request"
@@ -62,6 +63,7 @@ def test_a_connection_goes_through_its_stages(aws: Aws, clock: LabClock) -> None
     assert pair.state(pair.here) == pair.state(pair.there) == "active"
 
 
+@pytest.mark.rule("peering-found")
 def test_the_accepters_region_does_not_know_a_fresh_request(aws: Aws, clock: LabClock) -> None:
     pair = Pair(aws)
     for ask in (lambda: pair.state(pair.there),
@@ -78,6 +80,7 @@ def test_only_the_accepters_region_can_accept(aws: Aws) -> None:
     assert code(refused) == "OperationNotPermitted"
 
 
+@pytest.mark.rule("peering-request")
 def test_overlapping_ranges_fail_after_the_request_was_taken(aws: Aws, clock: LabClock) -> None:
     pair = Pair(aws, there="10.1.128.0/17")
     assert pair.state(pair.here) == "initiating-request"
@@ -96,6 +99,7 @@ def test_a_route_over_a_connection_that_is_not_active_is_a_black_hole(aws: Aws, 
     assert pair.route_state() == "blackhole"
 
 
+@pytest.mark.rule("route-target")
 def test_a_route_over_a_deleted_connection_is_refused(aws: Aws) -> None:
     pair = Pair(aws)
     pair.here.delete_vpc_peering_connection(VpcPeeringConnectionId=pair.id)
@@ -104,6 +108,7 @@ def test_a_route_over_a_deleted_connection_is_refused(aws: Aws) -> None:
     assert code(refused) == "InvalidVpcPeeringConnectionID.NotFound"
 
 
+@pytest.mark.rule("peering-options")
 def test_options_are_refused_before_the_connection_is_active(aws: Aws, clock: LabClock) -> None:
     pair = Pair(aws)
     clock.skip(seconds("peering-request"))
@@ -112,6 +117,7 @@ def test_options_are_refused_before_the_connection_is_active(aws: Aws, clock: La
     assert code(refused) == "OperationNotPermitted"
 
 
+@pytest.mark.rule("peering-options")
 def test_each_side_sets_its_own_options_only(aws: Aws, clock: LabClock) -> None:
     pair = Pair(aws)
     clock.skip(seconds("peering-request"))
@@ -124,6 +130,7 @@ def test_each_side_sets_its_own_options_only(aws: Aws, clock: LabClock) -> None:
     pair.allow_names(pair.there, "Accepter")
 
 
+@pytest.mark.rule("peering-found")
 def test_tags_belong_to_one_side(aws: Aws) -> None:
     pair = Pair(aws)
     by_name = [{"Name": "tag:Name", "Values": ["bridge"]}]
@@ -133,6 +140,7 @@ def test_tags_belong_to_one_side(aws: Aws) -> None:
     assert len(pair.there.describe_vpc_peering_connections(Filters=by_name)["VpcPeeringConnections"]) == 1
 
 
+@pytest.mark.rule("peering-found")
 def test_connections_are_found_by_the_networks_they_join(aws: Aws) -> None:
     pair = Pair(aws)
     filters = [{"Name": "requester-vpc-info.vpc-id", "Values": [pair.vpc]},
@@ -143,6 +151,7 @@ def test_connections_are_found_by_the_networks_they_join(aws: Aws) -> None:
     assert not pair.here.describe_vpc_peering_connections(Filters=none)["VpcPeeringConnections"]
 
 
+@pytest.mark.rule("peering-delete")
 def test_a_deleted_connection_is_shown_for_hours_and_cannot_be_deleted_again(aws: Aws, clock: LabClock) -> None:
     pair = Pair(aws)
     clock.skip(seconds("peering-request"))
@@ -153,3 +162,18 @@ def test_a_deleted_connection_is_shown_for_hours_and_cannot_be_deleted_again(aws
     assert code(refused) == "InvalidStateTransition"
     clock.skip(seconds("peering-deleted-visible"))
     assert eventually(lambda: not pair.here.describe_vpc_peering_connections()["VpcPeeringConnections"])
+
+
+@pytest.mark.rule("peering-accept")
+def test_an_accepted_connection_is_provisioned_first(aws: Aws, clock: LabClock) -> None:
+    pair = Pair(aws)
+    clock.skip(seconds("peering-request"))
+    pair.there.accept_vpc_peering_connection(VpcPeeringConnectionId=pair.id)
+    assert pair.state(pair.there) == "provisioning"
+
+
+@pytest.mark.rule("peering-request")
+def test_a_second_request_for_the_same_pair_gives_the_first_connection(aws: Aws) -> None:
+    pair = Pair(aws)
+    again = pair.here.create_vpc_peering_connection(VpcId=pair.vpc, PeerVpcId=pair.peer, PeerRegion=THERE)
+    assert again["VpcPeeringConnection"]["VpcPeeringConnectionId"] == pair.id
