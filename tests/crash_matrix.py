@@ -1,0 +1,414 @@
+"""`make crash-matrix`: SIGKILL at every mutating call of provision, drill and teardown, before and after its effect.
+
+A life of the lab is killed at several calls, one after the other, whichever process makes them, and goes on each time
+with the same command: from the same directory; from another one with another home; with the journals deleted; through
+`drctl resume`, here and on a machine that knows nothing. It ends with an undisturbed run and must then read like a life
+without disturbance, line by line. Over all lives every call of each run is met once before and once after its effect.
+What a life that fails has in it is then done point by point, to name the guilty one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+from drctl.lab.server import Lab  # isort: skip  # sets moto's environment before anything imports it
+
+from drctl.aws.clients import Aws, Credentials, Door
+from drctl.engine.clock import Clock
+from drctl.engine.events import Events
+from drctl.lab import extensions
+from tests.account import difference, stands
+from tests.cli.conftest import at, cli_in
+from tests.cli.test_whole_job import make_foreign_things
+from tests.forking import Parent, parent
+from tests.killing import CONTROL, Killing
+
+#: AWS seconds in a second: a build takes about six seconds.
+SPEED = 20_000.0
+COMMANDS = {"provision": ("provision", "--json"), "drill": ("failover", "--drill", "--yes", "--json"),
+            "teardown": ("teardown", "--yes", "--json")}
+#: How the next process begins after a kill, in turn.
+WAYS = ("from the same directory", "from another directory and home", "with the journals deleted", "drctl resume",
+        "drctl resume on another machine")
+#: Calls between two kills of one life.
+STRIDES = {"provision": 24, "drill": 4, "teardown": 16}
+#: Calls after those of an undisturbed run that a life may be killed at too: what is killed makes some calls again.
+TAIL = 200
+WITHIN_S = 120.0
+
+
+@dataclass(frozen=True)
+class Life:
+    """What is done to one life: the run, before or after the effect, the numbers of the calls, and the first way."""
+
+    run: str
+    after: bool
+    points: tuple[int, ...]
+    way: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.run} {'after' if self.after else 'before'} {','.join(map(str, self.points[:12]))}"
+
+
+@dataclass
+class Lived:
+    """How it went: the kills (number, call, how it went on), and what was wrong at the end."""
+
+    life: Life
+    kills: list[tuple[int, str, str]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Workshop:
+    """One lab, one warmed parent, and homes; lives one after the other."""
+
+    def __init__(self, lab: Lab, forks: Parent, folder: Path) -> None:
+        self.lab, self.forks, self.folder = lab, forks, folder
+        self.killing = Killing(lab)
+        self.aws = Aws(Door(lab.endpoint, Credentials("lab", "lab")), Events(Clock(lab_speed())))
+        self.wanted: dict[str, Counter[str]] = {}
+        self.counted: dict[str, int] = {}
+        self._homes = 0
+        self._stands = False
+
+    # What an undisturbed life looks like -------------------------------------------------------------------------------
+
+    def learn(self) -> dict[str, int]:
+        """Live once without disturbance; the number of mutating calls of each run."""
+        self._empty()
+        for run in COMMANDS:
+            self.killing.forget()
+            lived = Lived(Life(run, False, ()))
+            self._go(lived)
+            assert not lived.wrong, lived.wrong
+            self.counted[run] = len(self.killing.calls)
+            self.wanted.setdefault(run, stands(self.aws))
+        self._stands = False
+        return self.counted
+
+    def _empty(self) -> None:
+        extensions.reset()
+        make_foreign_things(self.aws)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.wanted.setdefault("teardown", stands(self.aws))
+
+    # One life ----------------------------------------------------------------------------------------------------------
+
+    def live(self, life: Life) -> Lived:
+        """Prepare, kill and go on until it is done, and compare."""
+        began = time.monotonic()
+        lived = Lived(life)
+        try:
+            self._prepare(life)
+            self.killing.forget()
+            self._go(lived)
+            if not lived.wrong:
+                lived.wrong += difference(self.wanted[life.run], stands(self.aws))
+            if not lived.wrong and life.run == "provision":
+                lived.wrong += self._changes_again()
+        except Exception as error:
+            lived.wrong.append(f"{type(error).__name__}: {error}")
+        self._stands = life.run != "teardown" and not lived.wrong
+        lived.seconds = round(time.monotonic() - began, 1)
+        return lived
+
+    def _prepare(self, life: Life) -> None:
+        if life.run == "drill" and self._stands:
+            return
+        self._empty()
+        if life.run != "provision":
+            built = Lived(Life("provision", False, ()))
+            self._go(built)
+            assert not built.wrong, built.wrong
+
+    def _go(self, lived: Lived) -> None:
+        """The command, again and again until it has come to its end."""
+        life, home = lived.life, self._another_home()
+        arguments = list(COMMANDS[life.run])
+        while True:
+            made = len(self.killing.calls)
+            point = next((point for point in life.points if point > made), 0)
+            code, out, err = self._process(home, arguments, point, after=life.after)
+            if self.killing.killed is None:
+                if arguments[0] == "resume" and code == 3 and "no run stopped on its way" in err:
+                    arguments = list(COMMANDS[life.run])  # no copy had arrived, or the buckets are gone already
+                    continue
+                if code != 0:
+                    lived.wrong.append(f"exit {code}: {err[-1500:] or out[-1500:]}")
+                return
+            way = WAYS[(life.way + len(lived.kills)) % len(WAYS)]
+            lived.kills.append((*self.killing.killed, way))
+            home, arguments = self._after_a_kill(way, home, life.run)
+
+    def _after_a_kill(self, way: str, home: Path, run: str) -> tuple[Path, list[str]]:
+        if "another" in way:
+            home = self._another_home()
+        if "deleted" in way:
+            shutil.rmtree(home / "home" / "runs", ignore_errors=True)
+        return home, ["resume", "--yes", "--json"] if "resume" in way else list(COMMANDS[run])
+
+    def _process(self, home: Path, arguments: list[str], point: int, *, after: bool) -> tuple[int, str, str]:
+        environment = {**cli_in(home).environment, "AWS_ENDPOINT_URL": self.lab.endpoint}
+        self.killing.expect(point, after=after)
+        process = self.forks.begin(arguments, environment, home, home / "out", home / "err")
+        self.killing.begun(process.pid)
+        try:
+            code = process.wait(WITHIN_S)
+        finally:
+            self.killing.end()
+        return code, process.out.read_text(), process.err.read_text()
+
+    def _another_home(self) -> Path:
+        self._homes += 1
+        home = self.folder / f"machine-{self._homes}"
+        home.mkdir(parents=True)
+        at(cli_in(home), self.lab, lab_speed())
+        return home
+
+    def _changes_again(self) -> Iterator[str]:
+        """A second provision changes nothing; its lease and the copies of its journal are no change of the stack."""
+        self.killing.forget()
+        again = Lived(Life("provision", False, ()))
+        self._go(again)
+        yield from again.wrong
+        yield from (f"changed once more: {call}" for call in self.killing.calls if CONTROL not in call)
+
+
+def lab_speed() -> float:
+    """The pace of the lab, as it goes now."""
+    from drctl.lab.clock import CLOCK
+
+    return CLOCK.speed
+
+
+@contextmanager
+def workshop() -> Iterator[Workshop]:
+    """A lab of this process, and everything for lives in it."""
+    folder = Path(tempfile.mkdtemp(prefix="lives-"))
+    lab = Lab(speed=SPEED)
+    lab.start()
+    try:
+        with parent() as forks:
+            yield Workshop(lab, forks, folder / "life")
+    finally:
+        lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# The matrix: plans lives, hands them to workers, splits those that fail. ----------------------------------------------
+
+
+def plan(counted: dict[str, int], runs: Sequence[str], every: int, seed: int) -> list[Life]:
+    """Lives that together meet every `every`-th call of each run before and after its effect."""
+    draw = random.Random(seed)  # noqa: S311  # repeatable, not secret
+    lives = []
+    for run in runs:
+        stride = STRIDES[run]
+        starts = range(1, stride + 1, every) if run != "drill" else range(1, stride + 1)
+        for after in (False, True):
+            lives += [Life(run, after, tuple(range(start, counted[run] + TAIL, stride)), draw.randrange(len(WAYS)))
+                      for start in starts]
+            if run == "drill":
+                lives += [Life(run, after, (n,), draw.randrange(len(WAYS))) for n in range(1, counted[run] + 1)]
+    order = list(runs)
+    lives.sort(key=lambda life: (order.index(life.run), draw.random()))
+    return lives
+
+
+class Matrix:
+    """Lives that wait, and what came out."""
+
+    def __init__(self, workers: int) -> None:
+        self.waiting: Queue[Life] = Queue()
+        self.passed: set[tuple[str, bool, int]] = set()
+        self.failed: dict[tuple[str, bool, int], Lived] = {}
+        self.operations: dict[tuple[str, bool], set[str]] = {}
+        self._lock = threading.Lock()
+        self._lives = self._planned = 0
+        self._began = time.monotonic()
+        self._workers = [Worker() for _ in range(workers)]
+
+    def learn(self) -> dict[str, int]:
+        """The number of calls of each run; every worker lives once undisturbed."""
+        counted = [worker.told() for worker in self._workers]
+        return {run: max(one["counted"][run] for one in counted) for run in COMMANDS}
+
+    def work(self, lives: Sequence[Life]) -> list[Lived]:
+        """Live them all, side by side."""
+        self._planned += len(lives)
+        for life in lives:
+            self.waiting.put(life)
+        results: list[Lived] = []
+        threads = [threading.Thread(target=self._take, args=(worker, results)) for worker in self._workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    def _take(self, worker: Worker, results: list[Lived]) -> None:
+        while True:
+            try:
+                life = self.waiting.get_nowait()
+            except Empty:
+                return
+            lived = worker.live(life)
+            with self._lock:
+                results.append(lived)
+                self._count(lived)
+
+    def _count(self, lived: Lived) -> None:
+        self._lives += 1
+        points = {(lived.life.run, lived.life.after, number) for number, _, _ in lived.kills}
+        if not lived.wrong:
+            self.passed |= points
+            self.operations.setdefault((lived.life.run, lived.life.after), set()).update(
+                call for _, call, _ in lived.kills)
+        minutes = (time.monotonic() - self._began) / 60
+        say(f"{minutes:5.1f} min  life {self._lives} of {self._planned}: {lived.life.run}"
+            f" {'after' if lived.life.after else 'before'} the effect, {len(lived.kills)} kills, {lived.seconds:.0f} s"
+            f"{'' if not lived.wrong else '  FAILED'}")
+        for line in lived.wrong[:4]:
+            say(f"      {line[:600]}")
+
+    def split(self, failed: Sequence[Lived]) -> None:
+        """Name the guilty points of lives that failed: each alone, in the same way."""
+        singles: dict[Life, Lived] = {}
+        for lived in failed:
+            if len(lived.kills) <= 1 and len(lived.life.points) == 1:
+                self._blame(lived)
+                continue
+            for number, _, way in lived.kills:
+                singles[Life(lived.life.run, lived.life.after, (number,), WAYS.index(way))] = lived
+        guilty = {id(singles[lived.life]) for lived in self.work(list(singles)) if lived.wrong and not self._blame(lived)}
+        for chain in {id(lived): lived for lived in singles.values()}.values():
+            if id(chain) not in guilty:
+                self.failed[chain.life.run, chain.life.after, -len(self.failed) - 1] = chain
+                say(f"only together: {chain.life}: {chain.wrong[0][:400]}")
+
+    def _blame(self, lived: Lived) -> None:
+        number = lived.life.points[0]
+        self.failed[lived.life.run, lived.life.after, number] = lived
+        self.passed.discard((lived.life.run, lived.life.after, number))
+        call, way = (lived.kills[0][1:] if lived.kills else ("?", "?"))
+        say(f"guilty: {lived.life.run} {'after' if lived.life.after else 'before'} call {number}, {call}, then {way}")
+
+    def end(self) -> None:
+        """The workers end."""
+        for worker in self._workers:
+            worker.end()
+
+
+class Worker:
+    """A process with a lab of its own, that lives lives."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.crash_matrix", "--work"], text=True,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
+
+    def told(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "a worker has ended"
+        return json.loads(line)
+
+    def live(self, life: Life) -> Lived:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asdict(life)) + "\n")
+        self._process.stdin.flush()
+        told = self.told()
+        return Lived(life, [(kill[0], kill[1], kill[2]) for kill in told["kills"]], told["wrong"], told["seconds"])
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+
+
+def work() -> None:
+    """A worker's side: tells what an undisturbed life counts, then lives what it is told."""
+    with workshop() as shop:
+        say(json.dumps({"counted": shop.learn()}))
+        for line in sys.stdin:
+            asked = json.loads(line)
+            lived = shop.live(Life(asked["run"], asked["after"], tuple(asked["points"]), asked["way"]))
+            say(json.dumps({"kills": lived.kills, "wrong": lived.wrong, "seconds": lived.seconds}))
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    given = _arguments()
+    if given.work:
+        work()
+        return 0
+    matrix = Matrix(given.workers)
+    counted = matrix.learn()
+    say("mutating calls of an undisturbed run, leases and copies included: "
+        + ", ".join(f"{run} {count}" for run, count in counted.items()))
+    runs = given.run or list(COMMANDS)
+    if given.point:
+        lives = [Life(run, after, tuple(given.point), given.way) for run in runs for after in
+                 ([True] if given.after else [False] if given.before else [False, True])]
+    else:
+        lives = plan(counted, runs, given.every, given.seed)
+    matrix.split([lived for lived in matrix.work(lives) if lived.wrong])
+    matrix.end()
+    _tell(matrix, counted, runs)
+    return 1 if matrix.failed else 0
+
+
+def _tell(matrix: Matrix, counted: dict[str, int], runs: Sequence[str]) -> None:
+    for run in runs:
+        for after in (False, True):
+            met = {number for one, when, number in matrix.passed if (one, when) == (run, after)}
+            inside = len([number for number in met if number <= counted[run]])
+            say(f"{run:9} {'after ' if after else 'before'} the effect: {inside} of {counted[run]} calls of an undisturbed"
+                f" run, {len(met) - inside} beyond; {len(matrix.operations.get((run, after), ()))} kinds of calls")
+    for (run, after, number), lived in sorted(matrix.failed.items()):
+        alone = f"--point {number}" if number > 0 else " ".join(f"--point {one}" for one in lived.life.points)
+        say(f"FAILED {run} {'after' if after else 'before'}: make crash-matrix ARGS='--run {run} {alone} --way "
+            f"{lived.life.way} --{'after' if after else 'before'}'")
+        for line in lived.wrong[:6]:
+            say(f"    {line[:1200]}")
+    say(f"{len(matrix.passed)} passed, {len(matrix.failed)} failed")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make crash-matrix")
+    parser.add_argument("--run", action="append", choices=list(COMMANDS), help="only this run; may be repeated")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th point")
+    parser.add_argument("--point", type=int, action="append", help="one life with these points only")
+    parser.add_argument("--way", type=int, default=0, help="how the first kill is gone on with: " + ", ".join(
+        f"{number} {way}" for number, way in enumerate(WAYS)))
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--before", action="store_true", help="with --point: before the effect only")
+    when.add_argument("--after", action="store_true", help="with --point: after the effect only")
+    parser.add_argument("--seed", type=int, default=1, help="order of the lives and of the ways")
+    parser.add_argument("--workers", type=int, default=2, help="labs side by side")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
