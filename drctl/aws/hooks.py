@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from drctl.aws.calls import is_mutating
 
@@ -46,6 +46,14 @@ class Listener(Protocol):
     def sending(self, call: Call) -> None: ...
 
     def answered(self, call: Call, answer: Answer) -> None: ...
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """A listener that is also asked before each try of a call, for minutes may lie between the SDK's tries: what it
+    raises keeps the try from leaving."""
+
+    def leaving(self, call: Call) -> None: ...
 
 
 def redact(value: Any, shape: Any) -> Any:
@@ -87,6 +95,11 @@ def listen(client: Any, region: str, listener: Listener) -> None:
         call, since = context["drctl"]
         listener.answered(call, Answer(0, type(exception).__name__, "", time.monotonic() - since))
 
+    def leaving(operation_name: str, **_: Any) -> None:
+        listener.leaving(Call(region, service, operation_name, {}))  # type: ignore[attr-defined]  # only for a Gate
+
     events.register_last("before-parameter-build.*.*", sending)
+    if isinstance(listener, Gate):
+        events.register_first("request-created.*.*", leaving)
     events.register("after-call.*.*", answered)
     events.register("after-call-error.*.*", failed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,10 +80,11 @@ class Copying:
             thread.start()
 
     def end(self) -> None:
-        """Copy what is left, for at most LAST_PART_S seconds: a region that does not answer keeps nobody waiting."""
+        """Copy what is left, for at most LAST_PART_S seconds: regions that do not answer keep nobody waiting."""
         self._ended.set()
+        over = time.monotonic() + LAST_PART_S
         for thread in self._threads:
-            thread.join(timeout=LAST_PART_S)
+            thread.join(timeout=max(0.0, over - time.monotonic()))
 
     def _work(self, shelf: Shelf) -> None:
         while not self._ended.wait(EVERY_S):

@@ -40,7 +40,7 @@ class Events:
         self._count = 0
         self.calls: dict[str, int] = {}
         self.changes: dict[str, int] = {}
-        #: Asked before a call is sent; what it raises keeps the call from being sent.
+        #: Asked before a call is sent, and before each try of it; what it raises keeps it from being sent.
         self.guard: Callable[[Call], None] | None = None
 
     def add_sink(self, sink: Sink) -> None:
@@ -68,7 +68,12 @@ class Events:
         finally:
             _place.reset(token)
 
-    # The two methods of drctl.aws.hooks.Listener.
+    # The methods of drctl.aws.hooks.Listener and Gate.
+
+    def leaving(self, call: Call) -> None:
+        """Keep a try of a call from being sent when the run may not make it any more."""
+        if self.guard is not None:
+            self.guard(call)
 
     def sending(self, call: Call) -> None:
         """Count and record a call before it leaves."""
