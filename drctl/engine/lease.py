@@ -146,8 +146,8 @@ class Lease:
             return Terms(**{**told, "owner": Owner(**told["owner"])})
         except (KeyError, TypeError, ValueError) as error:
             raise Refused(f"the lease in {self.region} cannot be read ({error}); nothing was changed",
-                          next_step=f"did another version of drctl write s3://{self.bucket}/{LEASE_KEY}? Delete it only "
-                                    "if no run is under way") from error
+                          next_step=f"who wrote s3://{self.bucket}/{LEASE_KEY}? Delete it only if no run is under way"
+                          ) from error
 
     def _put(self, terms: Terms, **condition: str) -> str:
         """The new ETag, or nothing when the condition does not hold."""
