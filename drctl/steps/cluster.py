@@ -175,6 +175,8 @@ class Cluster(Step[ClusterOut]):
         if not log_group.is_as_wanted(run, out.logs, run.output(self.encryption_key).arn):
             yield Finding(f"the log group of cluster {out.id} lacks its retention or its key")
         members = run.output(self.global_cluster)
+        if members.member(self.region) is None:  # it may have joined since: by a call whose answer was lost
+            members = run.refresh(self.global_cluster) or members
         if members.member(self.region) is None:
             yield Finding(f"cluster {out.id} is not in global cluster {members.id}; a cluster can join only when it is "
                           "made", mend=f"delete {out.id} if its data is elsewhere too, then drctl provision")
