@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception, retry_if_not_result
 from tenacity.wait import wait_exponential
 
@@ -63,7 +64,10 @@ class Waiting:
 
     def retry(self, sentence: str, call: Callable[[], T], on: tuple[Refusal, ...], *, within: float,
               every: float = 10.0) -> T:
-        """Repeat `call` while AWS answers with one of `on`; any other answer is raised at once."""
+        """Repeat `call` while AWS answers with one of `on`; any other answer is raised at once.
+
+        When the time is over the last answer is raised, with the sentence in it.
+        """
         began = self._clock.now()
 
         def one_try() -> T:
@@ -77,7 +81,12 @@ class Waiting:
                 raise
 
         condition = retry_if_exception(lambda error: is_one_of(error, *on))
-        return self._retrying(began, within, every, condition, reraise=True)(one_try)
+        try:
+            return self._retrying(began, within, every, condition, reraise=True)(one_try)
+        except ClientError as error:
+            if not is_one_of(error, *on):
+                raise
+            raise _with(error, f"{sentence}: not so after {_span(self._clock.now() - began)}") from error
 
     def _retrying(self, began: float, within: float, every: float, condition: Any, *,
                   reraise: bool = False) -> Retrying:
@@ -91,6 +100,13 @@ class Waiting:
     def _refuse_when_stopped(self, sentence: str) -> None:
         if self._clock.stopped:
             raise Interrupted(f"stopped while waiting: {sentence}")
+
+
+def _with(error: ClientError, text: str) -> ClientError:
+    """The same answer of AWS, of the same class, with what was waited for before AWS's own words."""
+    response: Any = {**error.response, "Error": {**error.response.get("Error", {}),
+                                                 "Message": f"{text}; AWS said last: {message_of(error)}"}}
+    return type(error)(response, error.operation_name)
 
 
 def _span(seconds: float) -> str:

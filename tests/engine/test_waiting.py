@@ -69,8 +69,8 @@ def test_only_the_named_answer_is_tried_again() -> None:
                   (too_young,), within=300)
 
 
-def test_a_retry_that_never_succeeds_raises_what_aws_said_last() -> None:
-    with pytest.raises(ClientError, match="still in use"):
+def test_a_retry_that_never_succeeds_tells_its_sentence_and_what_aws_said_last() -> None:
+    with pytest.raises(ClientError, match=r"it is free: not so after \d+ (s|min); AWS said last: still in use"):
         offline_run().retry("it is free", _raise(refusal("DependencyViolation", "still in use")),
                             (Refusal("DependencyViolation"),), within=300)
 
