@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -134,8 +135,8 @@ def _balancers(at: Any) -> Things:
         for listener in at.elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
             rules = at.elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
             yield "listener", {**listener, "rules": rules}
-        yield "web acl of balancer", _or_nothing(lambda arn=arn: {
-            "name": at.wafv2.get_web_acl_for_resource(ResourceArn=arn).get("WebACL", {}).get("Name")})
+        yield "web acl of balancer", _or_nothing(partial(
+            at.wafv2.get_web_acl_for_resource, ResourceArn=arn)).get("WebACL", {}).get("Name")
     for group in at.elbv2.describe_target_groups()["TargetGroups"]:
         health = at.elbv2.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
         yield "target group", {**group, "health": health}
@@ -144,7 +145,7 @@ def _balancers(at: Any) -> Things:
 def _firewalls(at: Any) -> Things:
     for one in at.wafv2.list_web_acls(Scope="REGIONAL")["WebACLs"]:
         yield "web acl", at.wafv2.get_web_acl(Name=one["Name"], Id=one["Id"], Scope="REGIONAL")["WebACL"]
-        yield "web acl log", _or_nothing(lambda one=one: at.wafv2.get_logging_configuration(ResourceArn=one["ARN"]))
+        yield "web acl log", _or_nothing(partial(at.wafv2.get_logging_configuration, ResourceArn=one["ARN"]))
     for one in at.wafv2.list_ip_sets(Scope="REGIONAL")["IPSets"]:
         yield "ip set", at.wafv2.get_ip_set(Name=one["Name"], Id=one["Id"], Scope="REGIONAL")["IPSet"]
 
@@ -162,7 +163,7 @@ def _databases(at: Any) -> Things:
 def _functions(at: Any) -> Things:
     for one in at.lambda_.list_functions()["Functions"]:
         name = one["FunctionName"]
-        policy = _or_nothing(lambda name=name: at.lambda_.get_policy(FunctionName=name))
+        policy = _or_nothing(partial(at.lambda_.get_policy, FunctionName=name))
         yield "function", {**one, "policy": _document(policy, "Policy"),
                            "tags": at.lambda_.list_tags(Resource=one["FunctionArn"])["Tags"]}
 
@@ -254,11 +255,11 @@ def _buckets(at: Any) -> Things:
     """Buckets and the keys of their objects, but for leases and copies of journals: those tell of runs."""
     for bucket in at.s3.list_buckets()["Buckets"]:
         named = {"Bucket": bucket["Name"]}
-        settings = {one: _or_nothing(lambda one=one, named=named: getattr(at.s3, f"get_{one}")(**named)) for one in (
+        settings = {one: _or_nothing(partial(getattr(at.s3, f"get_{one}"), **named)) for one in (
             "bucket_tagging", "bucket_encryption", "bucket_versioning", "bucket_lifecycle_configuration",
             "bucket_replication", "bucket_notification_configuration", "public_access_block", "bucket_logging",
             "bucket_ownership_controls")}
-        policy = _document(_or_nothing(lambda named=named: at.s3.get_bucket_policy(**named)), "Policy")
+        policy = _document(_or_nothing(partial(at.s3.get_bucket_policy, **named)), "Policy")
         yield "bucket", {**named, **settings, "policy": policy}
         if not bucket["Name"].startswith("s3-control-"):
             objects = at.s3.list_objects_v2(**named).get("Contents", ())

@@ -46,7 +46,8 @@ class Parent:
         self._told = threading.Condition()
         self._begun: list[int] = []
         self._codes: dict[int, int] = {}
-        threading.Thread(target=self._hear, daemon=True).start()
+        self._hearing = threading.Thread(target=self._hear, daemon=True)
+        self._hearing.start()
 
     def begin(self, arguments: list[str], environment: dict[str, str], cwd: Path, out: Path, err: Path) -> Forked:
         """A drctl process that goes on; its output goes into two files."""
@@ -83,6 +84,9 @@ class Parent:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(30)
+        self._hearing.join(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 @contextmanager
@@ -151,14 +155,13 @@ def _serve() -> None:
     os.set_blocking(far, False)
     signal.set_wakeup_fd(far)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    requests = os.fdopen(0, "rb", buffering=0)
     asked = b""
     while True:
-        ready, _, _ = select.select([requests, near], [], [])
+        ready, _, _ = select.select([0, near], [], [])
         if near in ready:
             os.read(near, 4096)
             _bury()
-        if requests in ready:
+        if 0 in ready:
             piece = os.read(0, 65536)
             if not piece:
                 return
