@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, already, refuse_partial
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, already, is_one_of, refuse_partial
 from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -31,7 +33,8 @@ INTERFACES = ("secretsmanager", "events")
 DEAD = frozenset({"deleting", "deleted", "failed", "rejected", "expired"})
 #: Terraform provider: vpc endpoint, 10 min to create and to delete.
 LIFE = minutes(10)
-TOO_YOUNG = (Refusal("InvalidRouteTableId.NotFound"), Refusal("InvalidSubnetID.NotFound"),
+TOO_YOUNG = (Refusal("InvalidRouteTableId.NotFound"), Refusal("InvalidRouteTableID.NotFound"),
+             Refusal("InvalidVpcID.NotFound"), Refusal("InvalidVpcId.NotFound"), Refusal("InvalidSubnetID.NotFound"),
              Refusal("InvalidSubnetId.NotFound"), Refusal("InvalidGroup.NotFound"),
              Refusal("InvalidSecurityGroupId.NotFound"))
 #: A gateway endpoint just made does not show all of its tables for a moment; adding one again is refused.
@@ -100,8 +103,7 @@ class Endpoints(Step[EndpointsOut]):
         changes = {service: self._changes(run, service, endpoint) for service, endpoint in seen.items()}
         for service, change in changes.items():
             if change:
-                with already(THERE_ALREADY):
-                    run.at(self.region).ec2.modify_vpc_endpoint(VpcEndpointId=seen[service].id, **change)
+                self._change(run, seen[service].id, change)
         self._remove(run, [one.id for service, one in seen.items() if service not in self._services(run)])
         return self._settled(run) if any(changes.values()) else _out(seen)
 
@@ -157,6 +159,21 @@ class Endpoints(Step[EndpointsOut]):
         return {**_difference("SubnetIds", subnets, endpoint.subnets),
                 **_difference("SecurityGroupIds", frozenset({run.output(self.groups).endpoints}), endpoint.groups),
                 **({} if endpoint.private_dns else {"PrivateDnsEnabled": True})}
+
+    def _change(self, run: Run, endpoint_id: str, change: dict[str, Any]) -> None:
+        """One table that is there but not shown yet fails the whole call: then one by one."""
+        ec2, tables = run.at(self.region).ec2, change.get("AddRouteTableIds", [])
+        modify = partial(ec2.modify_vpc_endpoint, VpcEndpointId=endpoint_id)
+        try:
+            run.retry(f"what {endpoint_id} is to have is known", partial(modify, **change), TOO_YOUNG,
+                      within=PROPAGATION)
+        except ClientError as error:
+            if not is_one_of(error, THERE_ALREADY):
+                raise
+            rest = {name: value for name, value in change.items() if name != "AddRouteTableIds"}
+            for part in [*({"AddRouteTableIds": [table]} for table in tables), *([rest] if rest else [])]:
+                with already(THERE_ALREADY):
+                    modify(**part)
 
     def _settled(self, run: Run) -> EndpointsOut:
         return _out(run.wait_until(

@@ -25,6 +25,7 @@ from drctl.steps.role import Role
 GATHERING_S = 600
 #: A role that is too young cannot be assumed yet (Terraform provider: flow log, IAM propagation 2 min).
 ROLE_TOO_YOUNG = (Refusal("InvalidParameter", "Unable to assume given IAM role"),)
+THERE_ALREADY = Refusal("FlowLogAlreadyExists")
 #: What the first delivery complained about is shown until the next one, a gathering later: its role was too young then
 #: (VPC User Guide, "Troubleshoot VPC Flow Logs": access error).
 YOUNG = timedelta(minutes=15)
@@ -92,30 +93,35 @@ class FlowLogs(Step[FlowLogsOut]):
 
     def ensure(self, run: Run) -> FlowLogsOut:
         log_group.ensure(run, self.site, log_group_name(run, self.site), run.output(self.encryption_key).arn)
-        log = self._flow_log(run)
+        log, replaced = self._flow_log(run), False
         if log is not None and log.get("DeliverLogsPermissionArn") != run.output(self.role).arn:
             # nothing of a flow log can be changed (VPC User Guide, "Flow log limitations")
             run.at(self.region).ec2.delete_flow_logs(FlowLogIds=[log["FlowLogId"]])
-            log = None
+            log, replaced = None, True
         if log is None:
-            self._create_flow_log(run)
+            self._create_flow_log(run, replaced=replaced)
         return run.wait_until("the flow log and its log group are there", lambda: self.find(run),
                               lambda out: out is not None, within=PROPAGATION) or self._missing()
 
     def _missing(self) -> FlowLogsOut:
         raise Refused(f"the flow log of {self.region} disappeared while it was made", next_step="drctl provision")
 
-    def _create_flow_log(self, run: Run) -> None:
-        """Failures are told in the body of a successful answer."""
+    def _create_flow_log(self, run: Run, *, replaced: bool) -> None:
+        """Failures are told in the body of a successful answer, but FlowLogAlreadyExists is an error of its own.
+
+        It means our own of a lost answer, or the one just deleted, which occupies its destination for a moment.
+        """
         vpc_id, name = run.output(self.network).vpc_id, self._name(run)
         call = partial(
             run.at(self.region).ec2.create_flow_logs, ResourceIds=[vpc_id], ResourceType="VPC", TrafficType="ALL",
             LogDestinationType="cloud-watch-logs", LogGroupName=log_group_name(run, self.site),
             DeliverLogsPermissionArn=run.output(self.role).arn, MaxAggregationInterval=GATHERING_S,
             TagSpecifications=specification("vpc-flow-log", run.tags(self.site, name)))
-        with already(Refusal("FlowLogAlreadyExists")):
-            made = run.retry("the role of the flow log can be assumed", call, ROLE_TOO_YOUNG, within=minutes(2))
-            refuse_partial("CreateFlowLogs", list(made.get("Unsuccessful", [])))
+        with already(THERE_ALREADY):
+            made = run.retry("the role of the flow log can be assumed", call,
+                             (*ROLE_TOO_YOUNG, *((THERE_ALREADY,) if replaced else ())), within=minutes(2))
+            refuse_partial("CreateFlowLogs", [one for one in made.get("Unsuccessful", [])
+                                              if one["Error"]["Code"] != THERE_ALREADY.code])
 
     def verify(self, run: Run, out: FlowLogsOut) -> Iterable[Finding]:
         if out.status != "ACTIVE" or (out.error and not out.young):

@@ -13,6 +13,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.steps.network import PROPAGATION, Network
+from drctl.steps.route import lead
 from drctl.steps.route_tables import INTERNET, RouteTables
 from drctl.steps.subnets import MOST_ZONES, Subnets
 
@@ -93,7 +94,7 @@ class Nat(Step[NatOut]):
         wrong = {table_id: target for table_id, target in self._leads(run, out).items()
                  if out.routes.get(table_id) != (target, "active")}
         for table_id, target in wrong.items():
-            self._lead(run, table_id, target, replace=table_id in out.routes)
+            lead(run, self.region, table_id, INTERNET, {"NatGatewayId": target}, replace=table_id in out.routes)
         if surplus := [name for name in out.named if name not in self._wanted(run)]:
             self._remove(run, surplus)
         return self._settled(run) if wrong or surplus else out
@@ -103,13 +104,6 @@ class Nat(Step[NatOut]):
         gateways = [out.named[name] for name in self._wanted(run)]
         return {table_id: gateways[index % len(gateways)]
                 for index, table_id in enumerate(run.output(self.tables).private)} if gateways else {}
-
-    def _lead(self, run: Run, table_id: str, target: str, *, replace: bool) -> None:
-        ec2 = run.at(self.region).ec2
-        call: Any = ec2.replace_route if replace else ec2.create_route
-        run.retry(f"{target} is known to routing", partial(
-            call, RouteTableId=table_id, DestinationCidrBlock=INTERNET, NatGatewayId=target),
-            (Refusal("InvalidNatGatewayID.NotFound"), Refusal("InvalidParameterException")), within=PROPAGATION)
 
     def _settled(self, run: Run) -> NatOut:
         return run.wait_until("the default routes are active", lambda: self._out(run, self._living(run)),

@@ -12,9 +12,11 @@ from drctl.aws.tags import ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
+from drctl.steps.strangers import in_network, refuse_strangers, remove_when_free
 
 #: A thing just made is unknown to some hosts of EC2 for up to five minutes (Terraform provider: propagation timeout).
 PROPAGATION = minutes(5)
+UNKNOWN_VPC = (Refusal("InvalidVpcID.NotFound"),)
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,25 @@ class Network(Step[NetworkOut]):
         vpc_id = ec2.create_vpc(CidrBlock=str(self.site.cidr),
                                 TagSpecifications=specification("vpc", run.tags(self.site, name)))["Vpc"]["VpcId"]
         run.wait_until(
-            f"{vpc_id} is available", lambda: ec2.describe_vpcs(Filters=ours(run.settings.environment, name))["Vpcs"],
+            f"{vpc_id} is available", lambda: ec2.describe_vpcs(
+                Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Vpcs"],  # a filter: an unknown id is no error there
             lambda vpcs: bool(vpcs) and vpcs[0]["State"] == "available", within=minutes(10),
             show=lambda vpcs: vpcs[0]["State"] if vpcs else "not visible yet")
         return vpc_id
 
     def _enable_dns(self, run: Run, vpc_id: str) -> None:
-        """One attribute a call (EC2 API Reference, ModifyVpcAttribute)."""
+        """One attribute a call (EC2 API Reference, ModifyVpcAttribute); read as it was for some seconds after."""
         ec2 = run.at(self.region).ec2
-        if not self._has_dns(run, vpc_id):
-            ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
-            ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
-            run.wait_until("DNS support is on", lambda: self._has_dns(run, vpc_id), bool, within=PROPAGATION)
+
+        def dns() -> bool:
+            return run.retry(f"{vpc_id} is known", partial(self._has_dns, run, vpc_id), UNKNOWN_VPC, within=PROPAGATION)
+
+        if not dns():
+            for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
+                on: Any = {attribute: {"Value": True}}
+                run.retry(f"{vpc_id} is known", partial(ec2.modify_vpc_attribute, VpcId=vpc_id, **on), UNKNOWN_VPC,
+                          within=PROPAGATION)
+            run.wait_until("DNS support is on", dns, bool, within=PROPAGATION)
 
     def _ensure_gateway(self, run: Run, vpc_id: str) -> str:
         ec2 = run.at(self.region).ec2
@@ -94,8 +103,8 @@ class Network(Step[NetworkOut]):
         if not gateway.get("Attachments"):
             with already(Refusal("Resource.AlreadyAssociated")):
                 run.retry("the internet gateway is known", lambda: ec2.attach_internet_gateway(
-                    InternetGatewayId=gateway_id, VpcId=vpc_id), (Refusal("InvalidInternetGatewayID.NotFound"),),
-                    within=PROPAGATION)
+                    InternetGatewayId=gateway_id, VpcId=vpc_id),
+                    (Refusal("InvalidInternetGatewayID.NotFound"), *UNKNOWN_VPC), within=PROPAGATION)
         return gateway_id
 
     def verify(self, run: Run, out: NetworkOut) -> Iterable[Finding]:
@@ -105,23 +114,24 @@ class Network(Step[NetworkOut]):
             yield Finding(f"{out.internet_gateway} is not attached to {out.vpc_id}: the balancer is unreachable")
 
     def destroy(self, run: Run) -> None:
-        ec2 = run.at(self.region).ec2
+        """Strangers in the network are told before the gateway they may use is taken away."""
+        ec2, vpc_id = run.at(self.region).ec2, self._vpc(run)
+        if vpc_id:
+            refuse_strangers(in_network(run, self.region, vpc_id), self.region, vpc_id)
         if gateway := self._gateway(run):
             self._delete_gateway(run, gateway)
-        if vpc_id := self._vpc(run):
-            with absent_is_fine():
-                run.retry(f"{vpc_id} is empty", lambda: ec2.delete_vpc(VpcId=vpc_id),
-                          (Refusal("DependencyViolation"),), within=minutes(5))
+        if vpc_id:
+            remove_when_free(run, self.region, vpc_id, f"{vpc_id} is empty", partial(ec2.delete_vpc, VpcId=vpc_id),
+                             within=minutes(5))
 
     def _delete_gateway(self, run: Run, gateway: Any) -> None:
         ec2 = run.at(self.region).ec2
         gateway_id = gateway["InternetGatewayId"]
         for attachment in gateway.get("Attachments", []):
-            with absent_is_fine():
-                # "mapped public address" until the balancer's interfaces are really gone
-                detach = partial(ec2.detach_internet_gateway, InternetGatewayId=gateway_id, VpcId=attachment["VpcId"])
-                run.retry("no public address is mapped any more", detach, (Refusal("DependencyViolation"),),
-                          within=minutes(20))
+            # "mapped public address" until the balancer's interfaces are really gone
+            detach = partial(ec2.detach_internet_gateway, InternetGatewayId=gateway_id, VpcId=attachment["VpcId"])
+            remove_when_free(run, self.region, attachment["VpcId"], "no public address is mapped any more", detach,
+                             within=minutes(20))
         with absent_is_fine():
             ec2.delete_internet_gateway(InternetGatewayId=gateway_id)
 

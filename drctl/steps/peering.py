@@ -129,8 +129,9 @@ class Peering(Step[PeeringOut]):
         """A create call tags the requester's side alone; each side's option is set in its own region, once active."""
         ec2 = run.at(side.site).ec2
         if not side.tagged:
-            ec2.create_tags(Resources=[peering_id], Tags=as_list(
-                run.tags(side.site, run.name("ec2", "peering", side.site))))
+            run.retry(f"{side.site.region} can tag {peering_id}", partial(
+                ec2.create_tags, Resources=[peering_id], Tags=as_list(
+                    run.tags(side.site, run.name("ec2", "peering", side.site)))), (UNKNOWN,), within=LIFE)
         if not side.resolves_names:
             options: Any = {f"{side.half}PeeringConnectionOptions": {"AllowDnsResolutionFromRemoteVpc": True}}
             run.retry(f"{peering_id} can be configured in {side.site.region}", partial(

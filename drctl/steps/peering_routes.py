@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine
+from drctl.aws.errors import absent_is_fine
 from drctl.aws.tags import ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.settings import Site
 from drctl.steps.network import PROPAGATION
 from drctl.steps.peering import Peering
+from drctl.steps.route import lead
 from drctl.steps.route_tables import RouteTables
-
-#: A target or table just made is unknown to some hosts for up to five minutes (Terraform provider: route).
-TOO_YOUNG = (Refusal("InvalidVpcPeeringConnectionID.NotFound"), Refusal("InvalidParameterException"),
-             Refusal("InvalidRouteTableID.NotFound"))
 
 
 @dataclass(frozen=True)
@@ -62,21 +58,15 @@ class PeeringRoutes(Step[PeeringRoutesOut]):
         routes = self._routes(run, *ids)
         if wrong := [table_id for table_id in ids if routes.get(table_id, ("", ""))[0] != target]:
             for table_id in wrong:
-                self._lead(run, table_id, target, replace=table_id in routes)
+                # a route that led elsewhere, a black hole too, is replaced
+                lead(run, self.region, table_id, self._cidr(), {"VpcPeeringConnectionId": target},
+                     replace=table_id in routes)
         if wrong or any(state != "active" for _, state in routes.values()):
             routes = run.wait_until(
                 f"{len(ids)} routes to {self._cidr()} are active", lambda: self._routes(run, *ids),
                 lambda seen: list(seen.values()) == [(target, "active")] * len(ids), within=PROPAGATION,
                 show=lambda seen: ", ".join(sorted(state for _, state in seen.values())) or "none")
         return PeeringRoutesOut(len(routes), routes)
-
-    def _lead(self, run: Run, table_id: str, target: str, *, replace: bool) -> None:
-        """A route that led elsewhere, a black hole too, is replaced: CreateRoute would be RouteAlreadyExists."""
-        ec2 = run.at(self.region).ec2
-        call: Any = ec2.replace_route if replace else ec2.create_route
-        run.retry(f"{target} and {table_id} are known to routing", partial(
-            call, RouteTableId=table_id, DestinationCidrBlock=self._cidr(), VpcPeeringConnectionId=target),
-            TOO_YOUNG, within=PROPAGATION)
 
     def verify(self, run: Run, out: PeeringRoutesOut) -> Iterable[Finding]:
         tables, target = run.output(self.tables), run.output(self.peering).id

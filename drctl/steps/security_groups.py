@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, already
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, absent_is_fine, already, is_one_of
 from drctl.aws.tags import as_map, is_ours, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -15,6 +17,7 @@ from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.security_rules import Rule, prefix_lists, require_lists, rules_of, wanted
+from drctl.steps.strangers import naming, remove_when_free
 
 #: Groups by purpose and description, which cannot be changed later (EC2 API Reference, CreateSecurityGroup).
 PURPOSES = {
@@ -28,7 +31,9 @@ PURPOSES = {
 DEFAULT = "default"
 #: Functions leave interfaces behind for 20 minutes and more, which hold their groups (Terraform provider: 45 min).
 DELETION = minutes(45)
-IN_USE = (Refusal("DependencyViolation"), Refusal("InvalidGroup.InUse"))
+#: A rule that is read some seconds late is there already, or gone; either fails the whole call with all its rules (EC2
+#: API Reference, AuthorizeSecurityGroupIngress, RevokeSecurityGroupIngress).
+THERE, ABSENT = Refusal("InvalidPermission.Duplicate"), Refusal("InvalidPermission.NotFound")
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,8 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         for call, rules in ((ec2.authorize_security_group_ingress, _permissions(more, "in")),
                             (ec2.authorize_security_group_egress, _permissions(more, "out"))):
             if rules:
-                add: Callable[[], Any] = partial(call, GroupId=group_id, IpPermissions=rules)
-                run.retry(f"the groups that {group_id} names are known", add, (Refusal("InvalidGroup.NotFound"),),
-                          within=PROPAGATION)
+                run.retry(f"the groups that {group_id} names are known", partial(_change, THERE, call, group_id, rules),
+                          (Refusal("InvalidGroup.NotFound"),), within=PROPAGATION)
         self._revoke(run, group_id, less)
 
     def _revoke(self, run: Run, group_id: str, rules: Iterable[Rule]) -> None:
@@ -137,8 +141,8 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         for call, some in ((ec2.revoke_security_group_ingress, _permissions(gone, "in")),
                            (ec2.revoke_security_group_egress, _permissions(gone, "out"))):
             if some:
-                with absent_is_fine():
-                    call(GroupId=group_id, IpPermissions=some)
+                with absent_is_fine():  # the group itself may be gone
+                    _change(ABSENT, call, group_id, some)
 
     def _settled(self, run: Run) -> SecurityGroupsOut:
         """Rules are shown some seconds after they were changed."""
@@ -158,21 +162,40 @@ class SecurityGroups(Step[SecurityGroupsOut]):
                 yield Finding(f"{where} allows {rule}, which nobody asked for")
 
     def destroy(self, run: Run) -> None:
-        """Rules first: groups that name each other cannot be deleted."""
+        """Rules first: groups that name each other cannot be deleted. The default group goes with its VPC."""
         ec2 = run.at(self.region).ec2
         groups = ec2.describe_security_groups(Filters=ours(
             run.settings.environment, *(self._name(run, purpose) for purpose in PURPOSES)))["SecurityGroups"]
-        for group in groups:
+        for group in [*groups, *self._defaults(run, {str(group["VpcId"]) for group in groups})]:
             self._revoke(run, group["GroupId"], rules_of(group))
-        for group_id in [group["GroupId"] for group in groups]:
-            with absent_is_fine():
-                run.retry(f"nothing uses {group_id} any more", partial(ec2.delete_security_group, GroupId=group_id),
-                          IN_USE, within=DELETION)
+        for group in groups:
+            group_id = group["GroupId"]
+            remove_when_free(run, self.region, group["VpcId"], f"nothing uses {group_id} any more",
+                             partial(ec2.delete_security_group, GroupId=group_id), within=DELETION,
+                             also=partial(naming, run, self.region, group_id))
+
+    def _defaults(self, run: Run, vpc_ids: set[str]) -> list[Any]:
+        """The default groups of our networks: a rule in one that names another group would hold that."""
+        return run.at(self.region).ec2.describe_security_groups(Filters=[
+            {"Name": "vpc-id", "Values": sorted(vpc_ids)},
+            {"Name": "group-name", "Values": [DEFAULT]}])["SecurityGroups"] if vpc_ids else []
 
     def resources(self, out: SecurityGroupsOut) -> Iterable[Resource]:
         for purpose in PURPOSES:
             if purpose in out.ids:
                 yield Resource("ec2:security-group", out.ids[purpose], self.region)
+
+
+def _change(fine: Refusal, call: Callable[..., Any], group_id: str, permissions: list[Any]) -> None:
+    """All rules in one call; one by one when that is refused because of a rule that is so already."""
+    try:
+        call(GroupId=group_id, IpPermissions=permissions)
+    except ClientError as error:
+        if not is_one_of(error, fine):
+            raise
+        for permission in permissions:
+            with already(fine):
+                call(GroupId=group_id, IpPermissions=[permission])
 
 
 def _permissions(rules: Iterable[Rule], direction: str) -> list[Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine
-from drctl.aws.tags import as_map, ours, specification
+from botocore.exceptions import ClientError
+
+from drctl.aws.errors import Refusal, is_one_of
+from drctl.aws.tags import as_map, is_ours, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
-from drctl.steps.network import Network
+from drctl.steps.network import PROPAGATION, UNKNOWN_VPC, Network
+from drctl.steps.strangers import remove_when_free
 
 TIERS = ("public", "private", "database")
 #: The most zones that can be chosen. What was made for more zones than are chosen now is still found by name.
@@ -59,9 +62,11 @@ class Subnets(Step[SubnetsOut]):
         return {as_map(subnet.get("Tags"))["Name"]: subnet for subnet in answer["Subnets"]}
 
     def find(self, run: Run) -> SubnetsOut | None:
-        found, names = self._subnets(run), self._names(run)
-        if set(names) - set(found):
-            return None
+        found = self._subnets(run)
+        return None if set(self._names(run)) - set(found) else self._out(run, found)
+
+    def _out(self, run: Run, found: Mapping[str, Any]) -> SubnetsOut:
+        names = self._names(run)
         count = run.settings.network.availability_zones
         ids = tuple(found[name]["SubnetId"] for name in names)
         zones = tuple(found[name]["AvailabilityZone"] for name in names[:count])
@@ -78,19 +83,37 @@ class Subnets(Step[SubnetsOut]):
         return out
 
     def _create_missing(self, run: Run) -> SubnetsOut:
-        ec2 = run.at(self.region).ec2
         vpc_id, names, there = run.output(self.network).vpc_id, self._names(run), self._subnets(run)
         count = run.settings.network.availability_zones
         zones, blocks = self._placed(run, there), subnet_cidrs(self.site.cidr, count)
         for index, name in enumerate(names):
             if name not in there:
-                ec2.create_subnet(VpcId=vpc_id, CidrBlock=str(blocks[index]), AvailabilityZoneId=zones[index % count],
-                                  TagSpecifications=specification("subnet", run.tags(self.site, name)))
-        run.wait_until(
+                self._create(run, vpc_id, name, str(blocks[index]), zones[index % count])
+        return self._out(run, run.wait_until(
             "all subnets are available", lambda: self._subnets(run),
             lambda found: set(names) <= set(found) and all(one["State"] == "available" for one in found.values()),
-            within=minutes(10), show=lambda found: f"{len(found)} of {len(names)}")
-        return run.output(self)
+            within=minutes(10), show=lambda found: f"{len(found)} of {len(names)}"))
+
+    def _create(self, run: Run, vpc_id: str, name: str, cidr: str, zone: str) -> None:
+        """A range that is taken is taken by our own subnet, which no tag showed yet, or by somebody else's."""
+        try:
+            run.retry(f"{vpc_id} is known", partial(
+                run.at(self.region).ec2.create_subnet, VpcId=vpc_id, CidrBlock=cidr, AvailabilityZoneId=zone,
+                TagSpecifications=specification("subnet", run.tags(self.site, name))), UNKNOWN_VPC, within=PROPAGATION)
+        except ClientError as error:
+            if not is_one_of(error, Refusal("InvalidSubnet.Conflict")):
+                raise
+            there = run.wait_until(f"the subnet that has {cidr} is shown", partial(
+                self._overlapping, run, vpc_id, cidr), bool, within=PROPAGATION)
+            if strange := [one["SubnetId"] for one in there
+                           if not is_ours(as_map(one.get("Tags")), run.settings.environment)]:
+                raise Refused(f"{cidr} in {vpc_id} ({self.region}) is taken by {', '.join(strange)}, which does not "
+                              "belong to this stack", next_step="have that subnet removed") from error
+
+    def _overlapping(self, run: Run, vpc_id: str, cidr: str) -> list[Any]:
+        inside: Any = [{"Name": "vpc-id", "Values": [vpc_id]}]
+        return [one for one in run.at(self.region).ec2.describe_subnets(Filters=inside)["Subnets"]
+                if IPv4Network(one["CidrBlock"]).overlaps(IPv4Network(cidr))]
 
     def _placed(self, run: Run, there: dict[str, Any]) -> list[str]:
         """A zone id for each index: where its subnets of other tiers lie already, else the region's next free one."""
@@ -120,10 +143,10 @@ class Subnets(Step[SubnetsOut]):
     def destroy(self, run: Run) -> None:
         """A subnet goes only after every interface in it: those of functions can linger for 20 minutes and more."""
         ec2 = run.at(self.region).ec2
-        for subnet_id in [subnet["SubnetId"] for subnet in self._subnets(run).values()]:
-            with absent_is_fine():
-                run.retry(f"{subnet_id} is free of interfaces", partial(ec2.delete_subnet, SubnetId=subnet_id),
-                          (Refusal("DependencyViolation"),), within=minutes(45))
+        for subnet in self._subnets(run).values():
+            subnet_id = subnet["SubnetId"]
+            remove_when_free(run, self.region, subnet["VpcId"], f"{subnet_id} is free of interfaces",
+                             partial(ec2.delete_subnet, SubnetId=subnet_id), within=minutes(45))
 
     def resources(self, out: SubnetsOut) -> Iterable[Resource]:
         for subnet_id in (*out.public, *out.private, *out.database):

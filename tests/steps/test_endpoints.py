@@ -65,6 +65,13 @@ def test_a_second_run_changes_nothing_and_hardly_asks(run: Run, make_run: Callab
     assert again.events.calls[ENDPOINTS.key] == 1
 
 
+def test_a_table_that_is_there_but_not_shown_does_not_keep_the_others_out(run: Run, aws: Aws) -> None:
+    endpoint, tables = ensure_with_needs(run, ENDPOINTS).ids["s3"], run.output(TABLES).inner
+    aws[SITE.region].ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[tables[-1]])
+    ENDPOINTS._change(run, endpoint, {"AddRouteTableIds": list(tables)})
+    assert findings(run) == []
+
+
 def test_with_nat_only_the_free_endpoint_stands(make_run: Callable[..., Run]) -> None:
     run = make_run(NAT)
     ensure_with_needs(run, ENDPOINTS)
