@@ -23,25 +23,36 @@ from drctl.lab import (
     ec2_tags,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules
+    function_limits,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
     health,
     health_metrics,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
+    key_states,  # noqa: F401  # importing installs its rules
+    key_times,  # noqa: F401  # importing installs its rules
+    key_users,  # noqa: F401  # importing installs its rules
     keys,  # noqa: F401  # importing installs its rules
+    log_groups,  # noqa: F401  # importing installs its rules
     logs_gaps,  # noqa: F401  # importing installs its operations
     network,  # noqa: F401  # importing installs its rules
     outages,
+    parameters,  # noqa: F401  # importing installs its rules
     peering,  # noqa: F401  # importing installs its rules
     prefix_lists,  # noqa: F401  # importing installs its rules
+    principals,  # noqa: F401  # importing installs its rules
     queues,  # noqa: F401  # importing installs its rules
     record_rules,  # noqa: F401  # importing installs its rules
     records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     replication_configuration,  # noqa: F401  # importing installs its rules
     request_quotas,  # noqa: F401  # importing installs its rules
+    role_documents,  # noqa: F401  # importing installs its rules
+    role_users,  # noqa: F401  # importing installs its rules
+    roles,  # noqa: F401  # importing installs its rules
     route53_gaps,  # noqa: F401  # importing installs its rules
     routes,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
+    secret_names,  # noqa: F401  # importing installs its rules
     secret_replicas,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules
@@ -50,10 +61,6 @@ from drctl.lab import (
     wafv2_gaps,  # noqa: F401  # importing installs its rules
     web_acls,  # noqa: F401  # importing installs its rules
     zones,  # noqa: F401  # importing installs its rules
-    principals,  # noqa: F401  # importing installs its rules
-    role_documents,  # noqa: F401  # importing installs its rules
-    role_users,  # noqa: F401  # importing installs its rules
-    roles,  # noqa: F401  # importing installs its rules
 )
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS

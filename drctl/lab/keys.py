@@ -7,6 +7,7 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.kms.responses import KmsResponse
 
+from drctl.lab.key_times import seen_policy
 from drctl.lab.policies import Request, key_arn, key_by_arn, resource_verdict
 from drctl.lab.rules import rule
 
@@ -20,7 +21,7 @@ def asked_about(proceed: Any, self: KmsResponse) -> Any:
     key = key_by_arn(key_arn(self._get_param("KeyId") or "", self.region, self.current_account))
     root = f"arn:aws:iam::{self.current_account}:root"
     action = f"kms:{self._get_action()}"
-    if key is not None and resource_verdict(key.policy, Request(root, action, key.arn, {})) != "Allow":
+    if key is not None and resource_verdict(seen_policy(key), Request(root, action, key.arn, {})) != "Allow":
         raise JsonRESTError("AccessDeniedException", f"{root} is not authorized to perform: {action} on resource: "
                                                      f"{key.arn} because no resource-based policy allows it")
     return proceed()

@@ -15,6 +15,7 @@ from typing import Any
 
 from moto.kms.models import kms_backends
 
+from drctl.lab.key_times import seen_policy
 from drctl.lab.roles import is_assumable, role_by_arn, seen_policies, seen_trust
 
 Document = Mapping[str, Any]
@@ -102,12 +103,12 @@ def may_use_key(key_arn: str, request: Request) -> bool:
     if key is None or key.key_state != "Enabled":
         return False
     asked = Request(request.principal, request.action, key.arn, request.context)
-    own = _own_verdict(key.policy, asked)
+    own = _own_verdict(seen_policy(key), asked)
     by_iam = role_verdict(asked)
     if "Deny" in {own, by_iam}:
         return False
     root = Request(f"arn:aws:iam::{key.account_id}:root", asked.action, asked.resource, asked.context)
-    return own == "Allow" or (by_iam == "Allow" and resource_verdict(key.policy, root) == "Allow")
+    return own == "Allow" or (by_iam == "Allow" and resource_verdict(seen_policy(key), root) == "Allow")
 
 
 def key_by_arn(arn: str) -> Any | None:

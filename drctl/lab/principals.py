@@ -1,6 +1,6 @@
 """Policies on resources that name a role: nobody unknown may be named, and a role just made is unknown for a while.
 
-Every service has its own words for it. Accounts, services and `*` are never checked; users the lab does not keep.
+Every service has its own words for it. Accounts, services, `*` and roles of other accounts are taken as they come.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from moto.sqs.models import SQSBackend
 from drctl.lab.policies import document, several
 from drctl.lab.roles import is_assumable
 from drctl.lab.rules import rule
+from drctl.settings import LAB_ACCOUNT
 
 #: A principal that is gone is kept by its id (IAM User Guide, "IAM identifiers"), which no new policy may name.
 _BY_ID = re.compile(r"(AROA|AIDA)[A-Z0-9]{16,}")
@@ -36,7 +37,7 @@ def unknown(policy: Any) -> str | None:
         for part in ("Principal", "NotPrincipal"):
             said = statement.get(part)
             for one in several(said.get("AWS")) if isinstance(said, dict) else []:
-                if _BY_ID.fullmatch(str(one)) or (":role/" in str(one) and not is_assumable(str(one))):
+                if _BY_ID.fullmatch(str(one)) or (f"::{LAB_ACCOUNT}:role/" in str(one) and not is_assumable(str(one))):
                     return str(one)
     return None
 

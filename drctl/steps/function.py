@@ -35,6 +35,8 @@ THROTTLED = tuple(Refusal("InvalidParameterValueException", fragment)
                   for fragment in ("throttled by EC2", "EC2 request limit exceeded"))
 #: Changes of a function must not overlap (Lambda Developer Guide, "Lambda function states").
 BUSY = (Refusal("ResourceConflictException", "in progress"), Refusal("ResourceConflictException", "following state"))
+#: The name of a function or an alias is taken (Lambda API Reference, CreateFunction and CreateAlias).
+EXISTS = Refusal("ResourceConflictException", "already exist")
 #: Lambda gives its network interfaces back 20 minutes and more after the last function (Terraform provider: 45 min).
 INTERFACES = minutes(45)
 #: How EC2 describes them.
@@ -169,9 +171,11 @@ class Function(Step[FunctionOut]):
                 Tags=run.tags(self.site, name), Description=f"drctl: {self.label} of {run.settings.environment}",
                 **wanted), (*TOO_YOUNG, *THROTTLED), within=minutes(9))
         except client.exceptions.ResourceConflictException as error:
-            if not is_one_of(error, Refusal("ResourceConflictException", "already exist")):
+            if not is_one_of(error, EXISTS):
                 raise
-            self._refuse_a_foreign(run, self._get(run) or {})
+            # Made moments ago, by a call whose answer was lost or by somebody else: reads miss it still.
+            self._refuse_a_foreign(run, run.wait_until(f"{name} can be seen", lambda: self._get(run),
+                                                       lambda seen: seen is not None, within=minutes(2)))
 
     def _update(self, run: Run) -> None:
         """Configuration, then code, each only where it differs and each waited for."""
@@ -208,8 +212,11 @@ class Function(Step[FunctionOut]):
     def _go_live(self, run: Run, version: str) -> None:
         client, name = run.at(self.site).lambda_, self._name(run)
         try:
-            client.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-        except client.exceptions.ResourceConflictException:
+            run.retry(f"{name} can go live", lambda: client.create_alias(
+                FunctionName=name, Name=ALIAS, FunctionVersion=version), BUSY, within=minutes(5))
+        except client.exceptions.ResourceConflictException as error:
+            if not is_one_of(error, EXISTS):
+                raise
             run.retry(f"{name} can go live", lambda: client.update_alias(
                 FunctionName=name, Name=ALIAS, FunctionVersion=version), BUSY, within=minutes(5))
 

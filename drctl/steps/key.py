@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
@@ -102,11 +103,7 @@ class Key(Step[KeyOut]):
         kms = run.at(self.region).kms
         if out is None:
             self._refuse_a_doomed_key(self._ours_behind_the_alias(run))
-            key_id = self._orphan(run) or self._create(run)
-            run.retry("the new key is known", lambda: kms.create_alias(AliasName=self._alias(run), TargetKeyId=key_id),
-                      NOT_YET, within=minutes(10))
-            out = run.wait_until("the key answers to its alias", lambda: self.find(run), lambda key: key is not None,
-                                 within=minutes(10)) or self._missing()
+            out = self._make(run)
         if not out.enabled:
             kms.enable_key(KeyId=out.id)
         if not same(out.policy, self._policy(run)):
@@ -114,6 +111,20 @@ class Key(Step[KeyOut]):
         if not out.rotates:
             run.retry("rotation can be enabled", lambda: kms.enable_key_rotation(KeyId=out.id),
                       (*NOT_YET, Refusal("DisabledException")), within=minutes(10))
+        return out
+
+    def _make(self, run: Run) -> KeyOut:
+        """The key that the alias leads to in the end: at most one is left, whatever reads missed."""
+        kms, orphan = run.at(self.region).kms, self._orphan(run)
+        key_id = orphan or self._create(run)
+        with already(Refusal("AlreadyExistsException")):
+            run.retry("the new key is known", lambda: kms.create_alias(AliasName=self._alias(run), TargetKeyId=key_id),
+                      NOT_YET, within=minutes(10))
+        out = run.wait_until("the key answers to its alias", lambda: self.find(run), lambda key: key is not None,
+                             within=minutes(10)) or self._missing()
+        if out.id != key_id and orphan is None:
+            # The alias was there, made moments ago: nothing has been encrypted with the key that is too many.
+            kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=WINDOW_DAYS)
         return out
 
     def _ours_behind_the_alias(self, run: Run) -> Any:
@@ -134,7 +145,9 @@ class Key(Step[KeyOut]):
 
     def _put_policy(self, run: Run, key_id: str) -> None:
         """Hosts of KMS agree on a policy after a while (Terraform provider: up to 10 min)."""
-        run.at(self.region).kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(self._policy(run)))
+        kms, document = run.at(self.region).kms, json.dumps(self._policy(run))
+        run.retry("the key takes its policy", lambda: kms.put_key_policy(
+            KeyId=key_id, PolicyName="default", Policy=document), NOT_YET, within=minutes(10))
         run.wait_until("the key has its policy", lambda: self.find(run),
                        lambda seen: seen is not None and same(seen.policy, self._policy(run)), within=minutes(10),
                        show=lambda seen: "not up to date yet" if seen else "not visible yet")
@@ -159,7 +172,9 @@ class Key(Step[KeyOut]):
         for page in kms.get_paginator("list_keys").paginate():
             for key in page["Keys"]:
                 try:
-                    tags = self._tags(run, key["KeyId"])
+                    # One that is listed and not found was made moments ago, maybe by a call whose answer was lost.
+                    tags = run.retry(f"key {key['KeyId']} shows its tags", partial(self._tags, run, key["KeyId"]),
+                                     NOT_YET, within=minutes(1))
                     if not is_ours(tags, run.settings.environment) or tags.get("Name") != name:
                         continue
                     if kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] == "Enabled":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drctl.aws.errors import Refusal, absent_is_fine, already
+from drctl.aws.errors import Refusal, absent_is_fine
 from drctl.aws.tags import is_ours
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
@@ -49,10 +49,8 @@ def ensure(run: Run, site: Site, name: str, key_arn: str, *, untagged_is_ours: b
     if group is not None and is_as_wanted(run, group, key_arn):
         return group
     if group is None:
-        with already(Refusal("ResourceAlreadyExistsException")):
-            run.retry(f"log group {name} can be made", lambda: logs.create_log_group(
-                logGroupName=name, kmsKeyId=key_arn, tags=run.tags(site, name)), BUSY, within=minutes(2))
-    else:
+        group = _make(run, site, name, key_arn)
+    if group is not None:
         if not _refuse_foreign(run, site, group, untagged_is_ours):
             logs.tag_resource(resourceArn=group.arn, tags=run.tags(site, name))
         if group.key != key_arn:
@@ -63,6 +61,18 @@ def ensure(run: Run, site: Site, name: str, key_arn: str, *, untagged_is_ours: b
         (*BUSY, Refusal("ResourceNotFoundException")), within=minutes(2))
     return run.wait_until(f"log group {name} is as configured", lambda: find(run, site, name),
                           lambda seen: is_as_wanted(run, seen, key_arn), within=minutes(2)) or _missing(name)
+
+
+def _make(run: Run, site: Site, name: str, key_arn: str) -> LogGroup | None:
+    """Make the group; where there is one that the list missed, made moments ago, that one."""
+    logs = run.at(site).logs
+    try:
+        run.retry(f"log group {name} can be made", lambda: logs.create_log_group(
+            logGroupName=name, kmsKeyId=key_arn, tags=run.tags(site, name)), BUSY, within=minutes(2))
+    except logs.exceptions.ResourceAlreadyExistsException:
+        return run.wait_until(f"log group {name} can be seen", lambda: find(run, site, name),
+                              lambda seen: seen is not None, within=minutes(2))
+    return None
 
 
 def _missing(name: str) -> LogGroup:

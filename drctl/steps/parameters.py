@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drctl.aws.tags import as_list, refuse_foreign
+from drctl.aws.errors import Refusal
+from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 #: Ten, because that is what one call reads (Systems Manager API Reference, GetParameters).
 NAMES = ("app-name", "bucket", "database-host", "database-name", "database-port", "database-reader-host",
          "database-secret", "event-bus", "peer-region", "role")
+
+#: Another change of the same parameter is under way (Systems Manager API Reference, PutParameter).
+BUSY = (Refusal("TooManyUpdates"),)
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,19 @@ class Parameters(Step[ParametersOut]):
     def _put(self, run: Run, name: str, value: str, *, exists: bool) -> None:
         """Tags go only with a new parameter: Overwrite and Tags exclude each other."""
         ssm = run.at(self.site).ssm
-        if exists:
-            ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        else:
-            ssm.put_parameter(Name=name, Value=value, Type="String", Tags=as_list(run.tags(self.site)),
-                              Description=f"drctl: {run.settings.environment}")
+        if not exists:
+            try:
+                run.retry(f"parameter {name} can be made", lambda: ssm.put_parameter(
+                    Name=name, Value=value, Type="String", Tags=as_list(run.tags(self.site)),
+                    Description=f"drctl: {run.settings.environment}"), BUSY, within=minutes(2))
+            except ssm.exceptions.ParameterAlreadyExists:
+                # Made moments ago, by a call whose answer was lost or by somebody else: reads miss it still.
+                tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+                refuse_foreign("parameter", f"{name} in {self.region}", as_map(tags), run.settings.environment)
+            else:
+                return
+        run.retry(f"parameter {name} takes its value", lambda: ssm.put_parameter(
+            Name=name, Value=value, Type="String", Overwrite=True), BUSY, within=minutes(2))
 
     def verify(self, run: Run, out: ParametersOut) -> Iterable[Finding]:
         for name, value in self._wanted(run).items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,9 @@ WINDOW_DAYS = 7
 #: The name of a secret deleted by force is free a little later (Terraform provider: 2 min).
 NAME_STILL_TAKEN = (Refusal("InvalidRequestException", "scheduled for deletion"),
                     Refusal("InvalidRequestException", "was deleted"))
+#: A key just made is unknown to Secrets Manager for a while (KMS Developer Guide, "Eventual consistency"; Secrets
+#: Manager API Reference, CreateSecret: EncryptionFailure).
+KEY_TOO_YOUNG = (Refusal("EncryptionFailure"),)
 REPLICATION = minutes(10)
 
 
@@ -122,18 +125,31 @@ class DatabaseSecret(Step[SecretOut]):
         out = run.found(self)
         if out is None:
             self._make(run)
-            out = run.wait_until("the secret is visible", lambda: self.find(run), lambda seen: seen is not None,
-                                 within=minutes(2)) or run.output(self)
+            self._visible(run)
+            # A copy whose key is too young has failed, and is asked for again below.
+            out = self._copied(run, lambda seen: seen.replica != "InProgress")
         if out.key != (key := run.output(self.primary_key).arn):
-            run.at(self.site).secrets.update_secret(SecretId=out.arn, KmsKeyId=key)
+            run.retry("the secret takes its key", lambda: run.at(self.site).secrets.update_secret(
+                SecretId=out.arn, KmsKeyId=key), KEY_TOO_YOUNG, within=minutes(2))
         elif out.replica == "InSync":
             return out
-        if out.replica == "missing" or out.replica.startswith("Failed"):
+        if out.replica == "missing" or _has_failed(out):
             self._replicate(run, out)
+        return self._copied(run, lambda seen: seen.replica == "InSync",
+                            failed=lambda seen: seen.replica if seen and _has_failed(seen) else None)
+
+    def _visible(self, run: Run) -> None:
+        """The secret just made; Refused when it is somebody else's, made moments ago."""
+        secret = run.wait_until("the secret is visible", lambda: self._describe(run, self.site),
+                                lambda seen: seen is not None and "DeletedDate" not in seen, within=minutes(2))
+        self._refuse_a_foreign(run, secret)
+
+    def _copied(self, run: Run, ready: Callable[[SecretOut], bool],
+                failed: Callable[[SecretOut | None], str | None] = lambda _: None) -> SecretOut:
+        """The secret once its copy is `ready`; `failed` says why it will not be."""
         return run.wait_until(
             f"the secret's copy in {self._other.region} is in sync", lambda: self.find(run),
-            lambda seen: seen is not None and seen.replica == "InSync", within=REPLICATION, every=5,
-            failed=lambda seen: seen.replica if seen and seen.replica.startswith("Failed") else None,
+            lambda seen: seen is not None and ready(seen), within=REPLICATION, every=5, failed=failed,
             show=lambda seen: seen.replica if seen else "gone") or run.output(self)
 
     def _make(self, run: Run) -> None:
@@ -146,8 +162,10 @@ class DatabaseSecret(Step[SecretOut]):
         if "DeletedDate" in secret:
             run.at(self.site).secrets.restore_secret(SecretId=secret["ARN"])
         if not any("AWSCURRENT" in stages for stages in secret.get("VersionIdsToStages", {}).values()):
-            run.at(self.site).secrets.put_secret_value(
-                SecretId=secret["ARN"], SecretString=_new_value(run), ClientRequestToken=self._token(run, "value"))
+            value = _new_value(run)
+            run.retry("the secret takes a value", lambda: run.at(self.site).secrets.put_secret_value(
+                SecretId=secret["ARN"], SecretString=value, ClientRequestToken=self._token(run, "value")),
+                KEY_TOO_YOUNG, within=minutes(2))
 
     def _create(self, run: Run) -> None:
         client, value = run.at(self.site).secrets, _new_value(run)
@@ -157,7 +175,7 @@ class DatabaseSecret(Step[SecretOut]):
                 KmsKeyId=run.output(self.primary_key).arn, Tags=as_list(run.tags(None, self._name(run))),
                 Description=f"drctl: database credentials of {run.settings.environment}",
                 AddReplicaRegions=self._replicas(run), ForceOverwriteReplicaSecret=self._stands_alone_there(run)),
-                NAME_STILL_TAKEN, within=minutes(2))
+                (*NAME_STILL_TAKEN, *KEY_TOO_YOUNG), within=minutes(2))
 
     def _token(self, run: Run, purpose: str) -> str:
         """The same for the same call in every run, so that a repeated call makes no second version."""
@@ -208,6 +226,10 @@ class DatabaseSecret(Step[SecretOut]):
     def resources(self, out: SecretOut) -> Iterable[Resource]:
         yield Resource("secretsmanager:secret", out.arn, self.region)
         yield Resource("secretsmanager:secret", out.standby_arn, self._other.region)
+
+
+def _has_failed(out: SecretOut) -> bool:
+    return out.replica.startswith("Failed")
 
 
 def _failure(copy: Any) -> str:

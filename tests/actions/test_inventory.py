@@ -15,6 +15,8 @@ from drctl.errors import ChecksFailed
 from drctl.settings import Settings
 
 HOME, AWAY = Settings().sites
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 
 
 def test_an_empty_account_has_an_empty_inventory(run: Run) -> None:
@@ -33,8 +35,8 @@ def test_what_is_left_turns_the_verdict_red_and_is_listed(run: Run, aws: Aws) ->
     aws[HOME.region].s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": as_list(run.tags(HOME))})
     queue = aws[AWAY.region].sqs.create_queue(
         QueueName=run.name("queue", "dead-letters", AWAY), tags=run.tags(AWAY))["QueueUrl"]
-    role = aws[HOME.region].iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": []}), Tags=as_list(run.tags(HOME)))["Role"]["Arn"]
+    role = aws[HOME.region].iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=TRUST,
+                                            Tags=as_list(run.tags(HOME)))["Role"]["Arn"]
     found = {(one.kind, one.id) for one in inventory(run)}
     assert found == {("ec2:vpc", vpc), ("kms:key", key), ("s3:bucket", bucket), ("sqs:queue", queue),
                      ("iam:role", role)}
@@ -55,11 +57,10 @@ def test_other_peoples_things_are_not_ours(run: Run, aws: Aws) -> None:
 
 def make_named_like_ours(run: Run, at: Any, tags: dict[str, str]) -> set[str]:
     """One thing of each service that is told by name and tags; the kinds made."""
-    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     listed: Any = as_list(tags)
     at.sns.create_topic(Name=run.name("sns", "alarms", HOME), Tags=listed)
     at.sqs.create_queue(QueueName=run.name("queue", "dead-letters", HOME), tags=tags)
-    at.iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=trust, Tags=listed)
+    at.iam.create_role(RoleName=run.name("iam", "app", HOME), AssumeRolePolicyDocument=TRUST, Tags=listed)
     bucket = run.name("s3", "data", HOME)
     at.s3.create_bucket(Bucket=bucket)
     if tags:
@@ -101,8 +102,8 @@ def test_the_log_of_our_database_counts_although_rds_gives_it_no_tag(run: Run, a
 
 def test_a_key_that_does_not_let_us_ask_is_not_ours(run: Run, aws: Aws) -> None:
     aws[HOME.region].kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:role/owner"}, "Action": "kms:*",
-         "Resource": "*"}]}))
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:role/owner"}, "Action": "kms:*",
+         "Resource": "*"}]}), BypassPolicyLockoutSafetyCheck=True)
     assert inventory(run) == []
 
 

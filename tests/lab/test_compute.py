@@ -51,6 +51,7 @@ def source(code: str) -> bytes:
     return archive({"main.py": code.encode()})
 
 
+@pytest.mark.rule("invoke-runs-the-code")
 def test_the_deployed_code_answers_with_its_environment(aws: Aws, deploy: Callable[..., None]) -> None:
     deploy(EAST, "echo", source("import os\ndef go(event, context):\n    print('hello')\n"
                                 "    return [event, os.environ['WHO'], os.environ['AWS_REGION'],\n"
@@ -77,6 +78,7 @@ def test_a_warm_environment_keeps_what_it_knows_and_answers_quickly(aws: Aws, de
     assert sorted(times)[5] < 0.1
 
 
+@pytest.mark.rule("invoke-qualifier")
 def test_new_code_is_what_runs_next_and_a_version_stays_as_it_was(aws: Aws, deploy: Callable[..., None]) -> None:
     deploy(EAST, "v", source("def go(event, context): return 'old'"), "main.go")
     site = aws[EAST]

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from drctl.aws.clients import Aws
 from drctl.aws.durations import seconds
 from drctl.lab import extensions, functions
-from drctl.lab.clock import LabClock
+from drctl.lab.clock import CLOCK, LabClock
 from tests.lab.conftest import eventually, settle
 
 REGION = "us-east-1"
@@ -53,9 +53,11 @@ class Account:
 
     def function(self, name: str = "app", inside: bool = True, **more: Any) -> Any:
         place = {"VpcConfig": {"SubnetIds": [self.subnet], "SecurityGroupIds": [self.group]}} if inside else {}
-        return self.lambda_.create_function(**{
+        made = self.lambda_.create_function(**{
             "FunctionName": name, "Role": self.trusted, "Runtime": "python3.12", "Handler": "app.handler",
             "Code": {"ZipFile": package()}, **place, **more})
+        CLOCK.skip(seconds("function-visible"))
+        return made
 
     def interfaces(self) -> list[Any]:
         return list(self.ec2.describe_network_interfaces(
@@ -78,6 +80,7 @@ def account(aws: Aws) -> Account:
     return Account(aws)
 
 
+@pytest.mark.rule("function-pending")
 def test_a_function_in_a_vpc_is_pending_for_a_minute(account: Account, clock: LabClock) -> None:
     assert account.function()["State"] == "Pending"
     assert account.configuration()["StateReasonCode"] == "Creating"
@@ -87,6 +90,7 @@ def test_a_function_in_a_vpc_is_pending_for_a_minute(account: Account, clock: La
     assert functions.is_active(REGION, "app")
 
 
+@pytest.mark.rule("function-states")
 def test_a_function_tells_the_vpc_of_its_subnets(account: Account) -> None:
     account.function()
     assert account.configuration()["VpcConfig"]["VpcId"] == account.vpc
@@ -102,6 +106,7 @@ def test_the_lab_forgets_functions_when_it_is_emptied(account: Account) -> None:
     assert account.lambda_.list_functions()["Functions"] == []
 
 
+@pytest.mark.rule("function-role")
 def test_the_role_must_trust_lambda(account: Account) -> None:
     with pytest.raises(ClientError) as refused:
         account.function(Role=account.role("ec2.amazonaws.com"))
@@ -116,6 +121,7 @@ def test_a_pending_function_cannot_be_updated(account: Account, clock: LabClock)
     assert code(refused) == "ResourceConflictException"
 
 
+@pytest.mark.rule("function-update")
 def test_updates_do_not_overlap(account: Account, clock: LabClock) -> None:
     account.function()
     clock.skip(seconds("function-create"))
@@ -133,10 +139,11 @@ def test_updates_do_not_overlap(account: Account, clock: LabClock) -> None:
     account.lambda_.update_function_code(FunctionName="app", ZipFile=package("two"))
 
 
-def test_the_key_of_a_function_can_be_changed(account: Account, clock: LabClock) -> None:
+def test_the_key_of_a_function_can_be_changed(aws: Aws, account: Account, clock: LabClock) -> None:
     account.function()
     clock.skip(seconds("function-create"))
-    key = f"arn:aws:kms:{REGION}:123456789012:key/mrk-1"
+    key = aws[REGION].kms.create_key()["KeyMetadata"]["Arn"]
+    clock.skip(seconds("key-usable"))
     account.lambda_.update_function_configuration(FunctionName="app", KMSKeyArn=key)
     assert account.configuration()["KMSKeyArn"] == key
 
@@ -161,6 +168,7 @@ def test_publishing_without_a_change_gives_the_same_version(account: Account, cl
     assert [publish(), publish()] == ["2", "2"]
 
 
+@pytest.mark.rule("version-published")
 def test_version_numbers_are_never_used_again(account: Account, clock: LabClock) -> None:
     account.function(inside=False, Publish=True)
     clock.skip(seconds("function-update"))
@@ -177,17 +185,25 @@ def test_a_version_keeps_its_code_when_the_function_changes(account: Account, cl
     assert account.configuration(Qualifier="1")["CodeSha256"] == before != account.configuration()["CodeSha256"]
 
 
-def test_an_alias_exists_once_and_holds_its_version(account: Account) -> None:
+@pytest.mark.rule("alias-conflict")
+def test_an_alias_exists_once(account: Account) -> None:
     account.function(Publish=True)
     account.lambda_.create_alias(FunctionName="app", Name="live", FunctionVersion="1")
     with pytest.raises(ClientError) as refused:
         account.lambda_.create_alias(FunctionName="app", Name="live", FunctionVersion="1")
     assert code(refused) == "ResourceConflictException"
+
+
+@pytest.mark.rule("function-deleted")
+def test_a_version_that_an_alias_names_stays(account: Account) -> None:
+    account.function(Publish=True)
+    account.lambda_.create_alias(FunctionName="app", Name="live", FunctionVersion="1")
     with pytest.raises(ClientError) as refused:
         account.lambda_.delete_function(FunctionName="app", Qualifier="1")
     assert code(refused) == "ResourceConflictException"
 
 
+@pytest.mark.rule("permission-once")
 def test_a_statement_id_is_used_once(account: Account) -> None:
     account.function()
     account.allow()
@@ -196,15 +212,25 @@ def test_a_statement_id_is_used_once(account: Account) -> None:
     assert code(refused) == "ResourceConflictException"
 
 
+@pytest.mark.rule("policy-of-a-qualifier")
 def test_a_permission_belongs_to_exactly_its_qualifier(account: Account) -> None:
     account.function(Publish=True)
     account.lambda_.create_alias(FunctionName="app", Name="live", FunctionVersion="1")
     account.allow(Qualifier="live")
     assert [statement["Resource"].rpartition(":")[2] for statement in account.policy(Qualifier="live")] == ["live"]
-    for ask in (account.policy, lambda: account.lambda_.remove_permission(FunctionName="app", StatementId="balancer")):
-        with pytest.raises(ClientError) as refused:
-            ask()
-        assert code(refused) == "ResourceNotFoundException"
+    with pytest.raises(ClientError) as refused:
+        account.policy()
+    assert code(refused) == "ResourceNotFoundException"
+
+
+@pytest.mark.rule("permission-of-a-qualifier")
+def test_a_permission_is_removed_from_exactly_its_qualifier(account: Account) -> None:
+    account.function(Publish=True)
+    account.lambda_.create_alias(FunctionName="app", Name="live", FunctionVersion="1")
+    account.allow(Qualifier="live")
+    with pytest.raises(ClientError) as refused:
+        account.lambda_.remove_permission(FunctionName="app", StatementId="balancer")
+    assert code(refused) == "ResourceNotFoundException"
     account.allow()
     account.lambda_.remove_permission(FunctionName="app", StatementId="balancer", Qualifier="live")
     assert len(account.policy()) == 1
@@ -217,6 +243,7 @@ def test_functions_of_one_subnet_and_group_share_an_interface(account: Account) 
     assert (interface["InterfaceType"], interface["Groups"][0]["GroupId"]) == ("lambda", account.group)
 
 
+@pytest.mark.rule("function-pending")
 def test_interfaces_linger_after_the_last_function(account: Account, clock: LabClock) -> None:
     account.function()
     account.lambda_.delete_function(FunctionName="app")

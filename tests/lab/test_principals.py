@@ -9,7 +9,7 @@ import pytest
 
 from drctl.aws.clients import Aws
 from drctl.aws.durations import seconds
-from drctl.lab.clock import LabClock
+from drctl.lab.clock import CLOCK, LabClock
 from drctl.lab.principals import unknown
 from tests.lab.account import ACCOUNT, REGION, policy, refusal, role
 
@@ -22,7 +22,10 @@ def key(at: Any, text: str) -> Any:
 
 
 def key_change(at: Any, text: str) -> Any:
-    key_id = at.kms.create_key()["KeyMetadata"]["KeyId"]
+    if not (keys := at.kms.list_keys()["Keys"]):
+        keys = [at.kms.create_key()["KeyMetadata"]]
+        CLOCK.skip(seconds("key-visible"))
+    key_id = keys[0]["KeyId"]
     at.kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=text, BypassPolicyLockoutSafetyCheck=True)
 
 

@@ -39,8 +39,10 @@ def secret(aws: Aws) -> Secret:
     return Secret(aws)
 
 
+@pytest.mark.rule("secret-replica-unknown")
 def test_a_copy_is_in_progress_and_unknown_at_first(secret: Secret, clock: LabClock) -> None:
     fresh = secret.here.create_secret(Name="other", SecretString="two", AddReplicaRegions=[{"Region": THERE}])
+    clock.skip(seconds("secret-visible"))
     with pytest.raises(ClientError) as refused:
         secret.there.get_secret_value(SecretId=fresh["ARN"].replace(HERE, THERE))
     assert code(refused) == "ResourceNotFoundException"
@@ -50,6 +52,16 @@ def test_a_copy_is_in_progress_and_unknown_at_first(secret: Secret, clock: LabCl
     assert secret.there.get_secret_value(SecretId=fresh["ARN"].replace(HERE, THERE))["SecretString"] == "two"
 
 
+@pytest.mark.rule("secret-replica-key")
+def test_a_copy_has_the_key_that_was_named_for_it_and_takes_a_moment(aws: Aws, clock: LabClock) -> None:
+    key = aws[THERE].kms.create_key()["KeyMetadata"]["Arn"]
+    clock.skip(60)
+    made = aws[HERE].secrets.create_secret(Name="keyed", SecretString="one",
+                                           AddReplicaRegions=[{"Region": THERE, "KmsKeyId": key}])
+    assert (made["ReplicationStatus"][0]["KmsKeyId"], made["ReplicationStatus"][0]["Status"]) == (key, "InProgress")
+
+
+@pytest.mark.rule("secret-replica-leaving")
 def test_a_removed_copy_is_listed_for_a_moment_and_keeps_the_secret_until_then(
         secret: Secret, clock: LabClock) -> None:
     clock.skip(seconds("secret-replicate"))

@@ -19,6 +19,7 @@ from drctl.steps.key import Key
 from drctl.steps.network import Network
 from drctl.steps.role import Role
 from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import lagging
 
 SITE = Settings().primary
 NETWORK, KEY = Network(SITE), Key(SITE)
@@ -119,3 +120,28 @@ def test_destroy_leaves_foreign_logs_and_twice_is_fine(run: Run, aws: Aws, make_
     assert [group["logGroupName"] for group in aws[SITE.region].logs.describe_log_groups()["logGroups"]] == [
         f"{log_group_name(run, SITE)}-theirs"]
     assert FLOW_LOGS.find(again) is None
+
+
+def test_the_flow_log_stands_while_role_and_group_are_seen_late(run: Run, make_run: Callable[..., Run]) -> None:
+    with lagging():
+        ensure_with_needs(run, FLOW_LOGS)
+        FLOW_LOGS.destroy(run)
+        ensure_with_needs(make_run(), FLOW_LOGS)
+    run.forget(FLOW_LOGS)
+    assert findings(run) == []
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_log_group_that_the_list_misses_is_taken_when_it_is_ours_and_refused_when_not(
+        run: Run, aws: Aws, ours: bool) -> None:
+    name = log_group_name(run, SITE)
+    for need in (NETWORK, KEY, ROLE):
+        ensure_with_needs(run, need)
+    with lagging():
+        aws[SITE.region].logs.create_log_group(logGroupName=name, tags=run.tags(SITE) if ours else {})
+        if ours:
+            ensure_with_needs(run, FLOW_LOGS)
+            assert findings(run) == []
+        else:
+            with pytest.raises(Refused, match=name):
+                FLOW_LOGS.ensure(run)

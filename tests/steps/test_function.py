@@ -23,6 +23,7 @@ from drctl.steps.role import Role
 from drctl.steps.route_tables import RouteTables
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.database import HOME, KEYS, NETWORKS, PRIMARY, SECRET, SECURITY, SUBNETS, WORLD
+from tests.steps.lifecycle import lagging
 
 TABLES = RouteTables(HOME, NETWORKS[HOME], SUBNETS[HOME])
 ENDPOINTS = Endpoints(HOME, NETWORKS[HOME], SUBNETS[HOME], TABLES, SECURITY[HOME])
@@ -182,3 +183,24 @@ def test_somebody_elses_function_of_that_name_is_left_alone(run: Run, aws: Aws) 
             act()
     assert len(client.list_functions()["Functions"]) == 1
     assert run.found(WORLD) is not None
+
+
+def test_a_function_goes_live_while_role_key_and_function_are_seen_late(
+        run: Run, make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(run, PRIMARY)
+    with lagging():
+        assert ensure_with_needs(run, APP).state == "Active"
+    again = make_run()
+    ensure_with_needs(again, APP)
+    assert (findings(again), changes(again, APP)) == ([], 0)
+
+
+def test_a_function_that_reads_miss_and_is_somebody_elses_is_refused(run: Run, aws: Aws) -> None:
+    for need in dependencies(APP):
+        ensure_with_needs(run, need)
+    with lagging():
+        aws[HOME.region].lambda_.create_function(
+            FunctionName=NAME, Role=run.output(APP.role).arn, Handler="app.handler", Runtime="python3.12",
+            Code={"ZipFile": archive({"app.py": b""})})
+        with pytest.raises(Refused, match=NAME):
+            APP.ensure(run)

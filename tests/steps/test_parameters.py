@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from drctl.aws.clients import Aws
+from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.settings import Database, Settings
 from drctl.steps.parameters import Parameters
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given, lagging
 
 SITE, OTHER = Settings().sites
 SECRET = given(SITE, "secret", arn="arn:secret:here", standby_arn="arn:secret:there")
@@ -73,3 +75,22 @@ def test_a_parameter_of_somebody_else_keeps_its_value(run: Run, aws: Aws) -> Non
     with pytest.raises(Refused, match="/drctl/lab/bucket"):
         ensure_with_needs(run, PARAMETERS)
     assert [one["Value"] for one in ssm.get_parameters_by_path(Path="/drctl/lab")["Parameters"]] == ["1"]
+
+
+def test_parameters_stand_while_they_are_read_late(run: Run, make_run: Callable[..., Run]) -> None:
+    with lagging():
+        assert len(ensure_with_needs(run, PARAMETERS).values) == 10
+    assert_a_second_run_changes_nothing(make_run, PARAMETERS)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_parameter_that_reads_miss_is_taken_when_it_is_ours_and_refused_when_not(
+        run: Run, aws: Aws, ours: bool) -> None:
+    tags: Any = as_list(run.tags(SITE)) if ours else []
+    with lagging(100):
+        aws[SITE.region].ssm.put_parameter(Name="/drctl/lab/app-name", Value="x", Type="String", Tags=tags)
+        if ours:
+            assert ensure_with_needs(run, PARAMETERS).values["/drctl/lab/app-name"] == run.settings.dns.name
+        else:
+            with pytest.raises(Refused, match="app-name"):
+                ensure_with_needs(run, PARAMETERS)

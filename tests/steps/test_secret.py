@@ -15,6 +15,7 @@ from drctl.settings import Settings
 from drctl.steps.key import Key
 from drctl.steps.secret import DatabaseSecret
 from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import lagging
 
 HOME, AWAY = Settings().sites
 SECRET = DatabaseSecret(HOME, Key(HOME), Key(AWAY))
@@ -95,3 +96,19 @@ def test_somebody_elses_secret_of_that_name_is_left_alone(run: Run, aws: Aws, si
         with pytest.raises(Refused, match=NAME):
             SECRET.destroy(run)
     assert aws[region].secrets.get_secret_value(SecretId=NAME)["SecretString"] == "theirs"
+
+
+def test_the_secret_and_its_keys_stand_while_everything_is_seen_late(run: Run, make_run: Callable[..., Run]) -> None:
+    with lagging(100):
+        assert ensure_with_needs(run, SECRET).replica == "InSync"
+        SECRET.destroy(run)
+        assert ensure_with_needs(make_run(), SECRET).replica == "InSync"
+
+
+def test_a_secret_of_somebody_else_that_reads_miss_is_refused(run: Run, aws: Aws) -> None:
+    for need in (SECRET.primary_key, SECRET.standby_key):
+        ensure_with_needs(run, need)
+    with lagging():
+        aws[HOME.region].secrets.create_secret(Name=NAME, SecretString="theirs")
+        with pytest.raises(Refused, match=NAME):
+            SECRET.ensure(run)
