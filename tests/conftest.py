@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,6 +56,10 @@ def no_real_credentials() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-rules", action="store_true",
                      help="run the tests that hold a rule of the lab with that rule switched off: each must go red")
+    parser.addoption("--all-points", action="store_true",
+                     help="the contract of the steps: try every point of every step, not a sample")
+    parser.addoption("--contract-seed", type=int, default=random.randrange(10**6),  # noqa: S311  # a sample
+                     help="the contract of the steps: draw the sample of this seed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

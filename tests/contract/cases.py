@@ -1,0 +1,73 @@
+"""The steps to be tried: all of the packaged configuration's, and those that only other settings choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+
+from drctl.configuration import load
+from drctl.settings import Settings
+from drctl.stack import stack_of
+from tests.contract.wire import Sent
+from tests.contract.world import Case, Point
+
+PACKAGED = load(Path(__file__).parents[2] / "config/lab.yaml")
+#: AWS does not make these ARNs: the world imports certificates and puts theirs here.
+GIVEN = {"primary_certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/11111111-1111-4111-8111-111111111111",
+         "standby_certificate_arn": "arn:aws:acm:us-west-2:123456789012:certificate/22222222-2222-4222-8222-222222222222"}
+
+
+def _with(**parts: object) -> Settings:
+    return Settings.model_validate({**PACKAGED.model_dump(), **parts})
+
+
+def _network(egress: str) -> Settings:
+    return _with(network={**PACKAGED.network.model_dump(), "egress": egress})
+
+
+ONE_NAT, MANY_NATS = _network("nat"), _network("nat-per-az")
+NO_TLS, GIVEN_TLS = _with(tls={"mode": "off"}), _with(tls={"mode": "given", **GIVEN})
+WITH_BACKUP = _with(backup={"enabled": True})
+
+
+def _steps(settings: Settings, under: str, *keys: str) -> Iterable[Case]:
+    return (Case(step, settings, under) for step in stack_of(settings).steps if not keys or step.key in keys)
+
+
+def _retired(chosen: Settings, now: Settings, under: str) -> Iterable[Case]:
+    """Steps of former settings, made under those and removed by the stack that does not choose them any more."""
+    former = {step.key: step for step in stack_of(chosen).steps}
+    return (Case(former[step.key], chosen, under, retired=Case(step, now)) for step in stack_of(now).retired
+            if step.key in former)
+
+
+CASES = (
+    *_steps(PACKAGED, ""),
+    *_steps(ONE_NAT, "one NAT", "nat us-east-1", "endpoints us-east-1"),
+    *_steps(MANY_NATS, "NAT in each zone", "nat us-west-2"),
+    *_steps(WITH_BACKUP, "backup", "role backup us-east-1", "backup us-east-1"),
+    *_retired(WITH_BACKUP, PACKAGED, "retired backup"),
+    *_steps(NO_TLS, "TLS off", "listeners us-east-1"),
+    *_retired(PACKAGED, NO_TLS, "retired by TLS off"),
+    *_steps(GIVEN_TLS, "TLS given", "given certificate us-east-1", "given certificate us-west-2",
+            "listeners us-west-2"),
+)
+#: Ends of a call in the order of their worth: after a cut before change n stands what stands after change n-1.
+ENDS: tuple[Callable[[int], Point], ...] = (
+    lambda number: Point("lost", number), lambda number: Point("after", number), lambda number: Point("before", number))
+
+
+def all_points(changes: list[Sent]) -> list[Point]:
+    """Every end of every change."""
+    return [end(number) for number in range(len(changes)) for end in ENDS]
+
+
+def some_points(changes: list[Sent], random: Random, *, at_random: int = 2) -> list[Point]:
+    """For each end of a call the first change, the last one, and some at random."""
+    count, points = len(changes), []
+    for end in ENDS:
+        inner = range(1, count - 1)
+        numbers = {0, count - 1, *random.sample(inner, min(at_random, len(inner)))} if count else set()
+        points += [end(number) for number in sorted(numbers)]
+    return points

@@ -1,0 +1,113 @@
+"""The contract of every step: any number of times, killed anywhere, with any answer lost, it leaves exactly one of
+everything, and every wait of it has an end.
+
+`make test` tries a sample of points for each step, `make contract` all of them. A sample is drawn anew each time; its
+seed is told, and `--contract-seed` draws it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import zip_longest
+from random import Random
+
+import pytest
+
+from tests.contract.cases import CASES, all_points, some_points
+from tests.contract.conftest import POINTS
+from tests.contract.inventory import difference
+from tests.contract.sentences import Sentence
+from tests.contract.wire import LabFailed, Sent
+from tests.contract.world import Case, Point, World
+
+pytestmark = pytest.mark.xdist_group("contract")
+#: Waits that the lab cannot let last, each with the reason.
+UNTRIED: dict[str, str] = {}
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each step in turn: all its tests while what it needs stands."""
+    tried: Case = request.param
+    return tried
+
+
+@pytest.fixture
+def choose(case: Case, pytestconfig: pytest.Config) -> Callable[[list[Sent]], list[Point]]:
+    """The points to be tried among some changes."""
+    seed = pytestconfig.getoption("contract_seed")
+    if pytestconfig.getoption("all_points"):
+        return all_points
+    # Of two steps that are alike but for their region, one is tried at more points than the other.
+    alike = sorted(one.step.region for one in CASES if one.under == case.under
+                   and type(one.step) is type(case.step) and one.step.purpose == case.step.purpose)
+    chosen = case.step.region == Random(f"{seed} {type(case.step).__name__}").choice(alike)  # noqa: S311  # repeatable
+    return lambda changes: some_points(changes, Random(f"{seed} {case}"), at_random=2 if chosen else 0)  # noqa: S311  # repeatable
+
+
+def test_a_second_process_changes_nothing(world: World, case: Case) -> None:
+    known = world.know(case)
+    assert world.build(case) == []
+    assert difference(world.inventory(known.changes), known.stands) == ""
+
+
+def test_what_is_removed_twice_is_gone(world: World, case: Case) -> None:
+    known = world.know(case)
+    world.destroy(case)
+    assert world.destroy(case) == []
+    assert difference(world.inventory(known.changes), known.gone) == ""
+    world.restore(case)
+
+
+def test_a_power_cut_or_a_lost_answer_leaves_exactly_one_of_everything(
+        world: World, case: Case, choose: Callable[[list[Sent]], list[Point]], record_property: Record) -> None:
+    known = world.know(case)
+    pairs = list(zip_longest(choose(known.made_by), choose(known.removed_by)))
+    wrong = [problem for made, gone in pairs for problem in lived(world, case, made, gone)]
+    points = sum(point is not None for pair in pairs for point in pair)
+    record_property(POINTS, (points - len(wrong), len(wrong)))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_wait_that_never_ends_is_given_up_with_its_sentence(
+        world: World, case: Case, record_property: Record) -> None:
+    wrong, tried = [], 0
+    for sentence in [one for one, (met, _, _) in world.encounters.items() if met is case]:
+        tried += 1
+        wrong += list(waited(world, case, sentence))
+    record_property(POINTS, (tried - len(wrong), len(wrong)))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_sentence_of_every_step_was_seen_to_end(world: World) -> None:
+    if len(world.known) < len(CASES):
+        pytest.skip("only some steps were tried")
+    assert world.attention.unknown == set()
+    never = {str(one) for one in world.attention.sentences if one not in world.ended}
+    assert never == set(UNTRIED)
+
+
+def lived(world: World, case: Case, made: Point | None, gone: Point | None) -> list[str]:
+    """What was wrong in one life of a step, whatever way it showed; after that the world is as it was."""
+    try:
+        return list(world.live(case, made, gone))
+    except (Exception, LabFailed) as error:  # noqa: BLE001  # whatever a step raises, the other points are tried too
+        known = world.known.get(str(case))
+        causes = [str(failure.error) for failure in getattr(error, "failures", ())] or [repr(error)]
+        told = " / ".join(point.told(changes) for point, changes in (
+            (gone, known.removed_by), (made, known.made_by)) if point) if known else ""
+        world.start_over()
+        return [f"{case}: {told}: {'; '.join(causes)}"]
+
+
+def waited(world: World, case: Case, sentence: Sentence) -> list[str]:
+    """What was wrong when the wait for a sentence did not end."""
+    _, make, after = world.encounters[sentence]
+    for stale in (False, True):
+        point = Point(after.where if after else None, after.number if after else 0, sentence, stale=stale)
+        if wrong := lived(world, case, point if make else None, None if make else point):
+            return wrong
+        if sentence in world.ended:
+            break
+    return []
