@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test check lint bench clean help
+.PHONY: demo test rules check lint bench clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -25,6 +25,9 @@ demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded 
 
 test: $(VENV)/dev ## The whole test suite.
 	$(BIN)/pytest --numprocesses 2
+
+rules: $(VENV)/dev ## Switch the rules of the lab off one by one: each test that holds one must fail (xfailed).
+	$(BIN)/pytest --numprocesses 2 --without-rules tests/lab
 
 lint: $(VENV)/dev ## Style and types.
 	$(BIN)/ruff check .

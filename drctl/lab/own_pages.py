@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from drctl.lab import outages
+from drctl.lab import outages, throttling
 from drctl.lab.called import Environ, whole_body
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
@@ -58,7 +58,7 @@ def _asked(environ: Environ) -> Document:
 def _status(counting: Counting) -> Document:
     return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
             "without": sorted(SWITCHED_OFF), "calls": sum(counting.calls.values()), "dns": counting.dns,
-            "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None}
+            "throttled": dict(throttling.REFUSED), "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None}
 
 
 def _calls(counting: Counting) -> Document:

@@ -6,6 +6,7 @@ What AWS allows stands in lab/request_quotas.py, one rule for each service; this
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,6 +41,8 @@ _quotas: dict[str, _Quota] = {}
 _lock = threading.Lock()
 #: Tokens left, and when they were counted, by rule, region and those who share them.
 _buckets: dict[tuple[str, str, str], tuple[float, float]] = {}
+#: How often each service was asked too often.
+REFUSED: Counter[str] = Counter()
 
 
 def throttle(service: str, refusal: Refusal = USUAL, *, account_wide: bool = False) -> Callable[[Allowed], Allowed]:
@@ -62,6 +65,7 @@ def refused(call: Call) -> Refusal | None:
     limit = quota.allowed(call)
     if limit is None or _take((quota.name, "" if quota.account_wide else call.region, limit.shared_by), limit):
         return None
+    REFUSED[call.service] += 1
     return quota.refusal
 
 
@@ -82,6 +86,7 @@ def refusal_of(service: str) -> Refusal:
 
 
 def reset() -> None:
-    """Every bucket is full."""
+    """Every bucket is full, nobody was refused."""
     with _lock:
         _buckets.clear()
+    REFUSED.clear()

@@ -43,39 +43,39 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int]:
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def case(service: str, operation: str, code: str, status: int, call: Callable[[Any], Any], path: str = "/",
-         ) -> Any:
-    asked = Call(HERE, service, operation, mutating=not operation.startswith(("Get", "List", "Describe", "GET")),
-                 path=path)
-    name = f"throttling-{service}"
+def case(name: str, operation: str, code: str, status: int, call: Callable[[Any], Any], path: str = "/") -> Any:
+    reads = operation.startswith(("Get", "List", "Describe", "GET"))
+    asked = Call(HERE, name.removeprefix("throttling-"), operation, not reads, path)
     return pytest.param(asked, call, (code, status), id=name, marks=pytest.mark.rule(name))
 
 
 @pytest.mark.parametrize(("asked", "call", "expected"), [
-    case("route53", "GET 2013-04-01", "Throttling", 400, lambda at: at.route53.list_hosted_zones()),
-    case("iam", "ListRoles", "Throttling", 400, lambda at: at.iam.list_roles()),
-    case("sts", "GetCallerIdentity", "Throttling", 400, lambda at: at.sts.get_caller_identity()),
-    case("ec2", "DescribeVpcs", "RequestLimitExceeded", 503, lambda at: at.ec2.describe_vpcs()),
-    case("elasticloadbalancing", "DescribeLoadBalancers", "Throttling", 400,
+    case("throttling-route53", "GET 2013-04-01", "Throttling", 400, lambda at: at.route53.list_hosted_zones()),
+    case("throttling-iam", "ListRoles", "Throttling", 400, lambda at: at.iam.list_roles()),
+    case("throttling-sts", "GetCallerIdentity", "Throttling", 400, lambda at: at.sts.get_caller_identity()),
+    case("throttling-ec2", "DescribeVpcs", "RequestLimitExceeded", 503, lambda at: at.ec2.describe_vpcs()),
+    case("throttling-elasticloadbalancing", "DescribeLoadBalancers", "Throttling", 400,
          lambda at: at.elbv2.describe_load_balancers()),
-    case("rds", "DescribeDBClusters", "Throttling", 400, lambda at: at.rds.describe_db_clusters()),
-    case("lambda", "GET 2015-03-31", "TooManyRequestsException", 429, lambda at: at.lambda_.list_functions(),
+    case("throttling-rds", "DescribeDBClusters", "Throttling", 400, lambda at: at.rds.describe_db_clusters()),
+    case("throttling-lambda", "GET 2015-03-31", "TooManyRequestsException", 429, lambda at: at.lambda_.list_functions(),
          "/2015-03-31/functions"),
-    case("kms", "CreateKey", "ThrottlingException", 400, lambda at: at.kms.create_key()),
-    case("sqs", "ListQueues", "RequestThrottled", 403, lambda at: at.sqs.list_queues()),
-    case("sns", "ListTopics", "Throttling", 400, lambda at: at.sns.list_topics()),
-    case("monitoring", "DescribeAlarms", "Throttling", 400, lambda at: at.cloudwatch.describe_alarms()),
-    case("secretsmanager", "ListSecrets", "ThrottlingException", 400, lambda at: at.secrets.list_secrets()),
-    case("ssm", "PutParameter", "ThrottlingException", 400,
+    case("throttling-kms", "CreateKey", "ThrottlingException", 400, lambda at: at.kms.create_key()),
+    case("throttling-sqs", "ListQueues", "RequestThrottled", 403, lambda at: at.sqs.list_queues()),
+    case("throttling-sns", "ListTopics", "Throttling", 400, lambda at: at.sns.list_topics()),
+    case("throttling-monitoring", "DescribeAlarms", "Throttling", 400, lambda at: at.cloudwatch.describe_alarms()),
+    case("throttling-secretsmanager", "ListSecrets", "ThrottlingException", 400, lambda at: at.secrets.list_secrets()),
+    case("throttling-ssm", "PutParameter", "ThrottlingException", 400,
          lambda at: at.ssm.put_parameter(Name="/one", Value="1", Type="String")),
-    case("acm", "ListCertificates", "ThrottlingException", 400, lambda at: at.acm.list_certificates()),
-    case("wafv2", "ListWebACLs", "ThrottlingException", 400, lambda at: at.wafv2.list_web_acls(Scope="REGIONAL")),
-    case("logs", "DescribeLogGroups", "ThrottlingException", 400, lambda at: at.logs.describe_log_groups()),
-    case("events", "PutRule", "ThrottlingException", 400,
+    case("throttling-acm", "ListCertificates", "ThrottlingException", 400, lambda at: at.acm.list_certificates()),
+    case("throttling-wafv2", "ListWebACLs", "ThrottlingException", 400,
+         lambda at: at.wafv2.list_web_acls(Scope="REGIONAL")),
+    case("throttling-logs", "DescribeLogGroups", "ThrottlingException", 400, lambda at: at.logs.describe_log_groups()),
+    case("throttling-events", "PutRule", "ThrottlingException", 400,
          lambda at: at.events.put_rule(Name="one", ScheduleExpression="rate(1 day)")),
-    case("backup", "GET backup-vaults", "ThrottlingException", 400, lambda at: at.backup.list_backup_vaults()),
-    case("s3", "GET ", "SlowDown", 503, lambda at: at.s3.list_buckets()),
-    case("tagging", "GetResources", "ThrottledException", 400, lambda at: at.tagging.get_resources()),
+    case("throttling-backup", "GET backup-vaults", "ThrottlingException", 400,
+         lambda at: at.backup.list_backup_vaults()),
+    case("throttling-s3", "GET ", "SlowDown", 503, lambda at: at.s3.list_buckets()),
+    case("throttling-tagging", "GetResources", "ThrottledException", 400, lambda at: at.tagging.get_resources()),
 ])
 def test_an_empty_bucket_is_told_with_the_services_own_code(
         once: Plain, asked: Call, call: Callable[[Any], Any], expected: tuple[str, int]) -> None:
@@ -93,6 +93,7 @@ def test_route_53_takes_five_requests_a_second_over_all_regions(once: Plain, slo
     for region in (HERE, THERE, HERE, THERE, HERE):
         once[region].route53.list_hosted_zones()
     assert refusal(once[THERE].route53.list_hosted_zones) == ("Throttling", 400)
+    assert throttling.REFUSED == {"route53": 1}
     slow.skip(1)
     for _ in range(5):
         once[HERE].route53.list_hosted_zones()

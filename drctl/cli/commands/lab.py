@@ -73,7 +73,8 @@ def status(as_json: bool) -> None:
 
     lab = _running()
     told: dict[str, Any] = {"endpoint": lab.endpoint, "pid": lab.pid, **process.ask(lab, "status")}
-    shown = {**told, "outages": ", ".join(map(_place, told["outages"])) or "none",
+    throttled = ", ".join(f"{service} {count}" for service, count in sorted(told["throttled"].items()))
+    shown = {**told, "throttled": throttled or "none", "outages": ", ".join(map(_place, told["outages"])) or "none",
              "faults": _faults(told["faults"]) if told["faults"] else "none"}
     emit(told, as_json=as_json, text=lambda: click.echo("\n".join(f"{key:12} {shown[key]}" for key in shown)))
 
