@@ -58,7 +58,8 @@ def _asked(environ: Environ) -> Document:
 def _status(counting: Counting) -> Document:
     return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
             "without": sorted(SWITCHED_OFF), "calls": sum(counting.calls.values()), "dns": counting.dns,
-            "throttled": dict(throttling.REFUSED), "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None}
+            "throttled": dict(throttling.REFUSED), "outages": [one.wire() for one in outages.present()],
+            "faults": FAULTS.wire() if FAULTS.rate else None}
 
 
 def _calls(counting: Counting) -> Document:
