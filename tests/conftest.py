@@ -105,6 +105,9 @@ class Relay:
     def sending(self, call: Call) -> None:
         self.to.sending(call)
 
+    def leaving(self, call: Call) -> None:
+        self.to.leaving(call)
+
     def answered(self, call: Call, answer: Answer) -> None:
         self.to.answered(call, answer)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from drctl.aws.calls import is_mutating
 
@@ -41,19 +41,16 @@ class Answer:
 
 
 class Listener(Protocol):
-    """Whoever wants to see the calls; `sending` returns only when the call may leave."""
+    """Whoever wants to see the calls, and may keep them from being sent by raising."""
 
-    def sending(self, call: Call) -> None: ...
+    def sending(self, call: Call) -> None:
+        """Before a call is made ready."""
 
-    def answered(self, call: Call, answer: Answer) -> None: ...
+    def leaving(self, call: Call) -> None:
+        """Before each try of it: minutes may lie between the SDK's tries. The call carries no parameters here."""
 
-
-@runtime_checkable
-class Gate(Protocol):
-    """A listener that is also asked before each try of a call, for minutes may lie between the SDK's tries: what it
-    raises keeps the try from leaving."""
-
-    def leaving(self, call: Call) -> None: ...
+    def answered(self, call: Call, answer: Answer) -> None:
+        """After its last try."""
 
 
 def redact(value: Any, shape: Any) -> Any:
@@ -96,10 +93,9 @@ def listen(client: Any, region: str, listener: Listener) -> None:
         listener.answered(call, Answer(0, type(exception).__name__, "", time.monotonic() - since))
 
     def leaving(operation_name: str, **_: Any) -> None:
-        listener.leaving(Call(region, service, operation_name, {}))  # type: ignore[attr-defined]  # only for a Gate
+        listener.leaving(Call(region, service, operation_name, {}))
 
     events.register_last("before-parameter-build.*.*", sending)
-    if isinstance(listener, Gate):
-        events.register_first("request-created.*.*", leaving)
+    events.register_first("request-created.*.*", leaving)
     events.register("after-call.*.*", answered)
     events.register("after-call-error.*.*", failed)

@@ -36,6 +36,9 @@ class Unheard:
     def sending(self, call: Call) -> None:
         return
 
+    def leaving(self, call: Call) -> None:
+        return
+
     def answered(self, call: Call, answer: Answer) -> None:
         return
 

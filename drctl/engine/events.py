@@ -68,7 +68,7 @@ class Events:
         finally:
             _place.reset(token)
 
-    # The methods of drctl.aws.hooks.Listener and Gate.
+    # The methods of drctl.aws.hooks.Listener.
 
     def leaving(self, call: Call) -> None:
         """Keep a try of a call from being sent when the run may not make it any more."""

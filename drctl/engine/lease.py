@@ -140,15 +140,6 @@ class Lease:
             etag = seen.etag  # an earlier renewal whose answer was lost
         raise LeaseLost(f"the lease in {self.region} could not be renewed", next_step="the same command again")
 
-    def _terms(self, content: bytes) -> Terms:
-        try:
-            told = json.loads(content)
-            return Terms(**{**told, "owner": Owner(**told["owner"])})
-        except (KeyError, TypeError, ValueError) as error:
-            raise Refused(f"the lease in {self.region} cannot be read ({error}); nothing was changed",
-                          next_step=f"who wrote s3://{self.bucket}/{LEASE_KEY}? Delete it only if no run is under way"
-                          ) from error
-
     def _put(self, terms: Terms, **condition: str) -> str:
         """The new ETag, or nothing when the condition does not hold."""
         try:

@@ -22,6 +22,9 @@ class Ear:
     def sending(self, call: Call) -> None:
         self.heard.append(call)
 
+    def leaving(self, call: Call) -> None:
+        return
+
     def answered(self, call: Call, answer: Answer) -> None:
         self.heard.append(answer)
 

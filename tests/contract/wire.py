@@ -58,6 +58,9 @@ class Relay:
         if self.to is not None:
             self.to.sending(call)
 
+    def leaving(self, call: Call) -> None:
+        return
+
     def answered(self, call: Call, answer: Answer) -> None:
         if self.to is not None:
             self.to.answered(call, answer)
