@@ -97,9 +97,9 @@ class Zone(Step[ZoneOut]):
         if run.settings.dns.zone_id is not None:
             return self._checked(run, out)
         if out is None:
-            self._refuse_a_second(run)
-            self._create(run)
-            out = run.output(self)
+            if not self._is_listed_by_now(run):
+                self._create(run)
+            out = self._listed(run)
         if not out.tagged:
             run.retry(f"zone {out.name} takes its tags", lambda: run.at(self.region).route53.change_tags_for_resource(
                 ResourceType="hostedzone", ResourceId=out.id,
@@ -116,11 +116,17 @@ class Zone(Step[ZoneOut]):
                           next_step="correct dns.zone or dns.zone_id")
         return out
 
-    def _refuse_a_second(self, run: Run) -> None:
-        """A second zone of one name gets other name servers, which nobody would ask."""
-        if others := self._zones(run):
-            raise Refused(f"a hosted zone {run.settings.dns.zone} exists already ({others[0]['Id']}) and is not this "
+    def _is_listed_by_now(self, run: Run) -> bool:
+        """Whether our own zone, made a moment ago, has come into view; Refused when the name is somebody else's.
+
+        A second zone of one name gets other name servers, which nobody would ask.
+        """
+        zones = self._zones(run)
+        own = any(zone["CallerReference"].startswith(reference_prefix(run)) for zone in zones)
+        if zones and not own:
+            raise Refused(f"a hosted zone {run.settings.dns.zone} exists already ({zones[0]['Id']}) and is not this "
                           "stack's: a second one would not be asked by anybody", next_step=GIVE_ID)
+        return own
 
     def _create(self, run: Run) -> None:
         """A new zone is listed some seconds late: only the reference keeps a repeated request from making a second."""
@@ -130,11 +136,15 @@ class Zone(Step[ZoneOut]):
                 Name=name, CallerReference=f"{reference_prefix(run)}-{run.output(Generation(self.site, 'zone'))}",
                 HostedZoneConfig={"Comment": f"drctl stack {run.settings.environment}"})
             await_sync(run, self.region, made["ChangeInfo"]["Id"])
-        out = run.wait_until(f"zone {name} is listed", lambda: run.refresh(self), lambda zone: zone is not None,
-                             within=minutes(2))
-        servers = ", ".join(out.name_servers) if out else ""
-        run.say(f"zone {name} is made; whoever owns its parent must delegate it to {servers}. Until then certificates "
-                "stay unissued and the name unknown")
+
+    def _listed(self, run: Run) -> ZoneOut:
+        """Usually within seconds (Terraform provider: 1 min)."""
+        run.wait_until(f"zone {run.settings.dns.zone} is listed", lambda: run.refresh(self),
+                       lambda zone: zone is not None, within=minutes(2))
+        out = run.output(self)
+        run.say(f"zone {out.name} is made; whoever owns its parent must delegate it to {', '.join(out.name_servers)}. "
+                "Until then certificates stay unissued and the name unknown")
+        return out
 
     def verify(self, run: Run, out: ZoneOut) -> Iterable[Finding]:
         if out.name != plain(run.settings.dns.zone):
