@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from drctl.aws import policies
-from drctl.aws.errors import Refusal, absent_is_fine, code_of, is_gone
+from drctl.aws.errors import Refusal, absent_is_fine, already, code_of, is_gone
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -25,6 +25,9 @@ from drctl.steps.bucket_emptying import empty
 NOT_YET = (Refusal("NoSuchBucket"), Refusal("OperationAborted"), Refusal("MalformedPolicy"))
 #: A name that was just freed, perhaps in another region, is taken for a while (Terraform provider: 20 min).
 NAME_BUSY = (Refusal("OperationAborted"), Refusal("BucketAlreadyExists", "conflicting"))
+#: Another run of this account was faster: the control bucket is made before anybody can hold the lease in it. Its tags
+#: are looked at all the same.
+MADE_MEANWHILE = Refusal("BucketAlreadyOwnedByYou")
 BLOCKED: Any = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True,
                 "RestrictPublicBuckets": True}
 SSE_S3 = "AES256"
@@ -144,9 +147,10 @@ class Bucket(Step[BucketOut]):
         s3 = run.at(self.region).s3
         place: Any = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
         place["Tags"] = as_list(run.tags(self.site, self.name(run)))
-        run.retry(f"the name {self.name(run)} is free", lambda: s3.create_bucket(
-            Bucket=self.name(run), ObjectOwnership="BucketOwnerEnforced", CreateBucketConfiguration=place), NAME_BUSY,
-            within=minutes(20))
+        with already(MADE_MEANWHILE):
+            run.retry(f"the name {self.name(run)} is free", lambda: s3.create_bucket(
+                Bucket=self.name(run), ObjectOwnership="BucketOwnerEnforced", CreateBucketConfiguration=place),
+                NAME_BUSY, within=minutes(20))
 
     def _wanted_policy(self, run: Run) -> dict[str, Any]:
         arn = self.arn(run)
