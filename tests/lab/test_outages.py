@@ -21,9 +21,9 @@ from drctl.lab.aurora_store import LOST
 from drctl.lab.clock import CLOCK
 from drctl.lab.front_doors import NO_CONNECTION, front_door
 from drctl.lab.server import THREADS, Lab
-from tests.lab import test_event_delivery, test_replication
+from tests.lab import test_dns, test_event_delivery, test_replication
 from tests.lab.conftest import Plain, eventually, one_try
-from tests.lab.front_door_world import BUCKET, HERE, KEY, THERE, balancer, policy
+from tests.lab.front_door_world import BUCKET, HERE, KEY, THERE, balancer, health_check, switch_bucket
 
 #: Two buckets, and two buses, with all that lets objects and events travel between the regions.
 buckets, buses = test_replication.world, test_event_delivery.world
@@ -190,16 +190,14 @@ def test_a_balancer_whose_function_is_out_is_ill(aws: Aws) -> None:
 
 
 def test_the_switch_object_of_a_region_that_is_out_cannot_be_read_by_checkers(aws: Aws) -> None:
-    s3 = aws[THERE].s3
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": THERE})
-    s3.put_bucket_policy(Bucket=BUCKET, Policy=policy(
-        {"Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/{KEY}"}))
-    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"on")
-    found = front_door(f"{BUCKET}.s3.{THERE}.amazonaws.com", secure=True, port=443, path=f"/{KEY}")
+    host = switch_bucket(aws)
+    aws[THERE].s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"on")
+    found = front_door(host, secure=True, port=443, path=f"/{KEY}")
+    checker = aws[HERE].route53.get_checker_ip_ranges()["CheckerIpRanges"][0]
     assert found
-    assert found.answer("192.0.2.0/32").status == 200
+    assert found.answer(checker).status == 200
     outages.start(THERE, "s3", "refuse")
-    assert found.answer("192.0.2.0/32") == NO_CONNECTION
+    assert found.answer(checker) == NO_CONNECTION
 
 
 @pytest.mark.parametrize("region", [HERE, THERE])
@@ -323,3 +321,18 @@ def test_the_labs_own_pages_say_what_is_wrong(lab: Lab) -> None:
     status, told = ask(lab, "GET", "weather")
     assert status == 404
     assert "GET outages" in told["pages"]
+
+
+@pytest.mark.parametrize("mode", outages.MODES)
+def test_names_lead_to_the_standby_while_the_region_that_holds_route_53s_control_plane_is_out(
+        lab: Lab, aws: Aws, mode: str) -> None:
+    zone = test_dns.Zone(lab, aws)
+    doors = balancer(aws, HERE), balancer(aws, THERE)
+    check = health_check(aws, "app", Type="HTTP", FullyQualifiedDomainName=doors[0].host, Port=80, ResourcePath="/")
+    zone.put(*test_dns.pair(*doors, check))
+    at_home = zone.ask("app.dr.example.com")
+    assert at_home[1]
+    outages.start(HERE, "", mode)
+    assert eventually(lambda: zone.ask("app.dr.example.com")[1] not in ([], at_home[1]))
+    outages.end()
+    assert eventually(lambda: zone.ask("app.dr.example.com") == at_home)
