@@ -10,12 +10,9 @@ from drctl.configuration import load
 from drctl.settings import Settings
 from drctl.stack import stack_of
 from tests.contract.wire import Sent
-from tests.contract.world import Case, Point
+from tests.contract.world import Case, Point, given_certificate
 
 PACKAGED = load(Path(__file__).parents[2] / "config/lab.yaml")
-#: AWS does not make these ARNs: the world imports certificates and puts theirs here.
-GIVEN = {"primary_certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/11111111-1111-4111-8111-111111111111",
-         "standby_certificate_arn": "arn:aws:acm:us-west-2:123456789012:certificate/22222222-2222-4222-8222-222222222222"}
 
 
 def _with(**parts: object) -> Settings:
@@ -27,7 +24,9 @@ def _network(egress: str) -> Settings:
 
 
 ONE_NAT, MANY_NATS = _network("nat"), _network("nat-per-az")
-NO_TLS, GIVEN_TLS = _with(tls={"mode": "off"}), _with(tls={"mode": "given", **GIVEN})
+NO_TLS, GIVEN_TLS = _with(tls={"mode": "off"}), _with(tls={
+    "mode": "given", "primary_certificate_arn": given_certificate("us-east-1"),
+    "standby_certificate_arn": given_certificate("us-west-2")})
 WITH_BACKUP = _with(backup={"enabled": True})
 
 

@@ -24,8 +24,8 @@ Thing = tuple[str, str, str]
 Inventory = Counter[Thing]
 
 #: Ids as AWS makes them; what they name is put in their place where it is known.
-ID = re.compile(r"\b(?:vpc-cidr-assoc|ela-attach|vpc|subnet|sg|sgr|rtb|rtbassoc|igw|vpce|pcx|nat|eipalloc|eipassoc|eni|eni-attach|fl|acl|"
-                r"dopt)-[0-9a-f]{8,17}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+ID = re.compile(r"\b(?:vpc-cidr-assoc|ela-attach|vpc|subnet|sg|sgr|rtb|rtbassoc|igw|vpce|pcx|nat|eipalloc|eipassoc|"
+                r"eni|eni-attach|fl|acl|dopt)-[0-9a-f]{8,17}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
                 r"|\b(?:cluster|db)-[A-Z0-9]{20,32}\b|\bZ[A-Z0-9]{12,31}\b")
 #: Parts of ARNs and host names that AWS draws by lot: load balancing, secrets, Aurora, name servers, certificates.
 DRAWN = re.compile(r"(?<=/)[0-9a-f]{16}\b|(?<=-lab)-[A-Za-z0-9]{6}\b|\.c[a-z0-9-]{10,}\.(?=[a-z]{2}-[a-z]+-\d\.rds)"

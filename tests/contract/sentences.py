@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,14 +35,42 @@ class Sentence:
 
 def in_the_source() -> list[Sentence]:
     """The sentences of all waits in drctl/steps."""
-    found = []
-    for path in sorted(Path(drctl.steps.__path__[0]).glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {
-                    "wait_until", "retry"} and isinstance(node.func.value, ast.Name) and node.func.value.id == "run":
-                text, pattern = _text_of(node.args[0])
-                found.append(Sentence(path.stem, text, pattern, node.func.attr))
-    return found
+    trees = {path.stem: ast.parse(path.read_text()) for path in sorted(Path(drctl.steps.__path__[0]).glob("*.py"))}
+    return [Sentence(module, *_text_of(words), call.func.attr)  # type: ignore[attr-defined]  # _waits yields methods
+            for home, tree in trees.items() for function in _functions(tree) for call in _waits(function)
+            for module, words in _said(home, function, call.args[0], trees)]
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """Functions and methods; those inside them are read with them."""
+    for node in tree.body:
+        for one in node.body if isinstance(node, ast.ClassDef) else (node,):
+            if isinstance(one, ast.FunctionDef):
+                yield one
+
+
+def _waits(function: ast.FunctionDef) -> Iterator[ast.Call]:
+    """Calls of `run.wait_until` and `run.retry`."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {
+                "wait_until", "retry"} and isinstance(node.func.value, ast.Name) and node.func.value.id == "run":
+            yield node
+
+
+def _said(home: str, function: ast.FunctionDef, words: ast.expr,
+          trees: dict[str, ast.Module]) -> Iterator[tuple[str, ast.expr]]:
+    """Where a sentence is written: here, or, when the function is given it, by those who call the function."""
+    names = [one.arg for one in function.args.args]
+    if not isinstance(words, ast.Name) or words.id not in names:
+        yield home, words
+        return
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and function.name in {
+                    getattr(node.func, "id", ""), getattr(node.func, "attr", "")}:
+                place = names.index(words.id) - (1 if names[0] == "self" else 0)
+                given = [one.value for one in node.keywords if one.arg == words.id]
+                yield from ((module, one) for one in given or node.args[place:place + 1])
 
 
 def _text_of(node: ast.expr) -> tuple[str, str]:

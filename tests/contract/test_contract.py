@@ -92,7 +92,7 @@ def lived(world: World, case: Case, made: Point | None, gone: Point | None) -> l
     """What was wrong in one life of a step, whatever way it showed; after that the world is as it was."""
     try:
         return list(world.live(case, made, gone))
-    except (Exception, LabFailed) as error:  # noqa: BLE001  # whatever a step raises, the other points are tried too
+    except (Exception, LabFailed) as error:  # whatever a step raises, the other points are tried too
         known = world.known.get(str(case))
         causes = [str(failure.error) for failure in getattr(error, "failures", ())] or [repr(error)]
         told = " / ".join(point.told(changes) for point, changes in (

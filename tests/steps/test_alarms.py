@@ -96,6 +96,7 @@ def test_only_the_alarm_that_differs_is_put(run: Run, make_run: Callable[..., Ru
     assert described(aws)[run.name("alarm", "database-cpu", SITE)]["Threshold"] == 50
 
 
+@pytest.mark.notices("Alarms")
 def test_every_alarm_that_is_gone_or_silenced_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, ALARMS)
     cloudwatch = aws[SITE.region].cloudwatch

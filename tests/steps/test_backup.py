@@ -52,6 +52,7 @@ def test_another_schedule_is_put_into_the_same_plan(run: Run, make_run: Callable
     assert after.plan["Rules"][0]["ScheduleExpression"] == "cron(0 * ? * * *)"
 
 
+@pytest.mark.notices("Backup")
 def test_a_lost_or_changed_selection_is_noticed_and_made_anew(run: Run, aws: Aws) -> None:
     out, backup = ensure_with_needs(run, BACKUP), aws[HERE.region].backup
     named: Any = {"BackupPlanId": out.plan_id, "SelectionId": out.selection_id}

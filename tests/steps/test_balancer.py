@@ -61,6 +61,7 @@ DAMAGE: dict[str, Callable[[Any, Any, Run], Any]] = {
 }
 
 
+@pytest.mark.notices("Balancer")
 @pytest.mark.parametrize("word", DAMAGE)
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, word: str) -> None:
     out = ensure_with_needs(run, BALANCER)

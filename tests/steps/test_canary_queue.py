@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.settings import Settings
@@ -33,6 +35,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert_a_second_run_changes_nothing(make_run, CANARY)
 
 
+@pytest.mark.notices("CanaryQueue")
 def test_damage_to_rule_and_queue_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     out, here, bus = ensure_with_needs(run, CANARY), aws[SITE.region], run.output(CANARY.bus).name
     assert_mended(run, CANARY, lambda: here.sqs.set_queue_attributes(QueueUrl=out.url, Attributes={"Policy": ""}),

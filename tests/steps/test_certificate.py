@@ -71,6 +71,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert changes(again, CERTIFICATE) == 0
 
 
+@pytest.mark.notices("Certificate")
 def test_verify_notices_that_the_record_that_renews_is_gone_and_ensure_puts_it_back(run: Run, aws: Aws) -> None:
     out = ensure_with_needs(run, CERTIFICATE)
     route53 = aws["us-east-1"].route53
@@ -137,6 +138,7 @@ def test_a_given_certificate_of_another_name_is_refused(make_run: Callable[..., 
         GIVEN.ensure(make_run(given(brought_along(aws, "other.example.com"))))
 
 
+@pytest.mark.notices("GivenCertificate")
 def test_a_given_certificate_near_its_end_is_refused(make_run: Callable[..., Run], aws: Aws) -> None:
     arn = brought_along(aws, "app.dr.example.com")
     with pytest.raises(Refused, match="ends in"):

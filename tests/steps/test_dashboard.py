@@ -48,6 +48,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert_a_second_run_changes_nothing(make_run, DASHBOARD)
 
 
+@pytest.mark.notices("Dashboard")
 def test_the_order_of_keys_is_no_difference_but_a_lost_graph_is(run: Run, aws: Aws) -> None:
     out, cloudwatch = ensure_with_needs(run, DASHBOARD), aws[HERE.region].cloudwatch
     body = json.loads(out.body)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.settings import Settings, Storage
@@ -31,6 +33,7 @@ def test_only_the_other_regions_replication_role_may_write_replicas(run: Run) ->
         "aws:PrincipalArn": f"arn:aws:iam::123456789012:role/{run.name('iam', 'replication', OTHER)}"}}
 
 
+@pytest.mark.notices("DataBucket")
 def test_lost_settings_are_noticed_and_mended(run: Run, aws: Aws) -> None:
     name, s3 = ensure_with_needs(run, BUCKET).name, aws[SITE.region].s3
     assert_mended(run, BUCKET, lambda: s3.delete_bucket_policy(Bucket=name), "policy")

@@ -59,6 +59,7 @@ def test_the_lag_limit_is_set_only_while_it_is_asked_for(make_run: Callable[...,
     assert "rds.global_db_rpo" not in plain.refresh(GROUPS).cluster_values  # type: ignore[union-attr]  # it stands
 
 
+@pytest.mark.notices("DatabaseGroups")
 def test_verify_notices_changed_groups_and_ensure_mends_them(run: Run, aws: Aws) -> None:
     out = ensure_with_needs(run, GROUPS)
     rds = aws[HOME.region].rds

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_map
 from drctl.engine.events import Record
@@ -80,6 +82,7 @@ def test_another_class_is_applied_at_once(make_run: Callable[..., Run]) -> None:
     assert findings(larger, WRITERS) == []
 
 
+@pytest.mark.notices("DatabaseInstances")
 def test_verify_notices_changed_settings_and_ensure_puts_them_back(run: Run, aws: Aws) -> None:
     name = ensure_with_needs(run, WRITERS).instances[0].id
     aws[HOME.region].rds.create_db_parameter_group(

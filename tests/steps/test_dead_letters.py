@@ -27,6 +27,7 @@ def test_the_queue_is_encrypted_and_keeps_messages_for_two_weeks(run: Run, make_
     assert_a_second_run_changes_nothing(make_run, QUEUE)
 
 
+@pytest.mark.notices("DeadLetters")
 @pytest.mark.parametrize(("attribute", "value", "text"), [
     ("Policy", "", "admit"), ("KmsMasterKeyId", "alias/other", "encrypted"), ("MessageRetentionPeriod", "60", "60 s")])
 def test_a_changed_attribute_is_noticed_and_mended(run: Run, aws: Aws, attribute: str, value: str, text: str) -> None:

@@ -87,6 +87,7 @@ def test_going_over_to_nat_removes_the_endpoints_that_cost_money(run: Run, make_
     assert findings(over) == []
 
 
+@pytest.mark.notices("Endpoints")
 @pytest.mark.parametrize("damage", [
     lambda run: {"RemoveSubnetIds": [run.output(SUBNETS).private[0]]},
     lambda run: {"AddSecurityGroupIds": [run.output(GROUPS).app]},

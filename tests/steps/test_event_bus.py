@@ -34,6 +34,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert_a_second_run_changes_nothing(make_run, BUS)
 
 
+@pytest.mark.notices("EventBus")
 def test_a_bus_without_policy_or_archive_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     name, events = ensure_with_needs(run, BUS).name, aws[SITE.region].events
     assert_mended(run, BUS, lambda: events.remove_permission(EventBusName=name, RemoveAllPermissions=True), "admit")

@@ -65,6 +65,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert_a_second_run_changes_nothing(make_run, OUT, BACK)
 
 
+@pytest.mark.notices("EventForwarding")
 def test_every_kind_of_damage_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, OUT)
     events, bus, rule = aws[HERE.region].events, run.output(BUSES[0]).name, run.output(OUT).rule

@@ -77,6 +77,7 @@ def test_an_error_of_delivery_is_a_finding_once_the_flow_log_is_no_longer_young(
     assert ["Access error" in text for text in findings(run)] == [True]
 
 
+@pytest.mark.notices("FlowLogs")
 def test_verify_notices_a_group_without_encryption_or_end_and_ensure_mends_it(run: Run, aws: Aws) -> None:
     group = ensure_with_needs(run, FLOW_LOGS).log_group
     aws[SITE.region].logs.disassociate_kms_key(logGroupName=group)

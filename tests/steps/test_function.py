@@ -116,6 +116,7 @@ def test_another_configuration_becomes_a_new_live_version(run: Run, make_run: Ca
     assert findings(larger) == []
 
 
+@pytest.mark.notices("Function")
 @pytest.mark.parametrize("damage", ["code", "alias gone", "alias of another version", "configuration of the live one"])
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, damage: str) -> None:
     code = ensure_with_needs(run, APP).code_sha256

@@ -29,6 +29,7 @@ def test_each_region_and_the_answer_of_dns_has_an_alarm(run: Run, make_run: Call
     assert_a_second_run_changes_nothing(make_run, ALARMS)
 
 
+@pytest.mark.notices("HealthAlarms")
 def test_an_alarm_that_is_gone_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     names = list(ensure_with_needs(run, ALARMS).names)
     assert_mended(run, ALARMS, lambda: aws["us-east-1"].cloudwatch.delete_alarms(AlarmNames=names[:1]), "absent")

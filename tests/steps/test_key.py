@@ -83,6 +83,7 @@ def test_a_key_that_does_not_let_us_ask_is_passed_over(run: Run, aws: Aws) -> No
     assert len(kms.list_keys()["Keys"]) == 2
 
 
+@pytest.mark.notices("Key")
 def test_a_changed_policy_is_noticed_and_put_again(run: Run, aws: Aws) -> None:
     key_id, kms = ensure_with_needs(run, KEY).id, aws[SITE.region].kms
     root = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*",

@@ -109,6 +109,7 @@ DAMAGE: dict[str, Callable[[Any, Run, ListenersOut], Any]] = {
 }
 
 
+@pytest.mark.notices("Listeners")
 @pytest.mark.parametrize("word", DAMAGE)
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, word: str) -> None:
     out = ensure_with_needs(run, LISTENERS)

@@ -66,6 +66,7 @@ DAMAGE: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
+@pytest.mark.notices("LogBucket")
 @pytest.mark.parametrize("word", DAMAGE)
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, word: str) -> None:
     name = ensure_with_needs(run, BUCKET).name

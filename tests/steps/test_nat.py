@@ -76,6 +76,7 @@ def test_a_failed_gateway_is_no_gateway_and_is_replaced(make_run: Callable[..., 
     assert findings(run) == []
 
 
+@pytest.mark.notices("Nat")
 def test_verify_notices_a_table_that_leads_elsewhere_or_nowhere_and_ensure_mends_it(
         make_run: Callable[..., Run], aws: Aws) -> None:
     run = make_run(ONE)

@@ -40,6 +40,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert [changes(again, step) for step in (NETWORK, SUBNETS, TABLES)] == [0, 0, 0]
 
 
+@pytest.mark.notices("RouteTables")
 def test_verify_notices_a_subnet_that_lost_its_route_table(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, TABLES)
     ec2 = aws[SITE.region].ec2
@@ -98,6 +99,7 @@ def test_a_subnet_made_again_lies_in_the_zone_of_its_neighbours(run: Run, make_r
     assert len(set(out.zones)) == 3
 
 
+@pytest.mark.notices("Subnets")
 def test_fewer_zones_than_the_network_was_made_over_are_refused_but_torn_down(
         run: Run, make_run: Callable[..., Run], aws: Aws) -> None:
     ensure_with_needs(run, TABLES)

@@ -48,6 +48,7 @@ def test_only_the_changed_value_is_written_and_keeps_its_tags(
     assert {"Key": "drctl:stack", "Value": "lab"} in tags["TagList"]
 
 
+@pytest.mark.notices("Parameters")
 def test_a_missing_or_changed_value_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, PARAMETERS)
     ssm = aws[SITE.region].ssm

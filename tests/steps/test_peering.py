@@ -116,6 +116,7 @@ def test_overlapping_networks_end_the_wait_with_what_aws_says(make_run: Callable
         ensure_with_needs(run, peering)
 
 
+@pytest.mark.notices("Peering")
 @pytest.mark.parametrize(("site", "half"), [(PRIMARY, "Requester"), (STANDBY, "Accepter")])
 def test_verify_notices_names_that_do_not_resolve_and_ensure_mends_it(
         site: Site, half: str, run: Run, aws: Aws, make_run: Callable[..., Run]) -> None:
@@ -138,6 +139,7 @@ def test_verify_notices_lost_tags_and_ensure_sets_them(run: Run, aws: Aws) -> No
     assert not list(PEERING.verify(run, stands(run)))
 
 
+@pytest.mark.notices("PeeringRoutes")
 def test_a_route_that_is_missing_or_leads_elsewhere_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     build(run, EVERYTHING)
     ec2, tables, cidr = aws[PRIMARY.region].ec2, run.output(TABLES[0]), str(STANDBY.cidr)

@@ -46,6 +46,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     assert changes(again, PRIMARY) == 0
 
 
+@pytest.mark.notices("PrimaryCluster")
 def test_verify_notices_changed_settings_and_ensure_puts_them_back(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, PRIMARY)
     modify(aws, run, BackupRetentionPeriod=1, CopyTagsToSnapshot=False, DeletionProtection=True,

@@ -67,6 +67,7 @@ DAMAGE: dict[str, Callable[[Aws, Run], Any]] = {
 }
 
 
+@pytest.mark.notices("FailoverRecords")
 @pytest.mark.parametrize("word", DAMAGE)
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, word: str) -> None:
     ensure_with_needs(run, RECORDS)

@@ -77,6 +77,7 @@ def test_both_directions_stand_and_a_second_run_changes_nothing(run: Run, make_r
     assert_a_second_run_changes_nothing(make_run, OUT, BACK)
 
 
+@pytest.mark.notices("Replication")
 def test_a_rule_with_another_key_or_a_paused_rule_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, OUT)
     s3, source, rule = aws[SITES[0].region].s3, run.output(OUT).source, rule_of(aws, OUT, run)

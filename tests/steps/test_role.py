@@ -48,6 +48,7 @@ def test_a_role_for_lambda_has_the_trust_that_lambda_documents(run: Run) -> None
     assert "Condition" not in trust
 
 
+@pytest.mark.notices("Role")
 @pytest.mark.parametrize("damage", ["trust", "policy", "policy gone"])
 def test_verify_notices_changed_policies_and_ensure_mends_them(run: Run, aws: Aws, damage: str) -> None:
     name, iam = ensure_with_needs(run, ROLE).name, aws[SITE.region].iam

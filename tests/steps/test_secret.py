@@ -47,6 +47,7 @@ def test_a_second_run_changes_nothing_and_keeps_the_password(run: Run, make_run:
     assert SECRET.credentials(again).password == SECRET.credentials(run).password
 
 
+@pytest.mark.notices("DatabaseSecret")
 def test_verify_notices_that_the_copy_is_gone_and_ensure_makes_it_again(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, SECRET)
     aws[HOME.region].secrets.remove_regions_from_replication(SecretId=NAME, RemoveReplicaRegions=[AWAY.region])

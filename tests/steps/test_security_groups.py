@@ -119,6 +119,7 @@ def test_a_second_run_changes_nothing(given: Settings, make_run: Callable[..., R
     assert again.events.calls[GROUPS.key] <= 3
 
 
+@pytest.mark.notices("SecurityGroups")
 @pytest.mark.parametrize("purpose", ["balancer", "database", "default"])
 def test_verify_notices_a_rule_that_nobody_asked_for_and_ensure_removes_it(
         purpose: str, run: Run, aws: Aws) -> None:

@@ -38,6 +38,7 @@ def test_an_address_is_subscribed_once(make_run: Callable[..., Run], aws: Aws) -
     assert [one["Endpoint"] for one in subscriptions] == ["oncall@example.com"]
 
 
+@pytest.mark.notices("Topic")
 def test_damage_is_noticed_and_mended(make_run: Callable[..., Run], aws: Aws) -> None:
     run, sns = make_run(WITH_EMAIL), aws[SITE.region].sns
     arn = ensure_with_needs(run, TOPIC).arn

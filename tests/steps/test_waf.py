@@ -141,6 +141,7 @@ DAMAGE: dict[str, Callable[[Any, Run, WafOut], Any]] = {
 }
 
 
+@pytest.mark.notices("Waf")
 @pytest.mark.parametrize("word", DAMAGE)
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, word: str) -> None:
     out = ensure_with_needs(run, WAF)
