@@ -171,8 +171,11 @@ def _for_others_only(aws: Aws) -> None:
 
 
 def _for_everybody_but_blocked(aws: Aws) -> None:
+    """S3 takes a public policy while it need not block it, and does not go by it while it restricts the bucket."""
+    aws[THERE].s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration={
+        "BlockPublicPolicy": False, "RestrictPublicBuckets": True})
     aws[THERE].s3.put_bucket_policy(Bucket=BUCKET, Policy=policy(
-        {"Principal": "*", "Action": "s3:GetObject", "Resource": "*"}))
+        {"Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}))
 
 
 def _no_policy(aws: Aws) -> None:
