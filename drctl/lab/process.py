@@ -20,6 +20,7 @@ from typing import Any
 
 from drctl.errors import ConfigurationError, DrctlError, Refused
 from drctl.home import home
+from drctl.lab.rules import unknown_rules
 
 #: Speed of a lab that nobody gave one: a minute of AWS in a second.
 DEFAULT_SPEED = 60.0
@@ -93,6 +94,8 @@ def up(port: int = 0, speed: float | None = None, without: tuple[str, ...] = (),
         same = (port in {0, int(found.endpoint.rpartition(":")[2])} and without in {(), found.without}
                 and speed in {None, found.speed} and (not faults or (faults, seed) == (found.faults, found.seed)))
         if not same:
+            if unknown := unknown_rules(without, {one["name"] for one in rules()}):
+                raise ConfigurationError(unknown, next_step="drctl lab rules lists them all")
             raise Refused(f"a lab with other settings runs at {found.endpoint}, speed {found.speed:g}",
                           next_step="drctl lab down, or another DRCTL_HOME for a lab beside it")
         return found, False

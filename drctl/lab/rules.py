@@ -6,8 +6,9 @@ the answer. Its docstring says the rule, the error code where it refuses, and th
 
 from __future__ import annotations
 
+import difflib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,15 @@ def layer_rule(name: str) -> Callable[[Wrapped], Wrapped]:
 def is_on(name: str) -> bool:
     """Whether a rule is not switched off."""
     return name not in SWITCHED_OFF
+
+
+def unknown_rules(names: Iterable[str], known: Collection[str]) -> str:
+    """A sentence about the first name that no known rule has, with the nearest; empty when all are known."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            return f"the lab has no rule {name!r}" + (f"; did you mean {near[0]}?" if near else "")
+    return ""
 
 
 def _not_there(*_: Any, **__: Any) -> Any:

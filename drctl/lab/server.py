@@ -7,7 +7,6 @@ process by tests (`Lab`). It listens on loopback only.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import signal
@@ -28,7 +27,7 @@ from drctl.lab import connections, extensions, faults, outages, own_pages, refus
 from drctl.lab.called import Call, Environ, what_is_called
 from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
-from drctl.lab.rules import RULES, SWITCHED_OFF
+from drctl.lab.rules import RULES, SWITCHED_OFF, unknown_rules
 
 StartResponse = Callable[..., Any]
 #: Requests answered at the same time: every thread of a run may wait for one.
@@ -140,7 +139,7 @@ def main() -> None:
     if given.rules:
         _tell(own_pages.rules())
         return
-    if unknown := unknown_rules(given.without):
+    if unknown := unknown_rules(given.without, RULES):
         _tell({"error": unknown})
         raise SystemExit(2)
     lab = Lab(given.port, given.speed, given.without)
@@ -149,15 +148,6 @@ def main() -> None:
         signal.signal(number, lambda *_: threading.Thread(target=lab.stop).start())
     _tell({"endpoint": lab.endpoint, "speed": given.speed, "dns": lab.counting.dns})
     lab.serve()
-
-
-def unknown_rules(names: Iterable[str]) -> str:
-    """A sentence about the first name that no rule has; empty when all are known."""
-    for name in names:
-        if name not in RULES:
-            near = difflib.get_close_matches(name, RULES, n=1)
-            return f"the lab has no rule {name!r}" + (f"; did you mean {near[0]}?" if near else "")
-    return ""
 
 
 def _tell(document: dict[str, Any]) -> None:

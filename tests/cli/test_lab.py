@@ -84,6 +84,7 @@ def test_the_rules_are_told_without_a_lab_and_by_one_that_has_some_switched_off(
     try:
         told = {one["name"]: one["on"] for one in cli("lab", "rules", "--json").json["rules"]}
         assert [name for name, on in told.items() if not on] == ["nat-pending"]
+        assert cli("lab", "up", "--without", "nat-pendin").code == 2
         assert told.keys() == alone.keys()
     finally:
         cli("lab", "down")

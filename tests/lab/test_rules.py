@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from drctl.lab.rules import RULES, SWITCHED_OFF, is_on, layer_rule, operation, rule
-from drctl.lab.server import Lab, unknown_rules
+from drctl.lab.rules import RULES, SWITCHED_OFF, is_on, layer_rule, operation, rule, unknown_rules
+from drctl.lab.server import Lab
 
 TESTS = Path(__file__).parent.parent
 #: What a docstring says of a rule that refuses (a code of AWS, a refusal in words) or delays.
@@ -125,6 +125,7 @@ def test_a_rule_without_a_source_is_not_installed(install: object) -> None:
 
 
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
-    assert unknown_rules(["nat-pending"]) == ""
-    assert unknown_rules(["nat-pending", "nat-pendin"]) == "the lab has no rule 'nat-pendin'; did you mean nat-pending?"
-    assert unknown_rules(["zzz"]) == "the lab has no rule 'zzz'"
+    assert unknown_rules(["nat-pending"], RULES) == ""
+    told = unknown_rules(["nat-pending", "nat-pendin"], RULES)
+    assert told == "the lab has no rule 'nat-pendin'; did you mean nat-pending?"
+    assert unknown_rules(["zzz"], RULES) == "the lab has no rule 'zzz'"
