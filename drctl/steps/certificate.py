@@ -23,6 +23,8 @@ from drctl.steps.zone import Zone
 
 #: States that a certificate does not leave (ACM API Reference, CertificateDetail).
 DEAD = frozenset({"EXPIRED", "FAILED", "INACTIVE", "REVOKED", "VALIDATION_TIMED_OUT"})
+#: Certificates deleted within the hour that their tokens are taken to lead to, one after the other.
+REMEMBERED = 4
 
 
 @dataclass(frozen=True)
@@ -92,19 +94,21 @@ class Certificate(Step[CertificateOut]):
             DomainName=name, ValidationMethod="DNS",
             IdempotencyToken=run.names.token("certificate", self.region, name, *dead),
             Tags=as_list(run.tags(self.site, run.name("acm", "app", self.site))))["CertificateArn"]
-        return arn if arn not in gone and self._is_known(run, arn) else self._request(run, *gone, arn)
+        if len(gone) >= REMEMBERED:  # not that many were deleted: ACM shows none of what it makes
+            self._known(run, arn)
+            return arn
+        known = arn not in gone and or_none(lambda: self._known(run, arn)) is not None
+        return arn if known else self._request(run, *gone, arn)
 
-    def _is_known(self, run: Run, arn: str) -> bool:
+    def _known(self, run: Run, arn: str) -> CertificateOut:
         """A new certificate is known within seconds; a deleted one never again."""
-        return or_none(lambda: run.retry("the new certificate is known", partial(describe, run, self.region, arn),
-                                         (Refusal("ResourceNotFoundException"),), within=60)) is not None
+        return run.retry("the new certificate is known", partial(describe, run, self.region, arn),
+                         (Refusal("ResourceNotFoundException"),), within=60)
 
     def _prove(self, run: Run, arn: str) -> None:
         """The record to make is told some seconds after the request; UPSERT, since the other region makes the same."""
-        look = partial(describe, run, self.region, arn)
         seen = run.wait_until(
-            "ACM tells the record that proves the name",
-            lambda: run.retry("the new certificate is known", look, (Refusal("ResourceNotFoundException"),), within=60),
+            "ACM tells the record that proves the name", lambda: self._known(run, arn),
             lambda one: one.proof is not None, within=minutes(5), every=5, show=lambda one: one.status)
         if seen.proof is not None:
             change(run, self.region, run.output(self.zone).id, [upsert(_cname(seen.proof))])

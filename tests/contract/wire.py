@@ -23,6 +23,8 @@ from drctl.lab.clock import CLOCK
 
 #: AWS seconds that a call takes: without it the lab's request quotas would never fill again.
 CALL_S = 0.25
+#: Requests of one run of one step, whatever happens to it.
+MOST_REQUESTS = 2000
 
 #: Where in a call the line is cut: the process dies before it is sent, or after it took effect; or only the answer is
 #: lost and the process lives.
@@ -78,6 +80,7 @@ class Wire:
         self.struck: Sent | None = None
         #: The first answer to each read since `forget`.
         self._first: dict[tuple[str, str, bytes], tuple[int, dict[str, str], bytes]] = {}
+        self._requests = 0
         #: Nothing changes any more; and reads are answered as they were first answered.
         self.still = self.stale = False
         self.relay = Relay()
@@ -96,6 +99,9 @@ class Wire:
 
     def carry(self, request: Any, sent: Sent) -> AWSResponse:
         """Answer a request; raises what a cut line raises."""
+        self._requests += 1
+        if self._requests > MOST_REQUESTS:
+            raise LabFailed(f"a run that never ends: {sent} is request {self._requests}")
         where = self._strikes(sent) if is_mutating(sent.operation) else None
         if where == "before":
             raise PowerCut(f"before {sent}")
@@ -119,6 +125,7 @@ class Wire:
     def forget(self) -> None:
         """A new process begins: nothing was read yet."""
         self._first.clear()
+        self._requests = 0
 
     def _answer(self, request: Any, *, is_read: bool) -> AWSResponse:
         environ, body = _as_received(request)

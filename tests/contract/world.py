@@ -210,6 +210,7 @@ class World:
     def inventory(self, changes: list[Sent]) -> Inventory:
         """What stands of all kinds that these changes concern."""
         self.wire.relay.to = None
+        self.wire.forget()
         CLOCK.skip(QUIET_S)
         return take(self.wire.aws, changes)
 
