@@ -17,6 +17,7 @@ from drctl.engine import runner
 from drctl.engine.copies import Copying, Shelf
 from drctl.engine.holding import Holding, lasts
 from drctl.engine.lease import Lease, NoControlBucket, Seen, Terms
+from drctl.engine.lost import SETTLE_S
 from drctl.engine.owner import myself
 from drctl.errors import DrctlError, Refused
 from drctl.names import Names
@@ -90,11 +91,12 @@ def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False
                   lasts(session.way.speed), unfinished=unfinished or {})
     leases = control.leases()
     holding = Holding(leases, terms, run.clock)
-    _tell(session, holding.begin(_typed(take_over, leases)))
+    abandoned = [terms for terms in holding.begin(_typed(take_over, leases)) if not terms.released]
     run.events.guard = holding.refuse_when_lost
     session.copying = Copying(run.id, session.directory.journal, control.shelves())
     session.copying.begin()
     try:
+        _let_settle(session, abandoned)
         yield holding
     except DrctlError as error:
         if holding.lost is None:
@@ -106,12 +108,14 @@ def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False
         holding.end()
 
 
-def _tell(session: Session, previous: Sequence[Terms]) -> None:
-    for terms in dict.fromkeys((one.owner.name, one.owner.pid, one.command, one.run) for one in previous
-                               if not one.released):
-        name, pid, command, run_id = terms
+def _let_settle(session: Session, abandoned: Sequence[Terms]) -> None:
+    """What a process made just before it died must have come into view before anybody looks for it."""
+    if not abandoned:
+        return
+    for name, pid, command, run_id in {(one.owner.name, one.owner.pid, one.command, one.run) for one in abandoned}:
         session.run.say(f"lease taken over from {name}, process {pid}, whose {command} did not come to its end: "
                         f"run {run_id}")
+    session.run.clock.sleep(SETTLE_S)
 
 
 def _typed(take_over: str, leases: Sequence[Lease]) -> str:
