@@ -24,6 +24,8 @@ LASTS_S = 120.0
 AT_LEAST_S = 10.0
 #: Renewals in the time that a lease lasts.
 BEATS = 4
+#: Calls that change nothing in AWS but may write rows: the probe's heartbeats.
+WRITES = frozenset({"Invoke"})
 
 
 def lasts(speed: float) -> float:
@@ -93,8 +95,8 @@ class Holding:
         self.terms = replace(self.terms, unfinished={})
 
     def refuse_when_lost(self, call: Call) -> None:
-        """Raise LeaseLost for a change that this run may not make any more; asked before every call is sent."""
-        if not call.mutating or not self._held:
+        """Raise LeaseLost for a change that this run may not make any more; asked before every try of every call."""
+        if not (call.mutating or call.operation in WRITES) or not self._held:
             return
         if self.lost is None and self._overdue():
             self._renew()
