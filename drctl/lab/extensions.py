@@ -51,7 +51,11 @@ from drctl.lab import (
     roles,  # noqa: F401  # importing installs its rules
     route53_gaps,  # noqa: F401  # importing installs its rules
     routes,  # noqa: F401  # importing installs its rules
+    s3_buckets,  # noqa: F401  # importing installs its rules
     s3_gaps,  # noqa: F401  # importing installs its rules
+    s3_listing,  # noqa: F401  # importing replaces a slow method
+    s3_requests,  # noqa: F401  # importing installs its rules
+    s3_settings,  # noqa: F401  # importing installs its rules
     secret_names,  # noqa: F401  # importing installs its rules
     secret_replicas,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules

@@ -10,8 +10,11 @@ from moto.s3.exceptions import InvalidBucketState, S3ClientError
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
+from drctl.aws.durations import seconds
+from drctl.lab.clock import CLOCK
 from drctl.lab.replication import bucket_named, several, takes_kms
 from drctl.lab.rules import rule
+from drctl.lab.s3_answers import S3Refusal
 
 
 @rule("replication-configuration", S3Backend, "put_bucket_replication")
@@ -63,6 +66,35 @@ def replication_keeps_versioning(proceed: Any, self: S3Backend, bucket_name: str
                                  "versioning state. To change the versioning state, first delete the replication "
                                  "configuration.")
     return proceed(bucket_name, status)
+
+
+_version = S3Backend.put_bucket_versioning
+
+
+def _version_and_remember(self: S3Backend, bucket_name: str, status: str) -> None:
+    bucket = self.get_bucket(bucket_name)
+    if status == "Enabled" and not bucket.is_versioned:
+        bucket.__dict__["_lab_versioned_at"] = CLOCK.now()
+    _version(self, bucket_name, status)
+
+
+@rule("replication-after-versioning", S3Backend, "put_bucket_replication")
+def replication_after_versioning(proceed: Any, _self: S3Backend, bucket_name: str, replication: dict[str, Any]) -> Any:
+    """Replication knows of versioning some seconds later than reads do, on either side. Refuses with InvalidRequest.
+
+    Source: Terraform provider: aws_s3_bucket_replication_configuration, retries "Versioning must be 'Enabled'".
+    """
+    targets = [one["Destination"]["Bucket"].removeprefix("arn:aws:s3:::") for one in several(replication["Rule"])]
+    for name in (bucket_name, *targets):
+        since = getattr(bucket_named(name), "_lab_versioned_at", -seconds("versioning-known"))
+        if CLOCK.now() - since < seconds("versioning-known"):
+            raise S3Refusal("InvalidRequest", "Versioning must be 'Enabled' on the bucket to apply a replication "
+                            "configuration" if name == bucket_name
+                            else "Destination bucket must have versioning enabled.")
+    return proceed(bucket_name, replication)
+
+
+setattr(S3Backend, "put_bucket_versioning", _version_and_remember)  # noqa: B010  # kept whatever rules are off
 
 
 @rule("replication-read-back", S3Response, "get_bucket_replication")

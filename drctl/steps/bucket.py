@@ -22,9 +22,11 @@ from drctl.steps.bucket_emptying import empty
 
 #: A new bucket is unknown to some hosts of S3 for up to two minutes, and settings of one bucket that are put at the
 #: same time abort each other (Terraform provider: 2 min). A new principal makes a policy malformed till then.
-NOT_YET = (Refusal("NoSuchBucket"), Refusal("OperationAborted"), Refusal("MalformedPolicy"))
-#: A name that was just freed, perhaps in another region, is taken for a while (Terraform provider: 20 min).
-NAME_BUSY = (Refusal("OperationAborted"), Refusal("BucketAlreadyExists", "conflicting"))
+NOT_YET = (Refusal("NoSuchBucket"), Refusal("OperationAborted"), Refusal("MalformedPolicy", "principal"))
+#: A name that was just freed in another region is taken for a while (Terraform provider: 20 min).
+NAME_BUSY = (Refusal("OperationAborted"),)
+#: Something else changes the bucket, or puts objects again: access logs and replicas under way (Terraform provider).
+IN_USE = (Refusal("BucketNotEmpty"), Refusal("OperationAborted"))
 #: Another run of this account was faster: the control bucket is made before anybody can hold the lease in it. Its tags
 #: are looked at all the same.
 MADE_MEANWHILE = Refusal("BucketAlreadyOwnedByYou")
@@ -95,7 +97,8 @@ class Bucket(Step[BucketOut]):
         named = {"Bucket": self.name(run), "ExpectedBucketOwner": run.settings.account_id}
         blocked = _read(partial(s3.get_public_access_block, **named), "PublicAccessBlockConfiguration", {})
         encryption = _read(partial(s3.get_bucket_encryption, **named), "ServerSideEncryptionConfiguration", {})
-        versioned = s3.get_bucket_versioning(**named).get("Status") == "Enabled" if self.versioned else False
+        versioned = bool(self.versioned and _read(
+            partial(s3.get_bucket_versioning, **named), "Status", "") == "Enabled")
         policy = _read(partial(s3.get_bucket_policy, **named), "Policy", None)
         rules = _read(partial(s3.get_bucket_lifecycle_configuration, **named), "Rules", [])
         return BucketOut(self.name(run), self.arn(run), tags, dict(blocked), _encrypted_with(encryption), versioned,
@@ -121,26 +124,27 @@ class Bucket(Step[BucketOut]):
         out = run.found(self)
         if out is None:
             self._create(run)
-            run.wait_until(f"bucket {self.name(run)} is there", lambda: self._tags(run),
-                           lambda tags: tags is not None, within=minutes(2), every=5)
-            out = self._seen(run)
+            # Some hosts know a new bucket, and its tags, before others (Terraform provider: 2 min).
+            out = run.wait_until(f"bucket {self.name(run)} is there with its tags", lambda: self.find(run),
+                                 lambda seen: seen is not None and bool(seen.tags), within=minutes(2), every=5,
+                                 show=lambda seen: "not visible yet" if seen is None else "no tags"
+                                 ) or run.output(self)
         self._refuse_foreign(run, out.tags)
         if wrong := self._wrong(run, out):
             for setting in wrong:
                 run.retry(f"{setting.wrong}: mended", setting.put, NOT_YET, within=minutes(2), every=5)
-            out = run.wait_until(f"bucket {out.name} shows its settings", partial(self._seen, run),
-                                 lambda seen: not self._wrong(run, seen), within=minutes(3), every=5,
-                                 show=lambda seen: "; ".join(one.wrong for one in self._wrong(run, seen)))
+            # Reads of settings lag (S3 User Guide, "Amazon S3 data consistency model"; Terraform provider: 2-3 min).
+            out = run.wait_until(f"bucket {out.name} shows its settings", lambda: self.find(run),
+                                 lambda seen: seen is not None and not self._wrong(run, seen), within=minutes(3),
+                                 every=5, show=lambda seen: self._words(run, seen)) or run.output(self)
         return out
 
-    def _seen(self, run: Run) -> BucketOut:
-        out = self.find(run)
-        if out is None:
-            raise Refused(f"bucket {self.name(run)} disappeared while it was made", next_step="drctl provision")
-        return out
+    def _words(self, run: Run, seen: BucketOut | None) -> str:
+        return "not visible" if seen is None else "; ".join(one.wrong for one in self._wrong(run, seen))
 
     def _create(self, run: Run) -> None:
-        """Tags go with the request, so that a run that dies right after it leaves a bucket known to be ours.
+        """Tags go with the request, so that a run that dies right after it leaves a bucket known to be ours; one that
+        is there already, from a call whose answer was lost, is judged by its tags afterwards.
 
         us-east-1 refuses to be named as a location, every other region wants it (S3 API Reference, CreateBucket).
         """
@@ -203,10 +207,10 @@ class Bucket(Step[BucketOut]):
         self._refuse_foreign(run, tags)
         s3, bucket = run.at(self.region).s3, self.name(run)
         with absent_is_fine():
-            s3.delete_bucket_replication(Bucket=bucket)
+            run.retry(f"bucket {bucket} replicates no more", lambda: s3.delete_bucket_replication(Bucket=bucket),
+                      IN_USE[1:], within=minutes(2))
         with absent_is_fine():
-            run.retry(f"bucket {bucket} is empty", partial(self._empty_and_delete, run),
-                      (Refusal("BucketNotEmpty"), Refusal("OperationAborted")), within=minutes(20))
+            run.retry(f"bucket {bucket} is empty", partial(self._empty_and_delete, run), IN_USE, within=minutes(20))
 
     def _empty_and_delete(self, run: Run) -> None:
         """Deliveries under way can put objects again between the last look and the deletion: then once more."""
@@ -220,7 +224,7 @@ class Bucket(Step[BucketOut]):
 def _read(call: Callable[[], Any], field: str, absent: Any) -> Any:
     """One setting of a bucket; S3 answers with an error where nothing was ever set."""
     try:
-        return call()[field]
+        return call().get(field, absent)
     except ClientError as error:
         if is_gone(error):
             return absent

@@ -24,8 +24,10 @@ RULE_ID = "drctl"
 #: Minutes within which S3 replicates 99.9 % of objects; the only value it takes (S3 User Guide, "Replication Time
 #: Control").
 TIME_CONTROL = {"Minutes": 15}
-#: Versioning takes a while to be seen by replication, and settings put at once abort each other (Terraform provider).
-NOT_YET = (Refusal("InvalidRequest", "Versioning must be"), Refusal("OperationAborted"), Refusal("NoSuchBucket"))
+#: Replication knows of either bucket's versioning, and of a new destination, later than reads do; settings put at once
+#: abort each other (Terraform provider: 2 min).
+NOT_YET = (Refusal("InvalidRequest", "Versioning must be"), Refusal("OperationAborted"), Refusal("NoSuchBucket"),
+           Refusal("InvalidRequest", "Destination bucket must"))
 PROPAGATION = minutes(2)
 
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from drctl.aws.clients import Aws
+from drctl.aws.durations import seconds
 from drctl.aws.errors import code_of
-from drctl.lab.clock import CLOCK
+from drctl.lab.clock import CLOCK, LabClock
 from tests.conftest import SPEED
 from tests.lab.conftest import eventually
 
@@ -101,6 +102,7 @@ def world(aws: Aws) -> World:
     return made
 
 
+@pytest.mark.rule("object-replication")
 def test_an_object_is_pending_for_a_while_and_then_a_replica_with_the_same_version(world: World) -> None:
     world.configure()
     CLOCK.set_speed(60)
@@ -115,6 +117,7 @@ def test_an_object_is_pending_for_a_while_and_then_a_replica_with_the_same_versi
     assert (replica["ServerSideEncryption"], replica["SSEKMSKeyId"]) == ("aws:kms", world.target_key)
 
 
+@pytest.mark.rule("replication-status")
 def test_content_metadata_and_tags_travel(world: World) -> None:
     world.configure()
     world.put(Metadata={"who": "me"}, ContentType="text/plain", Tagging="color=red")
@@ -233,6 +236,7 @@ def test_a_replica_is_not_sent_back(world: World) -> None:
     assert len(versions) == 1
 
 
+@pytest.mark.rule("delete-marker-replication")
 def test_delete_markers_travel_and_ends_of_versions_do_not(world: World) -> None:
     world.configure()
     version = world.put()
@@ -255,6 +259,7 @@ def test_delete_markers_stay_when_the_rule_does_not_name_them(world: World) -> N
     assert "DeleteMarkers" not in world.aws[THERE].s3.list_object_versions(Bucket=TARGET)
 
 
+@pytest.mark.rule("replication-read-back")
 def test_a_configuration_is_answered_as_it_was_put(world: World) -> None:
     rule = world.rule(Filter={"And": {"Prefix": "in/", "Tags": [{"Key": "a", "Value": "b"}]}},
                       DeleteMarkerReplication={"Status": "Disabled"})
@@ -277,6 +282,7 @@ def test_no_replication_before_versioning_on_either_side(world: World) -> None:
     world.configure()
 
 
+@pytest.mark.rule("replication-configuration")
 @pytest.mark.parametrize("break_it", [
     lambda rule: rule["Destination"].pop("Metrics"),
     lambda rule: rule["Destination"].pop("EncryptionConfiguration"),
@@ -292,6 +298,33 @@ def test_an_incomplete_rule_is_refused(world: World, break_it: Callable[[Any], A
     assert code_of(refused.value) == "InvalidRequest"
 
 
+@pytest.mark.rule("replication-configuration")
+def test_two_rules_do_not_share_a_priority(world: World) -> None:
+    rules = [world.rule(ID="one"), world.rule(ID="two")]
+    with pytest.raises(ClientError, match="priority") as refused:
+        world.aws[HERE].s3.put_bucket_replication(
+            Bucket=SOURCE, ReplicationConfiguration={"Role": ROLE, "Rules": rules})
+    assert code_of(refused.value) == "InvalidRequest"
+
+
+@pytest.mark.rule("replication-after-versioning")
+@pytest.mark.parametrize(("region", "bucket"), [(HERE, SOURCE), (THERE, TARGET)])
+def test_replication_knows_of_versioning_later_than_reads_do(world: World, clock: LabClock, region: str,
+                                                              bucket: str) -> None:
+    s3, turns = world.aws[region].s3, [{"Status": "Suspended"}, {"Status": "Enabled"}]
+    for versioning in turns:
+        clock.skip(60)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versioning)  # type: ignore[arg-type]  # literals
+    clock.skip(seconds("bucket-setting-visible"))
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    with pytest.raises(ClientError, match=r"(?i)versioning") as refused:
+        world.configure()
+    assert code_of(refused.value) == "InvalidRequest"
+    clock.skip(seconds("versioning-known"))
+    world.configure()
+
+
+@pytest.mark.rule("replication-keeps-versioning")
 def test_versioning_stays_while_there_is_replication(world: World) -> None:
     world.configure()
     s3 = world.aws[HERE].s3
