@@ -101,7 +101,7 @@ class Nat(Step[NatOut]):
 
     def _leads(self, run: Run, out: NatOut) -> dict[str, str]:
         """The gateway that each private table should lead to: that of its zone, or the only one."""
-        gateways = [out.named[name] for name in self._wanted(run)]
+        gateways = [out.named[name] for name in self._wanted(run) if name in out.named]
         return {table_id: gateways[index % len(gateways)]
                 for index, table_id in enumerate(run.output(self.tables).private)} if gateways else {}
 
@@ -151,6 +151,8 @@ class Nat(Step[NatOut]):
                 yield Finding(f"NAT gateway {gateway} in {self.region} is no longer needed and costs money")
             elif out.states[gateway] != "available":
                 yield Finding(f"NAT gateway {gateway} in {self.region} is {out.states[gateway]}")
+        for name in set(self._wanted(run)) - set(out.named):
+            yield Finding(f"NAT gateway {name} in {self.region} is not there")
         leads = self._leads(run, out)
         for table_id in run.output(self.tables).private:
             target, state = out.routes.get(table_id, ("nothing", "missing"))
