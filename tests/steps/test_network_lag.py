@@ -72,6 +72,16 @@ def test_ways_out_are_made_once(settings: Settings, made: tuple[int, ...], make_
             count(aws, "describe_vpc_endpoints", "VpcEndpoints")) == made
 
 
+def test_an_address_just_allocated_is_waited_for_and_not_allocated_again(
+        make_run: Callable[..., Run], aws: Aws, lag: Callable[[float], None]) -> None:
+    run = make_run(NAT)
+    ensure_with_needs(run, SUBNETS)
+    lag(60)
+    Nat(PRIMARY, NETWORK, SUBNETS, TABLES)._create(run, run.name("ec2", "nat-1", PRIMARY), [])
+    lag(SPEED)
+    assert count(aws, "describe_nat_gateways", "NatGateways") == count(aws, "describe_addresses", "Addresses") == 1
+
+
 def test_a_subnet_that_no_tag_shows_yet_is_not_somebody_elses(run: Run, make_run: Callable[..., Run], aws: Aws,
                                                                 lag: Callable[[float], None]) -> None:
     ensure_with_needs(run, NETWORK)
