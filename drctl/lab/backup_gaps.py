@@ -39,13 +39,19 @@ def _plan(self: BackupResponse) -> Plan:
 
 @operation("backup-selection-create", BackupResponse, "create_backup_selection")
 def create_backup_selection(self: BackupResponse) -> ActionResult:
-    """A selection says what a plan backs up, and with which role.
+    """A selection says what a plan backs up, and with which role; the same CreatorRequestId gives the same one.
 
     Source: AWS Backup Developer Guide, CreateBackupSelection.
     """
-    plan, selection = _plan(self), json.loads(self.body)["BackupSelection"]
+    plan, asked = _plan(self), json.loads(self.body)
+    selection, token = asked["BackupSelection"], asked.get("CreatorRequestId")
+    before = _kept(plan, "selection_tokens").get(token)
+    if token and before in _kept(plan, "selections"):
+        return ActionResult({name: value for name, value in _kept(plan, "selections")[before].items()
+                             if name != "BackupSelection"})
     made = {"SelectionId": str(uuid.uuid4()), "BackupPlanId": plan.backup_plan_id, "CreationDate": unix_time()}
     _kept(plan, "selections")[made["SelectionId"]] = {**made, "BackupSelection": selection}
+    _kept(plan, "selection_tokens")[token] = made["SelectionId"]
     return ActionResult(made)
 
 
@@ -81,6 +87,19 @@ def delete_backup_selection(self: BackupResponse) -> EmptyResult:
     """
     _kept(_plan(self), "selections").pop(self.path.rstrip("/").split("/")[-1], None)
     return EmptyResult()
+
+
+@rule("backup-plan-token", BackupBackend, "create_backup_plan")
+def plan_token(proceed: Any, self: BackupBackend, backup_plan: Any, backup_plan_tags: Any,
+               creator_request_id: str | None) -> Any:
+    """A request with the CreatorRequestId of a plan that stands gives that plan.
+
+    Source: AWS Backup Developer Guide, CreateBackupPlan, CreatorRequestId.
+    """
+    known = (plan for plan in self.plans.values() if creator_request_id
+             and plan.creator_request_id == creator_request_id)
+    return next(known, None) or proceed(backup_plan=backup_plan, backup_plan_tags=backup_plan_tags,
+                                        creator_request_id=creator_request_id)
 
 
 @operation("backup-plan-update", BackupResponse, "update_backup_plan")

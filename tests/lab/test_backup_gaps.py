@@ -36,6 +36,24 @@ def test_a_selection_needs_a_role_that_aws_backup_can_assume(aws: Aws) -> None:
     assert "cannot be assumed by AWS Backup" in message_of(refused.value)
 
 
+@pytest.mark.rule("backup-plan-token")
+def test_a_plan_that_is_asked_for_twice_with_one_token_is_one_plan(aws: Aws) -> None:
+    backup = aws[REGION].backup
+    plans = [backup.create_backup_plan(BackupPlan=PLAN, CreatorRequestId="once")["BackupPlanId"] for _ in range(2)]
+    assert plans[0] == plans[1]
+
+
+def test_a_selection_that_is_asked_for_twice_with_one_token_is_one_selection(aws: Aws) -> None:
+    backup = aws[REGION].backup
+    plan_id, role = backup.create_backup_plan(BackupPlan=PLAN)["BackupPlanId"], a_role(aws, "backup.amazonaws.com")
+    CLOCK.skip(600)
+    chosen: Any = {"SelectionName": "s", "IamRoleArn": role, "Resources": ["arn:aws:rds:us-east-1:1:cluster:c"]}
+    made = [backup.create_backup_selection(BackupPlanId=plan_id, BackupSelection=chosen, CreatorRequestId="once")[
+        "SelectionId"] for _ in range(2)]
+    assert made[0] == made[1]
+    assert len(backup.list_backup_selections(BackupPlanId=plan_id)["BackupSelectionsList"]) == 1
+
+
 def test_a_plan_goes_only_after_its_selections(aws: Aws) -> None:
     backup = aws[REGION].backup
     plan_id = backup.create_backup_plan(BackupPlan=PLAN)["BackupPlanId"]
