@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, absent_is_fine, is_gone
+from drctl.aws.errors import Refusal, absent_is_fine, is_gone, or_none
 from drctl.aws.tags import as_list, as_map
 from drctl.aws.tags import refuse_foreign as refuse_foreign_tags
 from drctl.engine.run import Run
@@ -85,15 +85,16 @@ def ensure(run: Run, site: Site, app: FunctionOut) -> TargetGroupOut:
 
 def is_permitted(run: Run, site: Site, app: FunctionOut, group_arn: str) -> bool:
     """Whether the function's alias lets this very group invoke it."""
-    try:
-        policy = run.at(site).lambda_.get_policy(FunctionName=app.name, Qualifier=_alias(app))["Policy"]
-    except ClientError as error:
-        if is_gone(error):
-            return False
-        raise
     return any(one["Effect"] == "Allow" and one["Principal"] == {"Service": PRINCIPAL}
                and one.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn") == group_arn
-               for one in json.loads(policy)["Statement"])
+               for one in _permissions(run, site, app))
+
+
+def _permissions(run: Run, site: Site, app: FunctionOut) -> list[Any]:
+    """The statements of the alias's policy; Lambda answers with an error where nothing was ever permitted."""
+    client = run.at(site).lambda_
+    policy = or_none(lambda: client.get_policy(FunctionName=app.name, Qualifier=_alias(app))["Policy"])
+    return list(json.loads(policy)["Statement"]) if policy else []
 
 
 def permit(run: Run, site: Site, app: FunctionOut, group_arn: str) -> None:
@@ -110,6 +111,8 @@ def permit(run: Run, site: Site, app: FunctionOut, group_arn: str) -> None:
 def forbid(run: Run, site: Site, app: FunctionOut) -> None:
     """Take the permission back; Refused when the function of our name is somebody else's."""
     client = run.at(site).lambda_
+    if not any(one["Sid"] == STATEMENT for one in _permissions(run, site, app)):
+        return
     with absent_is_fine():
         tags = client.list_tags(Resource=app.arn).get("Tags", {})
         refuse_foreign_tags("function", app.arn, tags, run.settings.environment)
