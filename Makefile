@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test rules check lint bench clean help
+.PHONY: demo test contract rules check lint bench clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -24,7 +24,10 @@ demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
 
 test: $(VENV)/dev ## The whole test suite.
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+contract: $(VENV)/dev ## Every step, killed at each of its calls and with each answer lost: all points, not a sample.
+	$(BIN)/pytest --all-points tests/contract
 
 rules: $(VENV)/dev ## Switch the rules of the lab off one by one: each test that holds one must fail (xfailed).
 	$(BIN)/pytest --numprocesses 2 --without-rules tests/lab

@@ -63,7 +63,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --without-rules only the tests that hold a rule are run, and each is expected to fail."""
+    """With --without-rules only the tests that hold a rule are run, and each is expected to fail.
+
+    Tests that share a fixture of their module are kept in one process: two would make it twice.
+    """
+    for item in items:
+        if not item.get_closest_marker("xdist_group") and any(
+                one.scope == "module" for found in item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # functions have it
+                for one in found):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     if config.getoption("--without-rules"):
         items[:] = [item for item in items if item.get_closest_marker("rule")]
         for item in items:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
 from drctl.configuration import load
 from drctl.settings import Settings
 from drctl.stack import stack_of
-from tests.contract.wire import Sent
+from tests.contract.wire import Sent, Where
 from tests.contract.world import Case, Point, given_certificate
 
 PACKAGED = load(Path(__file__).parents[2] / "config/lab.yaml")
@@ -52,21 +52,22 @@ CASES = (
     *_steps(GIVEN_TLS, "TLS given", "given certificate us-east-1", "given certificate us-west-2",
             "listeners us-west-2"),
 )
-#: Ends of a call in the order of their worth: after a cut before change n stands what stands after change n-1.
-ENDS: tuple[Callable[[int], Point], ...] = (
-    lambda number: Point("lost", number), lambda number: Point("after", number), lambda number: Point("before", number))
+#: Ends of a call. A cut before a change leaves what a cut after the one before it leaves.
+ENDS: tuple[Where, ...] = ("lost", "after", "before")
 
 
 def all_points(changes: list[Sent]) -> list[Point]:
     """Every end of every change."""
-    return [end(number) for number in range(len(changes)) for end in ENDS]
+    return [Point(end, number) for number in range(len(changes)) for end in ENDS]
 
 
-def some_points(changes: list[Sent], random: Random, *, at_random: int = 2) -> list[Point]:
-    """For each end of a call the first change, the last one, and some at random."""
-    count, points = len(changes), []
-    for end in ENDS:
-        inner = range(1, count - 1)
-        numbers = {0, count - 1, *random.sample(inner, min(at_random, len(inner)))} if count else set()
-        points += [end(number) for number in sorted(numbers)]
-    return points
+def some_points(changes: list[Sent], random: Random, *, few: bool) -> list[Point]:
+    """The first change and the last one with every end, and two at random; or a few of them all."""
+    last, inner = len(changes) - 1, range(1, len(changes) - 1)
+    if last < 0:
+        return []
+    if few:
+        return [Point("lost", random.randint(0, last)), Point("after", random.randint(0, last))]
+    drawn = random.sample(inner, min(2, len(inner)))
+    return [Point("before", 0), *(Point(end, number) for end in ("lost", "after")
+                                  for number in sorted({0, last, *drawn}))]

@@ -243,11 +243,13 @@ def _functions(at: Region, _: frozenset[str]) -> Iterator[Any]:
 
 
 def _acls(at: Region, _: frozenset[str]) -> Iterator[Any]:
+    behind = [(one["LoadBalancerName"], at.wafv2.get_web_acl_for_resource(ResourceArn=one["LoadBalancerArn"]).get(
+        "WebACL", {}).get("Name")) for one in _pages(at.elbv2, "describe_load_balancers", "LoadBalancers")]
     for one in at.wafv2.list_web_acls(Scope="REGIONAL")["WebACLs"]:
         whole = at.wafv2.get_web_acl(Name=one["Name"], Id=one["Id"], Scope="REGIONAL")["WebACL"]
         yield {**whole, "logs": _or_absent(partial(at.wafv2.get_logging_configuration, ResourceArn=one["ARN"])),
                "tags": at.wafv2.list_tags_for_resource(ResourceARN=one["ARN"])["TagInfoForResource"],
-               "in front of": at.wafv2.list_resources_for_web_acl(WebACLArn=one["ARN"])["ResourceArns"]}
+               "in front of": [balancer for balancer, acl in behind if acl == one["Name"]]}
 
 
 def _ip_sets(at: Region, _: frozenset[str]) -> Iterator[Any]:

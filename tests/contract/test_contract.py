@@ -17,7 +17,7 @@ from tests.contract.cases import CASES, all_points, some_points
 from tests.contract.conftest import POINTS
 from tests.contract.inventory import difference
 from tests.contract.sentences import Sentence
-from tests.contract.wire import LabFailed, Sent
+from tests.contract.wire import LabFailed, Sent, Stale
 from tests.contract.world import Case, Point, World
 
 pytestmark = pytest.mark.xdist_group("contract")
@@ -43,7 +43,7 @@ def choose(case: Case, pytestconfig: pytest.Config) -> Callable[[list[Sent]], li
     alike = sorted(one.step.region for one in CASES if one.under == case.under
                    and type(one.step) is type(case.step) and one.step.purpose == case.step.purpose)
     chosen = case.step.region == Random(f"{seed} {type(case.step).__name__}").choice(alike)  # noqa: S311  # repeatable
-    return lambda changes: some_points(changes, Random(f"{seed} {case}"), at_random=2 if chosen else 0)  # noqa: S311  # repeatable
+    return lambda changes: some_points(changes, Random(f"{seed} {case}"), few=not chosen)  # noqa: S311  # repeatable
 
 
 def test_a_second_process_changes_nothing(world: World, case: Case) -> None:
@@ -104,7 +104,8 @@ def lived(world: World, case: Case, made: Point | None, gone: Point | None) -> l
 def waited(world: World, case: Case, sentence: Sentence) -> list[str]:
     """What was wrong when the wait for a sentence did not end."""
     _, make, after = world.encounters[sentence]
-    for stale in (False, True):
+    modes: tuple[Stale | None, ...] = (None, "last", "first") if sentence.call == "wait_until" else (None,)
+    for stale in modes:
         point = Point(after.where if after else None, after.number if after else 0, sentence, stale=stale)
         if wrong := lived(world, case, point if make else None, None if make else point):
             return wrong

@@ -30,6 +30,11 @@ MOST_REQUESTS = 2000
 #: lost and the process lives.
 Where = Literal["before", "after", "lost"]
 
+#: Which answer a read is given that AWS does not answer as things are: the first that the run had, or the last.
+Stale = Literal["first", "last"]
+#: Status, headers and body of an answer.
+_Told = tuple[int, dict[str, str], bytes]
+
 
 class PowerCut(BaseException):
     """The process is dead: nothing in it may catch this."""
@@ -78,11 +83,13 @@ class Wire:
         self.changes: list[Sent] = []
         self._cut: tuple[Where, int] | None = None
         self.struck: Sent | None = None
-        #: The first answer to each read since `forget`.
-        self._first: dict[tuple[str, str, bytes], tuple[int, dict[str, str], bytes]] = {}
+        #: The first and the last answer to each read since `forget`.
+        self._answers: dict[tuple[str, str, bytes], list[_Told]] = {}
         self._requests = 0
-        #: Nothing changes any more; and reads are answered as they were first answered.
-        self.still = self.stale = False
+        #: Nothing changes any more.
+        self.still = False
+        #: Reads are answered as they were answered before.
+        self.stale: Stale | None = None
         self.relay = Relay()
         #: Clients behind this wire.
         self.aws = _Wired(Door(endpoint, Credentials("lab", "lab"), speed=speed), self.relay, self)
@@ -124,21 +131,22 @@ class Wire:
 
     def forget(self) -> None:
         """A new process begins: nothing was read yet."""
-        self._first.clear()
+        self._answers.clear()
         self._requests = 0
 
     def _answer(self, request: Any, *, is_read: bool) -> AWSResponse:
         environ, body = _as_received(request)
         read = (request.method, environ["REQUEST_URI"], body)
-        told = self._first.get(read) if self.stale and is_read else None
-        if told is None:
+        known = self._answers.setdefault(read, []) if is_read else []
+        if self.stale and known:
+            told = known[0 if self.stale == "first" else -1]
+        else:
             told = self._asked(environ)
-            if is_read:
-                self._first.setdefault(read, told)
+            known[1:] = [told]
         status, headers, answer = told
         return AWSResponse(request.url, status, _Headers(headers), _Raw(answer))  # type: ignore[arg-type]  # read like one
 
-    def _asked(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def _asked(self, environ: dict[str, Any]) -> _Told:
         told: dict[str, Any] = {}
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from moto.acm.models import acm_backends
@@ -27,7 +28,7 @@ from drctl.steps.cluster import Cluster
 from drctl.steps.database_instances import DatabaseInstances
 from tests.contract.inventory import Inventory, difference, take
 from tests.contract.sentences import Attention, AttentiveRun, Sentence
-from tests.contract.wire import PowerCut, Sent, Where, Wire
+from tests.contract.wire import PowerCut, Sent, Stale, Where, Wire
 from tests.steps.test_certificate import brought_along
 
 #: A parameter that is there as long as nobody has emptied the lab.
@@ -37,7 +38,9 @@ QUIET_S = 600.0
 #: AWS seconds from a power cut to the first look of the process that is started after it.
 RESTART_S = 15.0
 #: A wait that has looked this often looks less often: the tries of one wait, and how much longer each pause is then.
-MANY_LOOKS, LONGER = 8, 8.0
+MANY_LOOKS, LONGER = 6, 24.0
+#: AWS seconds from a wait in vain to the next try.
+AN_HOUR = 3600.0
 
 
 #: With one of these a wait that was given up tells what it saw last.
@@ -93,8 +96,8 @@ class Point:
     where: Where | None = None
     number: int = 0
     waits: Sentence | None = None
-    #: AWS answers the wait's reads as it did before anything was changed, not only as things are.
-    stale: bool = False
+    #: AWS answers the wait's reads as it did before, not as things are.
+    stale: Stale | None = None
 
     def told(self, changes: list[Sent]) -> str:
         """For a report."""
@@ -131,8 +134,6 @@ class World:
     encounters: dict[Sentence, tuple[Case, bool, Point | None]] = field(default_factory=dict)
     #: Sentences whose wait was seen to end, with what the run then told.
     ended: dict[Sentence, str] = field(default_factory=dict)
-    #: Sentences whose wait became so although AWS stood still.
-    unstoppable: set[Sentence] = field(default_factory=set)
     runs: int = 0
     #: What ended the process before the one of the moment.
     _after: Point | None = None
@@ -175,7 +176,7 @@ class World:
         """Play until the sentence's wait has ended in vain; returns what is wrong with how it ended."""
         attention, self.attention.target = self.attention, point.waits
         attention.said, attention.became_so = "", False
-        attention.standing_still = self._standing_stale if point.stale else self._standing_still
+        attention.standing_still = partial(self._standing_still, point.stale)
         try:
             self._play(case, point, make=make)
         except RunFailed as end:
@@ -185,27 +186,16 @@ class World:
                 return f"{point.waits}: a run that waited in vain told only: {told}"
         finally:
             attention.target = None
-            CLOCK.skip(RESTART_S)
-        if attention.became_so and point.stale:
-            self.unstoppable.add(point.waits)  # type: ignore[arg-type]  # as above
+            CLOCK.skip(AN_HOUR)
         return ""
 
     @contextmanager
-    def _standing_still(self) -> Iterator[None]:
-        self.wire.still = True
+    def _standing_still(self, stale: Stale | None) -> Iterator[None]:
+        self.wire.still, self.wire.stale = True, stale
         try:
             yield
         finally:
-            self.wire.still = False
-
-    @contextmanager
-    def _standing_stale(self) -> Iterator[None]:
-        self.wire.stale = True
-        try:
-            with self._standing_still():
-                yield
-        finally:
-            self.wire.stale = False
+            self.wire.still, self.wire.stale = False, None
 
     def inventory(self, changes: list[Sent]) -> Inventory:
         """What stands of all kinds that these changes concern."""
