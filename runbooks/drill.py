@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drctl.actions.control import Settle
+from drctl.actions.control import Commit, Settle
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
@@ -16,8 +16,11 @@ from drctl.settings import Site
 from drctl.stack import Stack
 
 
-def drill(stack: Stack, source: Site, settle: Callable[[], None]) -> Runbook:
-    """`source` is the region that is active, observed; the drill ends there too, and `settle` notes it in the lease."""
+def drill(stack: Stack, source: Site, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
+    """`source` is the region that is active, observed; the drill ends there too.
+
+    `begin` notes in the lease that it has to, after the gate and before anything moves; `settle` that it has.
+    """
     target = stack.settings.other(source)
     return Runbook(
         "drill",
@@ -26,6 +29,7 @@ def drill(stack: Stack, source: Site, settle: Callable[[], None]) -> Runbook:
                         source, target),
         ),
         lines=(
+            Commit(begin),
             WhileWriting(_move(stack, target), source, target),
             WhileWriting(_move(stack, source), target, source, prefix="back_"),
             PublishReadiness(),

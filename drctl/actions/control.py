@@ -1,4 +1,4 @@
-"""What runbooks do about the lease: say that nothing is left unfinished, and remove it last of all."""
+"""What runbooks do about the lease: say what is begun and that nothing is left, and remove it last of all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,23 @@ from drctl.engine import runner
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.steps.control_bucket import ControlBucket
+
+
+@dataclass(frozen=True, eq=False)
+class Commit(Action):
+    """The lease tells from now on that something is begun, and where everything has to be in the end."""
+
+    begin: Callable[[], None]
+    why = "should this process die from here on, the next drill puts everything back first"
+    typical_minutes = 0.0
+    if_stuck = "the same command again"
+
+    @property
+    def title(self) -> str:
+        return "tell in the lease what is begun"
+
+    def do(self, run: Run) -> None:
+        self.begin()
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,20 +75,19 @@ class Control:
 
 
 @contextmanager
-def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False,
-         unfinished: dict[str, str] | None = None) -> Iterator[Holding]:
+def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False) -> Iterator[Holding]:
     """The leases of both regions while the body runs.
 
     With `builds` the control buckets are made where they are missing; otherwise their absence raises NoControlBucket.
-    `unfinished` is what another run must bring to its end, should this process die; what an earlier one has left so
-    comes first and is in the holding's terms. Raises Refused when somebody else holds a lease.
+    What an earlier run has begun and not brought to its end is the holding's `inherited`. Raises Refused when somebody
+    else holds a lease.
     """
     run, control = session.run, Control.of(session.run.settings, session.way)
     if builds:
         runner.build(run, stack.control.all)
     owner = myself()
     terms = Terms(owner, run.id, session.command, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                  lasts(session.way.speed), unfinished=unfinished or {})
+                  lasts(session.way.speed))
     leases = control.leases()
     holding = Holding(leases, terms, run.clock)
     abandoned = [terms for terms in holding.begin(_typed(take_over, leases)) if not terms.released]

@@ -24,9 +24,10 @@ from drctl.engine.owner import Owner, myself
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
 from drctl.lab.server import Lab
+from drctl.steps.switch_bucket import SWITCH_KEY
 from tests.cli.between import Reply, Request
 from tests.cli.conftest import DRCTL, Result, at
-from tests.cli.test_trouble import EAST, REGIONS, Place, at_home, named, place_in, until
+from tests.cli.test_trouble import EAST, REGIONS, SWITCH_BUCKET, WEST, Place, at_home, named, place_in, until
 from tests.conftest import SPEED
 from tests.forking import Forked, Parent, parent
 
@@ -238,6 +239,20 @@ def test_a_killed_owner_of_this_machine_is_followed_at_once(stage: Stage) -> Non
     end = stage.run(*PROVISION)
     assert end.code == 0, end.err
     assert any(f"process {process.pid}, whose provision did not come to its end" in note for note in end.json["notes"])
+
+
+def test_a_drill_that_its_gate_refuses_leaves_nothing_for_the_next_one_to_put_back(stage: Stage) -> None:
+    """Else a drill after a change of regions by hand would begin by undoing it, before any gate."""
+    west = stage.place.aws[WEST].s3
+    west.put_object(Bucket=SWITCH_BUCKET, Key=SWITCH_KEY, Body=b"an operator")
+    try:
+        until(lambda: stage.place.status()["dns"]["region"] == WEST, "users are sent to the standby")
+        assert stage.run(*DRILL).code == 3
+    finally:
+        west.delete_object(Bucket=SWITCH_BUCKET, Key=SWITCH_KEY)
+    assert [(stage.lease(region)["released"], stage.lease(region)["unfinished"]) for region in REGIONS] == [
+        (True, {})] * 2
+    until(lambda: stage.place.status()["dns"]["region"] == EAST, "users are home again")
 
 
 def test_a_run_whose_lease_was_taken_stops_and_neither_goes_on_nor_puts_back(stage: Stage) -> None:

@@ -41,6 +41,8 @@ def ask(settings: Settings, *, yes: bool) -> None:
 
 def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> dict[str, Any]:
     """A drill under the lease, after an earlier one that did not come to its end was put back; the report."""
+    from functools import partial
+
     from drctl.actions.judge import judge
     from drctl.actions.prove import refuse_without
     from drctl.actions.switchover import active_site
@@ -54,17 +56,17 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> 
         run, stack = session.run, stack_of(settings)
         refuse_without(run, stack.database.global_cluster)
         source = active_site(run, stack.database.global_cluster) or settings.primary
-        with held(session, stack, take_over, unfinished={"command": "drill", "home": source.region}) as holding:
+        with held(session, stack, take_over) as holding:
             if holding.inherited:
                 source = next(site for site in settings.sites if site.region == holding.inherited["home"])
                 run.say(f"an earlier drill did not come to its end: everything is put back to {source.region} first")
                 play(run, put_back(stack, source, holding.settle))
-                holding.begins(command="drill", home=source.region)
             run.measure("mode", "live")
             run.measure("source", source.region)
             run.measure("target", settings.other(source).region)
             try:
-                play(run, drill(stack, source, holding.settle))
+                begin = partial(holding.begins, command="drill", home=source.region)
+                play(run, drill(stack, source, begin, holding.settle))
             finally:
                 judge(run, run.measures)
     return session.report
