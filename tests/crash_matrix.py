@@ -39,7 +39,7 @@ from tests.forking import Parent, parent
 from tests.killing import CONTROL, Killing
 
 #: AWS seconds in a second: the processes' own time counts for more, and a busy machine is no time-out.
-SPEED = 1_000.0
+SPEED = 400.0
 COMMANDS = {"provision": ("provision", "--json"), "drill": ("failover", "--drill", "--yes", "--json"),
             "teardown": ("teardown", "--yes", "--json")}
 #: How the next process begins after a kill, in turn.
@@ -151,12 +151,12 @@ class Workshop:
 
     def _go(self, lived: Lived) -> None:
         """The command, again and again until it has come to its end."""
-        life, home = lived.life, self._another_home()
+        life, home = lived.life, self.another_home()
         arguments = list(COMMANDS[life.run])
         while True:
             made = len(self.killing.calls)
             point = next((point for point in life.points if point > made), 0)
-            code, out, err = self._process(home, arguments, point, after=life.after)
+            code, out, err = self.process(home, arguments, point, after=life.after)
             if self.killing.killed is None:
                 if arguments[0] == "resume" and code == 3 and "no run stopped on its way" in err:
                     arguments = list(COMMANDS[life.run])  # no copy had arrived, or the buckets are gone already
@@ -170,15 +170,17 @@ class Workshop:
 
     def _after_a_kill(self, way: str, home: Path, run: str) -> tuple[Path, list[str]]:
         if "another" in way:
-            home = self._another_home()
+            home = self.another_home()
         if "deleted" in way:
             shutil.rmtree(home / "home" / "runs", ignore_errors=True)
         return home, ["resume", "--yes", "--json"] if "resume" in way else list(COMMANDS[run])
 
-    def _process(self, home: Path, arguments: list[str], point: int, *, after: bool) -> tuple[int, str, str]:
+    def process(self, home: Path, arguments: Sequence[str], point: int = 0, *,
+                after: bool = False) -> tuple[int, str, str]:
+        """One process from its begin to its end, or to call `point`: its exit code and what it has said."""
         environment = {**cli_in(home).environment, "AWS_ENDPOINT_URL": self.lab.endpoint}
         self.killing.expect(point, after=after)
-        process = self.forks.begin(arguments, environment, home, home / "out", home / "err")
+        process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err")
         self.killing.begun(process.pid)
         try:
             code = process.wait(WITHIN_S)
@@ -186,7 +188,8 @@ class Workshop:
             self.killing.end()
         return code, process.out.read_text(), process.err.read_text()
 
-    def _another_home(self) -> Path:
+    def another_home(self) -> Path:
+        """A machine that knows of no run."""
         self._homes += 1
         home = self.folder / f"machine-{self._homes}"
         home.mkdir(parents=True)
@@ -210,10 +213,10 @@ def lab_speed() -> float:
 
 
 @contextmanager
-def workshop() -> Iterator[Workshop]:
+def workshop(speed: float = SPEED) -> Iterator[Workshop]:
     """A lab of this process, and everything for lives in it."""
     folder = Path(tempfile.mkdtemp(prefix="lives-"))
-    lab = Lab(speed=SPEED)
+    lab = Lab(speed=speed)
     lab.start()
     try:
         with parent() as forks:
