@@ -8,6 +8,7 @@ from drctl.lab import (
     alarms,  # noqa: F401  # importing installs its rules
     aurora,
     backup_gaps,  # noqa: F401  # importing installs its rules
+    backup_times,  # noqa: F401  # importing installs its rules
     balancer_logs,  # noqa: F401  # importing installs its rules
     balancer_reads,  # noqa: F401  # importing installs its rules
     balancer_requests,  # noqa: F401  # importing installs its rules
@@ -17,11 +18,13 @@ from drctl.lab import (
     checks,  # noqa: F401  # importing installs its rules
     compute,
     conditional_writes,  # noqa: F401  # importing installs its rules
+    dashboards,  # noqa: F401  # importing installs its rules
     database_groups,  # noqa: F401  # importing installs its rules
     ec2_quotas,  # noqa: F401  # importing installs its rules
     ec2_reads,  # noqa: F401  # importing installs its rules
     ec2_tags,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
+    event_rules,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules
     function_limits,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
@@ -61,6 +64,7 @@ from drctl.lab import (
     secrets_gaps,  # noqa: F401  # imported for its rules
     security_groups,  # noqa: F401  # importing installs its rules
     throttling,
+    topics,  # noqa: F401  # importing installs its rules
     vpcs,  # noqa: F401  # importing installs its rules
     wafv2_gaps,  # noqa: F401  # importing installs its rules
     web_acls,  # noqa: F401  # importing installs its rules

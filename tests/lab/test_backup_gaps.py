@@ -15,7 +15,7 @@ from drctl.lab.clock import CLOCK, LabClock
 from tests.lab.conftest import eventually
 
 REGION = "us-east-1"
-PLAN: Any = {"BackupPlanName": "p", "Rules": [{"RuleName": "r", "TargetBackupVaultName": "v"}]}
+PLAN: Any = {"BackupPlanName": "p", "Rules": [{"RuleName": "r", "TargetBackupVaultName": "vv"}]}
 
 
 def a_role(aws: Aws, service: str) -> str:
@@ -104,7 +104,7 @@ def test_a_deleted_selection_is_listed_no_more(aws: Aws, selected: tuple[str, st
 def test_an_update_replaces_a_plan_and_makes_a_version(aws: Aws) -> None:
     backup = aws[REGION].backup
     made = backup.create_backup_plan(BackupPlan=PLAN)
-    new: Any = {**PLAN, "Rules": [{"RuleName": "other", "TargetBackupVaultName": "v"}]}
+    new: Any = {**PLAN, "Rules": [{"RuleName": "other", "TargetBackupVaultName": "vv"}]}
     changed = backup.update_backup_plan(BackupPlanId=made["BackupPlanId"], BackupPlan=new)
     shown = backup.get_backup_plan(BackupPlanId=made["BackupPlanId"])
     assert [one["RuleName"] for one in shown["BackupPlan"]["Rules"]] == ["other"]
@@ -114,23 +114,23 @@ def test_an_update_replaces_a_plan_and_makes_a_version(aws: Aws) -> None:
 @pytest.fixture
 def point(aws: Aws) -> str:
     """A recovery point in the vault `v`."""
-    aws[REGION].backup.create_backup_vault(BackupVaultName="v")
-    return add_recovery_point(REGION, "v", "arn:aws:rds:us-east-1:1:cluster:c")
+    aws[REGION].backup.create_backup_vault(BackupVaultName="vv")
+    return add_recovery_point(REGION, "vv", "arn:aws:rds:us-east-1:1:cluster:c")
 
 
 @pytest.mark.rule("backup-vault-with-points")
 def test_a_vault_goes_only_after_its_recovery_points(aws: Aws, point: str) -> None:
     backup = aws[REGION].backup
     with pytest.raises(ClientError, match="InvalidRequestException"):
-        backup.delete_backup_vault(BackupVaultName="v")
-    backup.delete_recovery_point(BackupVaultName="v", RecoveryPointArn=point)
-    assert eventually(lambda: not backup.list_recovery_points_by_backup_vault(BackupVaultName="v")["RecoveryPoints"])
-    backup.delete_backup_vault(BackupVaultName="v")
+        backup.delete_backup_vault(BackupVaultName="vv")
+    backup.delete_recovery_point(BackupVaultName="vv", RecoveryPointArn=point)
+    assert eventually(lambda: not backup.list_recovery_points_by_backup_vault(BackupVaultName="vv")["RecoveryPoints"])
+    backup.delete_backup_vault(BackupVaultName="vv")
 
 
 @pytest.mark.rule("recovery-point-list")
 def test_the_recovery_points_of_a_vault_are_listed(aws: Aws, point: str) -> None:
-    listed = aws[REGION].backup.list_recovery_points_by_backup_vault(BackupVaultName="v")["RecoveryPoints"]
+    listed = aws[REGION].backup.list_recovery_points_by_backup_vault(BackupVaultName="vv")["RecoveryPoints"]
     assert [(one["RecoveryPointArn"], one["Status"]) for one in listed] == [(point, "COMPLETED")]
 
 
@@ -138,11 +138,11 @@ def test_the_recovery_points_of_a_vault_are_listed(aws: Aws, point: str) -> None
 def test_a_recovery_point_is_deleting_for_a_while_and_is_deleted_once(
         aws: Aws, point: str, clock: LabClock) -> None:
     backup = aws[REGION].backup
-    backup.delete_recovery_point(BackupVaultName="v", RecoveryPointArn=point)
-    listed = backup.list_recovery_points_by_backup_vault(BackupVaultName="v")["RecoveryPoints"]
+    backup.delete_recovery_point(BackupVaultName="vv", RecoveryPointArn=point)
+    listed = backup.list_recovery_points_by_backup_vault(BackupVaultName="vv")["RecoveryPoints"]
     assert [one["Status"] for one in listed] == ["DELETING"]
     with pytest.raises(ClientError, match="InvalidRequestException"):
-        backup.delete_recovery_point(BackupVaultName="v", RecoveryPointArn=point)
+        backup.delete_recovery_point(BackupVaultName="vv", RecoveryPointArn=point)
 
 
 @pytest.mark.rule("backup-region-settings")

@@ -195,6 +195,7 @@ def test_an_event_is_lost_when_the_key_of_the_dead_letter_queue_does_not_admit_e
     until(lambda: len(world.messages(HERE, "dead")) == 1)
 
 
+@pytest.mark.rule("event-targets")
 def test_an_event_without_a_dead_letter_queue_is_lost_and_counted(world: World) -> None:
     world.forward()
     _bus_admits_nobody(world)
@@ -243,6 +244,7 @@ def test_the_archive_keeps_what_passed(world: World) -> None:
     assert events.describe_archive(ArchiveName="all")["EventCount"] == 1
 
 
+@pytest.mark.rule("event-target-region")
 @pytest.mark.parametrize(("target", "words"), [
     ({"Arn": f"arn:aws:sqs:{THERE}:{ACCOUNT}:seen"}, "region"),
     ({"Arn": f"arn:aws:lambda:{THERE}:{ACCOUNT}:function:app", "RoleArn": ROLE}, "region"),
@@ -256,6 +258,7 @@ def test_a_target_in_another_region_is_a_bus_with_a_role(world: World, target: d
     assert words in message_of(refused.value)
 
 
+@pytest.mark.rule("bus-with-rules")
 def test_a_bus_with_rules_and_a_rule_with_targets_stay(world: World) -> None:
     world.forward()
     events = world.aws[HERE].events

@@ -31,6 +31,7 @@ def key_change(at: Any, text: str) -> Any:
 
 def bucket(at: Any, text: str) -> Any:
     at.s3.create_bucket(Bucket="bucket")
+    CLOCK.skip(seconds("bucket-settable"))
     at.s3.put_bucket_policy(Bucket="bucket", Policy=text)
 
 
@@ -40,6 +41,7 @@ def queue(at: Any, text: str) -> Any:
 
 def queue_change(at: Any, text: str) -> Any:
     url = at.sqs.create_queue(QueueName="queue")["QueueUrl"]
+    CLOCK.skip(seconds("queue-visible"))
     at.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": text})
 
 
@@ -49,6 +51,7 @@ def topic(at: Any, text: str) -> Any:
 
 def topic_change(at: Any, text: str) -> Any:
     arn = at.sns.create_topic(Name="topic")["TopicArn"]
+    CLOCK.skip(seconds("topic-visible"))
     at.sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=text)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from drctl.aws.clients import Aws
 from drctl.aws.durations import seconds
-from drctl.lab.clock import LabClock
+from drctl.lab.clock import CLOCK, LabClock
 from tests.lab.account import ACCOUNT, REGION, refusal, role, words
 
 ARN = f"arn:aws:iam::{ACCOUNT}:role/worker"
@@ -38,6 +38,7 @@ def event_rule(at: Any) -> None:
 
 def event_target(at: Any) -> None:
     at.events.put_rule(Name="r", EventPattern=json.dumps({"source": ["s"]}))
+    CLOCK.skip(seconds("event-rule-visible"))
     bus = f"arn:aws:events:us-west-2:{ACCOUNT}:event-bus/default"
     at.events.put_targets(Rule="r", Targets=[{"Id": "t", "Arn": bus, "RoleArn": ARN}])
 
@@ -47,6 +48,7 @@ def selection(at: Any) -> None:
         at.backup.create_backup_vault(BackupVaultName="vault")
         plans = [at.backup.create_backup_plan(BackupPlan={"BackupPlanName": "p", "Rules": [
             {"RuleName": "r", "TargetBackupVaultName": "vault"}]})]
+        CLOCK.skip(seconds("backup-plan-listed"))
     at.backup.create_backup_selection(BackupPlanId=plans[0]["BackupPlanId"], BackupSelection={
         "SelectionName": "s", "IamRoleArn": ARN, "Resources": ["*"]})
 

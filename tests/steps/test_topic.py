@@ -10,6 +10,7 @@ import pytest
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
+from drctl.lab.topics import confirm
 from drctl.settings import Alarms, Settings
 from drctl.steps.key import Key
 from drctl.steps.topic import Topic
@@ -48,7 +49,7 @@ def test_damage_is_noticed_and_mended(make_run: Callable[..., Run], aws: Aws) ->
         TopicArn=arn, AttributeName="Policy", AttributeValue=anybody), "publish")
     assert_mended(run, TOPIC, lambda: sns.set_topic_attributes(
         TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns"), "encrypted")
-    subscription = sns.list_subscriptions()["Subscriptions"][0]["SubscriptionArn"]
+    subscription = confirm(SITE.region, "oncall@example.com")
     assert_mended(run, TOPIC, lambda: sns.unsubscribe(SubscriptionArn=subscription), "not subscribed")
 
 
