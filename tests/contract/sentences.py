@@ -95,13 +95,13 @@ class Attention:
         #: What was said when the target was met, and whether it became so all the same.
         self.said, self.became_so = "", False
         #: Lets AWS stand still while the target is waited for.
-        self.standing_still: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.standing_still: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def is_target(self, said: str, call: str) -> bool:
         """Note what was said, and whether its wait is not to end."""
         sentence = spoken(said, call, self.sentences)
         if sentence is None:
-            self.unknown.add(said)
+            self.unknown |= set() if said.startswith("AWS shows ") else {said}  # that one is the runner's
             return False
         self.met.append(sentence)
         if sentence == self.target:
@@ -118,8 +118,8 @@ class AttentiveRun(Run):
     def wait_until(self, sentence: str, look: Callable[[], T], ready: Callable[[T], bool], **rest: Any) -> T:
         if not self.attention.is_target(sentence, "wait_until"):
             return super().wait_until(sentence, look, ready, **rest)  # type: ignore[no-any-return]  # of `rest`
-        with self.attention.standing_still():
-            seen: T = super().wait_until(sentence, look, ready, **rest)
+        with self.attention.standing_still() as still:
+            seen: T = super().wait_until(sentence, look, (lambda _: False) if still == "denied" else ready, **rest)
         self.attention.became_so = True
         return seen
 

@@ -17,7 +17,7 @@ from tests.contract.cases import CASES, all_points, some_points
 from tests.contract.conftest import POINTS
 from tests.contract.inventory import difference
 from tests.contract.sentences import Sentence
-from tests.contract.wire import LabFailed, Sent, Stale
+from tests.contract.wire import LabFailed, Sent, Still
 from tests.contract.world import Case, Point, World
 
 pytestmark = pytest.mark.xdist_group("contract")
@@ -55,8 +55,9 @@ def test_a_second_process_changes_nothing(world: World, case: Case) -> None:
 def test_what_is_removed_twice_is_gone(world: World, case: Case) -> None:
     known = world.know(case)
     world.destroy(case)
-    assert world.destroy(case) == []
+    world.destroy(case)
     assert difference(world.inventory(known.changes), known.gone) == ""
+    assert world.destroy(case) == []
     world.restore(case)
 
 
@@ -104,9 +105,9 @@ def lived(world: World, case: Case, made: Point | None, gone: Point | None) -> l
 def waited(world: World, case: Case, sentence: Sentence) -> list[str]:
     """What was wrong when the wait for a sentence did not end."""
     _, make, after = world.encounters[sentence]
-    modes: tuple[Stale | None, ...] = (None, "last", "first") if sentence.call == "wait_until" else (None,)
-    for stale in modes:
-        point = Point(after.where if after else None, after.number if after else 0, sentence, stale=stale)
+    ways: tuple[Still, ...] = ("time", "last", "first", "denied") if sentence.call == "wait_until" else ("time",)
+    for still in ways:
+        point = Point(after.where if after else None, after.number if after else 0, sentence, still)
         if wrong := lived(world, case, point if make else None, None if make else point):
             return wrong
         if sentence in world.ended:

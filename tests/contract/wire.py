@@ -30,8 +30,9 @@ MOST_REQUESTS = 2000
 #: lost and the process lives.
 Where = Literal["before", "after", "lost"]
 
-#: Which answer a read is given that AWS does not answer as things are: the first that the run had, or the last.
-Stale = Literal["first", "last"]
+#: How AWS stays as it is for a wait: time stands still; reads are answered as the run was answered last, or first,
+#: before the wait; or, where all that has come about before, what the wait sees is not good enough.
+Still = Literal["time", "last", "first", "denied"]
 #: Status, headers and body of an answer.
 _Told = tuple[int, dict[str, str], bytes]
 
@@ -84,12 +85,10 @@ class Wire:
         self._cut: tuple[Where, int] | None = None
         self.struck: Sent | None = None
         #: The first and the last answer to each read since `forget`.
-        self._answers: dict[tuple[str, str, bytes], list[_Told]] = {}
+        self._answers: dict[tuple[Sent, str, bytes], list[_Told]] = {}
         self._requests = 0
-        #: Nothing changes any more.
-        self.still = False
-        #: Reads are answered as they were answered before.
-        self.stale: Stale | None = None
+        #: Nothing changes any more, in this way.
+        self.still: Still | None = None
         self.relay = Relay()
         #: Clients behind this wire.
         self.aws = _Wired(Door(endpoint, Credentials("lab", "lab"), speed=speed), self.relay, self)
@@ -112,7 +111,7 @@ class Wire:
         where = self._strikes(sent) if is_mutating(sent.operation) else None
         if where == "before":
             raise PowerCut(f"before {sent}")
-        answer = self._answer(request, is_read=not is_mutating(sent.operation))
+        answer = self._answer(request, sent)
         if not self.still:
             CLOCK.skip(CALL_S)
         if where == "after":
@@ -134,12 +133,12 @@ class Wire:
         self._answers.clear()
         self._requests = 0
 
-    def _answer(self, request: Any, *, is_read: bool) -> AWSResponse:
+    def _answer(self, request: Any, sent: Sent) -> AWSResponse:
         environ, body = _as_received(request)
-        read = (request.method, environ["REQUEST_URI"], body)
-        known = self._answers.setdefault(read, []) if is_read else []
-        if self.stale and known:
-            told = known[0 if self.stale == "first" else -1]
+        known = [] if is_mutating(sent.operation) else self._answers.setdefault(
+            (sent, environ["REQUEST_URI"], body), [])
+        if self.still in {"first", "last"} and known:
+            told = known[0 if self.still == "first" else -1]
         else:
             told = self._asked(environ)
             known[1:] = [told]
