@@ -45,7 +45,6 @@ def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Rep
     """
     if run_id is not None:
         directory = named(run_id, settings)
-        report = next(one for one in reports() if one["run"] == directory.id)
     else:
         found = [one for one in reports() if can_be_resumed(one)]
         if not found:
@@ -54,12 +53,20 @@ def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Rep
         if not found:
             raise Refused("no run stopped on its way, here or in the control buckets; nothing was changed",
                           next_step="drctl runs")
-        report, directory = found[0], rundir.named(found[0]["run"])
+        directory = rundir.named(found[0]["run"])
+    report = _as_known_everywhere(directory)
     if not can_be_resumed(report):
         by = f" (gone on with by {report['resumed_by']})" if "resumed_by" in report else ""
         raise Refused(f"run {report['run']} is {report['outcome']}{by}; there is nothing to go on with",
                       next_step="drctl runs")
     return report, directory
+
+
+def _as_known_everywhere(directory: RunDirectory) -> Report:
+    """The report of a run, after the later ones of other machines were fetched: one may have gone on with it."""
+    if records := directory.records():
+        fetch(Settings.model_validate(records[0]["settings"]), after=directory.id)
+    return next(one for one in reports() if one["run"] == directory.id)
 
 
 def named(run_id: str, settings: Callable[[], Settings]) -> RunDirectory:
@@ -72,12 +79,15 @@ def named(run_id: str, settings: Callable[[], Settings]) -> RunDirectory:
         return rundir.named(run_id)
 
 
-def fetch(settings: Settings, beginning: str = "") -> int:
-    """Bring runs from the control buckets into this home, the newest first, and return how many; at best effort."""
+def fetch(settings: Settings, beginning: str = "", after: str = "") -> int:
+    """Bring runs from the control buckets into this home, the newest first, and return how many; at best effort.
+
+    Only those whose id has this beginning and comes after `after`: ids sort by time.
+    """
     known, brought = {directory.id for directory in rundir.all_runs()}, 0
     for shelf in shelves(settings):
         with suppress(*AwsError):
-            for run_id in [one for one in shelf.runs() if one.startswith(beginning)][:NEWEST]:
+            for run_id in [one for one in shelf.runs() if one.startswith(beginning) and one > after][:NEWEST]:
                 if run_id not in known and (journal := _journal(shelf, run_id)):
                     rundir.restored(run_id, journal)
                     known.add(run_id)
