@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from drctl.aws.errors import Refusal, absent_is_fine, or_none
+from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
 from drctl.aws.policies import same
 from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
@@ -21,6 +21,10 @@ from drctl.settings import Site
 
 #: A name is free again a minute after its queue was deleted (SQS API Reference, CreateQueue).
 DELETED_RECENTLY = (Refusal("AWS.SimpleQueueService.QueueDeletedRecently"), Refusal("QueueDeletedRecently"))
+#: A queue just made is unknown for a while (Terraform provider: aws_sqs_queue, 2 min).
+TOO_YOUNG = (Refusal("AWS.SimpleQueueService.NonExistentQueue"), Refusal("QueueDoesNotExist"))
+#: There is one of the name: perhaps ours, from a call whose answer was lost; it is judged by its tags.
+THERE = (Refusal("QueueAlreadyExists"), Refusal("QueueNameExists"))
 #: Attributes reach all of SQS within a minute (SQS API Reference, SetQueueAttributes); Terraform provider: 2 min.
 PROPAGATION = minutes(2)
 WATCHED: Any = ("QueueArn", "KmsMasterKeyId", "MessageRetentionPeriod", "Policy")
@@ -78,12 +82,19 @@ def ensure_queue(run: Run, site: Site, name: str, wanted: Mapping[str, str], see
     out = seen or find_queue(run, site, name)
     if out and not list(differences(out, name, wanted)):
         return out
-    if out:
-        _refuse_foreign(run, site, name, out.url)
-        sqs.set_queue_attributes(QueueUrl=out.url, Attributes=attributes)
-    else:
-        run.retry(f"the name {name} is free", lambda: sqs.create_queue(
-            QueueName=name, Attributes=attributes, tags=run.tags(site, name)), DELETED_RECENTLY, within=PROPAGATION)
+    if out is None:
+        with already(*THERE):
+            run.retry(f"the name {name} is free", lambda: sqs.create_queue(
+                QueueName=name, Attributes=attributes, tags=run.tags(site, name)), DELETED_RECENTLY,
+                within=PROPAGATION)
+        out = run.wait_until(f"queue {name} is known", lambda: find_queue(run, site, name),
+                             lambda seen: seen is not None, within=PROPAGATION,
+                             show=lambda seen: "known" if seen else "not visible yet") or _gone(name)
+    _refuse_foreign(run, site, name, out.url)
+    if list(differences(out, name, wanted)):
+        url = out.url
+        run.retry(f"queue {name} takes its attributes", lambda: sqs.set_queue_attributes(
+            QueueUrl=url, Attributes=attributes), TOO_YOUNG, within=PROPAGATION)
     found = run.wait_until(
         f"queue {name} has its attributes", lambda: find_queue(run, site, name), within=PROPAGATION,
         ready=lambda seen: seen is not None and not list(differences(seen, name, wanted)),
@@ -118,3 +129,10 @@ def delete_queue(run: Run, site: Site, name: str) -> None:
     with absent_is_fine():
         _refuse_foreign(run, site, name, url)
         sqs.delete_queue(QueueUrl=url)
+        # Who looks now may still see it, and take it for standing (SQS API Reference, DeleteQueue: up to 60 s).
+        run.wait_until(f"queue {name} is gone", lambda: _url(run, site, name), lambda seen: seen is None,
+                       within=minutes(3), show=lambda seen: "still seen" if seen else "gone")
+    # Seen for up to a minute more, and then taken for one that stands by whoever makes it again (SQS API Reference,
+    # DeleteQueue).
+    run.wait_until(f"queue {name} is gone", lambda: _url(run, site, name), lambda seen: seen is None, within=minutes(5),
+                   show=lambda seen: "still there" if seen else "gone")
