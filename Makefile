@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint const
 .DEFAULT_GOAL := help
 
 help: ## This list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
 $(VENV)/lab: setup.cfg pyproject.toml constraints.txt
 	@echo "installing drctl and its lab into $(VENV)"
@@ -40,6 +40,12 @@ check: lint test ## What CI runs: style, types, architecture, tests.
 
 bench: $(VENV)/dev ## The figures the README promises, measured; make bench ARGS=--json for JSON.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+crash-matrix: $(VENV)/dev ## drctl is killed at every mutating call; ARGS='--every 8', '--run drill', '--help'.
+	@$(BIN)/python -m tests.crash_matrix $(ARGS)
+
+faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## Remove the environment, labs, runs and caches.
 	rm -rf $(VENV) .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

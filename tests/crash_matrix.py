@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -361,12 +362,13 @@ class Worker:
 
 def work() -> None:
     """A worker's side: tells what an undisturbed life counts, then lives what it is told."""
-    with workshop() as shop:
-        say(json.dumps({"counted": shop.learn()}))
+    with os.fdopen(os.dup(1), "w", buffering=1) as answers, workshop() as shop:
+        os.dup2(2, 1)  # what the lab has to say is no answer
+        answers.write(json.dumps({"counted": shop.learn()}) + "\n")
         for line in sys.stdin:
             asked = json.loads(line)
             lived = shop.live(Life(asked["run"], asked["after"], tuple(asked["points"]), asked["way"]))
-            say(json.dumps({"kills": lived.kills, "wrong": lived.wrong, "seconds": lived.seconds}))
+            answers.write(json.dumps({"kills": lived.kills, "wrong": lived.wrong, "seconds": lived.seconds}) + "\n")
 
 
 def say(text: str) -> None:

@@ -45,6 +45,13 @@ def whole_body(environ: Environ) -> bytes:
     return body
 
 
+def is_cut_off(environ: Environ) -> bool:
+    """Whether a request's body ends before the length that its header promises: AWS does not serve such a request
+    (Amazon S3 API Reference, IncompleteBody; its sender was killed half way)."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    return length > 0 and len(whole_body(environ)) < length
+
+
 def _asks_for_tags(path: str) -> bool:
     """Route 53 is asked for the tags of several resources by POST (ListTagsForResources); a change names one more."""
     parts = path.strip("/").split("/")

@@ -24,7 +24,7 @@ from cheroot.wsgi import Server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from drctl.lab import connections, extensions, faults, outages, own_pages, refusals, throttling, unchanging
-from drctl.lab.called import Call, Environ, what_is_called
+from drctl.lab.called import Call, Environ, is_cut_off, what_is_called
 from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
 from drctl.lab.rules import RULES, SWITCHED_OFF, unknown_rules
@@ -52,6 +52,8 @@ class Counting:
         environ["RAW_URI"] = environ.get("REQUEST_URI", "")  # object keys are taken from the path as it was sent
         if path.startswith(own_pages.OWN):
             return self._own(environ, start_response)
+        if is_cut_off(environ):
+            connections.cut(environ)
         answer: Iterable[bytes] | None = None
         if not path.startswith("/moto-api"):
             answer = self._in_front(self._called(environ), environ, start_response)

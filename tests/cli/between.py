@@ -59,6 +59,9 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Line)
         self.state, self.target = state, target
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed in the middle of a request is no error of the proxy."""
+
 
 class _Line(BaseHTTPRequestHandler):
     """One connection of drctl."""
