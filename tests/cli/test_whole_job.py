@@ -19,6 +19,8 @@ from tests.cli.conftest import Cli, cli_in
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
+#: AWS seconds in a second: a drill's quarter of an hour is three real seconds, which a busy machine needs.
+SPEED = 300
 OUTPUTS = {"app_url", "standby_url", "primary_url", "name_servers", "active_region", "global_cluster_id",
            "primary_bucket", "standby_bucket", "peering_id", "dashboard_url"}
 BUCKETS = {EAST: "s3-data-us-east-1-lab-123456789012", WEST: "s3-data-us-west-2-lab-123456789012"}
@@ -80,8 +82,8 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An account that is not empty: five things in it are none of drctl's business."""
     drctl = cli_in(tmp_path_factory.mktemp("whole-job"))
-    endpoint = drctl("lab", "up", "--speed", "600", "--json").json["endpoint"]
-    aws = Aws(Door(endpoint, Credentials("lab", "lab")), Events(Clock(600)))
+    endpoint = drctl("lab", "up", "--speed", str(SPEED), "--json").json["endpoint"]
+    aws = Aws(Door(endpoint, Credentials("lab", "lab")), Events(Clock(SPEED)))
     empty = everything(aws)
     make_foreign_things(aws)
     before = everything(aws)
@@ -202,7 +204,8 @@ def test_what_belongs_to_somebody_else_is_not_touched(world: World, torn_down: A
 
 def test_a_teardown_of_nothing_is_done_and_changes_nothing(world: World, torn_down: Any) -> None:
     again = world.counted("teardown", "--yes", "--json")
-    assert (again.document["left"], again.changes, again.evidence) == ([], 0, 0)
+    assert (again.document["left"], again.changes) == ([], 0)
+    assert again.evidence <= 1  # a lease that is asked for where there is no bucket
     assert {step["outcome"] for step in again.document["steps"]} == {"absent"}
 
 
