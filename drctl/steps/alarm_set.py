@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from drctl.aws.errors import absent_is_fine
+from drctl.aws.errors import Refusal
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -81,13 +81,17 @@ class AlarmSet(Step[AlarmsOut]):
         refuse_foreign("alarm", alarm["AlarmName"], as_map(tags), run.settings.environment)
 
     def destroy(self, run: Run) -> None:
-        """One name that is not there and nothing is deleted (CloudWatch API Reference, DeleteAlarms)."""
+        """One name that is not there and nothing is deleted (CloudWatch API Reference, DeleteAlarms): when an alarm
+        went meanwhile, the others are looked for again."""
+        run.retry("the alarms that are seen are there", lambda: self._delete_seen(run),
+                  (Refusal("ResourceNotFound"),), within=minutes(2))
+
+    def _delete_seen(self, run: Run) -> None:
         if (out := self.find(run)) is None:
             return
         for alarm in out.seen.values():
             self._refuse_foreign(run, alarm)
-        with absent_is_fine():
-            run.at(self.site).cloudwatch.delete_alarms(AlarmNames=list(out.names))
+        run.at(self.site).cloudwatch.delete_alarms(AlarmNames=list(out.names))
 
     def resources(self, out: AlarmsOut) -> Iterable[Resource]:
         yield from (Resource("cloudwatch:alarm", alarm["AlarmArn"], self.region) for alarm in out.seen.values())

@@ -11,11 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drctl.aws.errors import or_none
 from drctl.aws.policies import contains
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.settings import Site
-from drctl.steps.backup_plan import PROPAGATION, delete_plan, find_plan, plan_name, refuse_foreign_plan, select
+from drctl.steps.backup_plan import (
+    PROPAGATION,
+    create_plan,
+    delete_plan,
+    find_plan,
+    plan_name,
+    refuse_foreign_plan,
+    select,
+)
 from drctl.steps.backup_vault import delete_vault, ensure_vault, find_vault, vault_arn, vault_name
 from drctl.steps.key import Key
 from drctl.steps.role import Role
@@ -86,8 +95,11 @@ class Backup(Step[BackupOut]):
         here, there = (find_vault(run, site) for site in (self.site, run.settings.other(self.site)))
         if here is None or there is None or (plan_id := find_plan(run, self.site)) is None:
             return None
-        plan: Any = backup.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"]
-        chosen = backup.list_backup_selections(BackupPlanId=plan_id)["BackupSelectionsList"]
+        # A plan that was deleted is listed for a moment longer.
+        plan: Any = or_none(lambda: backup.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"])
+        chosen = or_none(lambda: backup.list_backup_selections(BackupPlanId=plan_id)["BackupSelectionsList"])
+        if plan is None or chosen is None:
+            return None
         selection_id = chosen[0]["SelectionId"] if chosen else ""
         selection: Any = backup.get_backup_selection(
             BackupPlanId=plan_id, SelectionId=selection_id)["BackupSelection"] if chosen else {}
@@ -106,7 +118,7 @@ class Backup(Step[BackupOut]):
         ensure_vault(run, run.settings.other(self.site), run.output(self.copy_key).arn)
         document: Any = plan
         if plan_id is None:
-            plan_id = backup.create_backup_plan(BackupPlan=document, BackupPlanTags=run.tags(self.site))["BackupPlanId"]
+            plan_id = create_plan(run, self.site, document)
         elif out is None or not contains(out.plan, plan):
             backup.update_backup_plan(BackupPlanId=plan_id, BackupPlan=document)
         if out is None or not contains(out.selection, self._selection(run)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, or_none
+from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
 from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
@@ -25,6 +25,16 @@ def find_plan(run: Run, site: Site) -> str | None:
     pages = run.at(site).backup.get_paginator("list_backup_plans").paginate()
     return next((plan["BackupPlanId"] for page in pages for plan in page["BackupPlansList"]
                  if plan["BackupPlanName"] == plan_name(run, site)), None)
+
+
+def create_plan(run: Run, site: Site, document: Any) -> str:
+    """Make the plan and return its id, with which everything else goes on: the list shows it later."""
+    made = ""
+    with already(Refusal("AlreadyExistsException")):
+        made = run.at(site).backup.create_backup_plan(
+            BackupPlan=document, BackupPlanTags=run.tags(site))["BackupPlanId"]
+    return made or run.wait_until("the backup plan that is there is listed", lambda: find_plan(run, site) or "", bool,
+                          within=PROPAGATION, show=lambda seen: seen or "not listed yet")
 
 
 def select(run: Run, site: Site, plan_id: str, selection: Any) -> None:

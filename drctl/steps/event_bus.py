@@ -16,6 +16,7 @@ from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
+from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.event_rule import FORWARDING_ROLE, bus_arn, bus_name
 
@@ -74,10 +75,8 @@ class EventBus(Step[EventBusOut]):
         if out and not list(self.verify(run, out)):
             return out
         events = run.at(self.site).events
-        if out:
-            self._refuse_foreign(run, out.arn)
-        else:
-            out = self._create(run)
+        out = out or self._create(run)
+        self._refuse_foreign(run, out.arn)
         if not same(out.policy or None, self._policy(run)):
             run.retry("the bus takes its policy", lambda: events.put_permission(
                 EventBusName=out.name, Policy=json.dumps(self._policy(run))), BUSY, within=PROPAGATION)
@@ -100,13 +99,22 @@ class EventBus(Step[EventBusOut]):
     def _ensure_archive(self, run: Run, out: EventBusOut) -> None:
         """An archive cannot be tagged; it belongs to its bus."""
         events, days = run.at(self.site).events, run.settings.events.archive_days
+        if not self._is_ours(self._archive_seen(run), out.arn):
+            raise Refused(f"archive {self._archive(run)} exists and keeps the events of another bus: it is not touched",
+                          next_step="delete that archive, or choose another environment name")
         if not out.archive_state:
             with already(Refusal("ResourceAlreadyExistsException")):
                 run.retry("the bus can be archived", lambda: events.create_archive(
                     ArchiveName=self._archive(run), EventSourceArn=out.arn, RetentionDays=days), BUSY,
                     within=PROPAGATION)
         elif out.archive_days != days:
-            events.update_archive(ArchiveName=self._archive(run), RetentionDays=days)
+            run.retry("the archive takes its retention", lambda: events.update_archive(
+                ArchiveName=self._archive(run), RetentionDays=days), BUSY[:1], within=PROPAGATION)
+
+    @staticmethod
+    def _is_ours(archive: dict[str, Any], bus: str) -> bool:
+        """Whether an archive that was seen is this bus's; there is nothing to say against none."""
+        return bool(archive.get("EventSourceArn", bus) == bus)
 
     def verify(self, run: Run, out: EventBusOut) -> Iterable[Finding]:
         if not same(out.policy or None, self._policy(run)):
@@ -126,14 +134,19 @@ class EventBus(Step[EventBusOut]):
         if (bus := or_none(lambda: events.describe_event_bus(Name=name))) is None:
             return
         self._refuse_foreign(run, bus["Arn"])
-        with absent_is_fine():
-            events.delete_archive(ArchiveName=self._archive(run))
+        if self._is_ours(self._archive_seen(run), bus["Arn"]):
+            self._destroy_archive(run)
         # The archive's own rule goes with it, after a moment; a bus with rules cannot be deleted.
-        run.wait_until("the archive is gone", lambda: self._archive_seen(run), lambda seen: not seen,
-                       within=minutes(5), show=lambda seen: seen.get("State", "gone"))
         with absent_is_fine():
             run.retry(f"bus {name} has no rules", lambda: events.delete_event_bus(Name=name),
                       (Refusal("ValidationException", "rule"), *BUSY[:1]), within=minutes(5))
+
+    def _destroy_archive(self, run: Run) -> None:
+        with absent_is_fine():
+            run.retry("the archive is idle", lambda: run.at(self.site).events.delete_archive(
+                ArchiveName=self._archive(run)), BUSY[:1], within=PROPAGATION)
+        run.wait_until("the archive is gone", lambda: self._archive_seen(run), lambda seen: not seen,
+                       within=minutes(5), show=lambda seen: seen.get("State", "gone"))
 
     def resources(self, out: EventBusOut) -> Iterable[Resource]:
         yield Resource("events:event-bus", out.arn, self.region)

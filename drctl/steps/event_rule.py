@@ -25,8 +25,9 @@ FORWARDING, CANARY = "event-forwarding", "canary"
 FORWARDING_ROLE = "forwarding"
 #: A role just made cannot be assumed yet, and a rule just made is unknown to some hosts (Terraform provider: 2 min).
 PROPAGATION = minutes(2)
-TOO_YOUNG = (Refusal("ValidationException", "assumed"), Refusal("ResourceNotFoundException"),
-             Refusal("ConcurrentModificationException"), Refusal("PartialFailure", "ConcurrentModificationException"))
+#: Somebody else changes the rule at the same moment (EventBridge API Reference, PutTargets: also inside a success).
+BUSY = (Refusal("ConcurrentModificationException"), Refusal("PartialFailure", "ConcurrentModificationException"))
+TOO_YOUNG = (Refusal("ValidationException", "assumed"), Refusal("ResourceNotFoundException"), *BUSY)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def ensure_rule(run: Run, site: Site, wanted: WantedRule, seen: RuleOut | None) 
         run.retry(f"rule {name} takes its target", lambda: _put_target(run, site, name, wanted), TOO_YOUNG,
                   within=PROPAGATION)
     if stray := [target["Id"] for target in (out.targets if out else ()) if target["Id"] != wanted.target["Id"]]:
-        _remove_targets(run, site, name, stray)
+        run.retry(f"rule {name} gives up its other targets", lambda: _remove_targets(run, site, name, stray),
+                  TOO_YOUNG, within=PROPAGATION)
     return run.wait_until(
         f"rule {name} stands", lambda: find_rule(run, site, wanted.purpose), within=PROPAGATION,
         ready=lambda seen: seen is not None and not list(differences(seen, wanted)),
@@ -145,6 +147,7 @@ def delete_rule(run: Run, site: Site, purpose: str) -> None:
     with absent_is_fine():
         _refuse_foreign(run, site, out)
         if out.targets:
-            _remove_targets(run, site, out.name, [target["Id"] for target in out.targets])
+            run.retry(f"rule {out.name} gives up its targets", lambda: _remove_targets(
+                run, site, out.name, [target["Id"] for target in out.targets]), BUSY, within=PROPAGATION)
         run.retry(f"rule {out.name} has no targets", lambda: events.delete_rule(Name=out.name, EventBusName=bus),
-                  (Refusal("ValidationException", "has targets"),), within=minutes(5))
+                  (Refusal("ValidationException", "has targets"), *BUSY), within=minutes(5))

@@ -129,9 +129,6 @@ def delete_queue(run: Run, site: Site, name: str) -> None:
     with absent_is_fine():
         _refuse_foreign(run, site, name, url)
         sqs.delete_queue(QueueUrl=url)
-        # Who looks now may still see it, and take it for standing (SQS API Reference, DeleteQueue: up to 60 s).
-        run.wait_until(f"queue {name} is gone", lambda: _url(run, site, name), lambda seen: seen is None,
-                       within=minutes(3), show=lambda seen: "still seen" if seen else "gone")
     # Seen for up to a minute more, and then taken for one that stands by whoever makes it again (SQS API Reference,
     # DeleteQueue).
     run.wait_until(f"queue {name} is gone", lambda: _url(run, site, name), lambda seen: seen is None, within=minutes(5),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
@@ -15,8 +16,10 @@ from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.steps.key import Key
 
-#: A key or principal just made is refused as an invalid parameter for a while (Terraform provider: 2 min).
-NOT_YET = (Refusal("InvalidParameter"), Refusal("NotFound"))
+#: A topic just made is unknown, and a key or principal just made is refused, for a while (Terraform provider: 2 min).
+NOT_YET = (Refusal("NotFound"), Refusal("InvalidParameter", "policy"), Refusal("InvalidParameter", "kms"))
+#: There is one of the name: perhaps ours, from a call whose answer was lost; it is judged by its tags.
+THERE = Refusal("InvalidParameter", "already exists")
 PROPAGATION = minutes(2)
 
 
@@ -65,27 +68,32 @@ class Topic(Step[TopicOut]):
         out = run.found(self)
         if out and not list(self.verify(run, out)):
             return out
-        if out is None:
-            self._create(run)
-        else:
-            self._refuse_foreign(run, self._topic_tags(run))
-        if out and list(self._attribute_findings(run, out)):
+        out = out or self._create(run)
+        self._refuse_foreign(run, self._topic_tags(run))
+        sns, arn, email = run.at(self.site).sns, out.arn, run.settings.alarms.email
+        if list(self._attribute_findings(run, out)):
             for name, value in self._wanted(run).items():
-                run.at(self.site).sns.set_topic_attributes(TopicArn=out.arn, AttributeName=name, AttributeValue=value)
-        email = run.settings.alarms.email
-        if email and (out is None or email not in out.emails):
-            run.at(self.site).sns.subscribe(TopicArn=self._arn(run), Protocol="email", Endpoint=email,
-                                            ReturnSubscriptionArn=True)
+                run.retry(f"the topic takes its {name}", partial(
+                    sns.set_topic_attributes, TopicArn=arn, AttributeName=name, AttributeValue=value), NOT_YET,
+                    within=PROPAGATION)
+        if email and email not in out.emails:
+            run.retry("the topic takes a subscription", lambda: sns.subscribe(
+                TopicArn=arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True), NOT_YET[:1],
+                within=PROPAGATION)
             run.say(f"{email} hears alarms of {self.region} once the link in AWS's message was clicked")
         return run.wait_until("the topic is as it should be", lambda: self.find(run), within=PROPAGATION,
                               ready=lambda seen: seen is not None and not list(self.verify(run, seen)),
                               show=lambda seen: "not up to date yet" if seen else "not visible yet") or run.output(self)
 
-    def _create(self, run: Run) -> None:
+    def _create(self, run: Run) -> TopicOut:
         name, wanted = run.name("sns", "alarms", self.site), self._wanted(run)
         tags = as_list(run.tags(self.site, name))
-        run.retry("the topic takes key and policy", lambda: run.at(self.site).sns.create_topic(
-            Name=name, Attributes=wanted, Tags=tags), NOT_YET, within=PROPAGATION)
+        with already(THERE):
+            run.retry("the topic takes key and policy", lambda: run.at(self.site).sns.create_topic(
+                Name=name, Attributes=wanted, Tags=tags), NOT_YET[1:], within=PROPAGATION)
+        return run.wait_until("the topic is known", lambda: self.find(run), lambda seen: seen is not None,
+                              within=PROPAGATION, show=lambda seen: "known" if seen else "not visible yet"
+                              ) or run.output(self)
 
     def _topic_tags(self, run: Run) -> dict[str, str]:
         return as_map(run.at(self.site).sns.list_tags_for_resource(ResourceArn=self._arn(run))["Tags"])

@@ -18,7 +18,14 @@ from drctl.steps.backup import Backup
 from drctl.steps.key import Key
 from drctl.steps.role import Role
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings, given
+from tests.steps.lifecycle import (
+    assert_a_second_run_changes_nothing,
+    assert_mended,
+    destroy_twice,
+    findings,
+    given,
+    lagging,
+)
 
 HERE, THERE = Settings().sites
 CLUSTER = f"arn:aws:rds:{HERE.region}:123456789012:cluster:aurora-here"
@@ -105,3 +112,11 @@ def test_a_plan_of_somebody_else_keeps_its_rules(run: Run, aws: Aws) -> None:
         ensure_with_needs(run, BACKUP)
     plan = backup.list_backup_plans()["BackupPlansList"][0]["BackupPlanId"]
     assert backup.get_backup_plan(BackupPlanId=plan)["BackupPlan"]["Rules"][0]["RuleName"] == "theirs"
+
+
+def test_vaults_plan_and_selection_are_made_once_while_aws_lags(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, ROLE)
+    with lagging():
+        out = BACKUP.ensure(run)
+    assert list(BACKUP.verify(run, out)) == []
+    assert len(aws[HERE.region].backup.list_backup_plans()["BackupPlansList"]) == 1

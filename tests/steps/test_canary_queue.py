@@ -14,7 +14,7 @@ from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
 from drctl.steps.event_bus import EventBus
 from drctl.steps.key import Key
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings, lagging
 
 SITE, OTHER = Settings().sites
 CANARY = CanaryQueue(SITE, Key(SITE), EventBus(SITE, OTHER))
@@ -48,3 +48,11 @@ def test_destroy_removes_both_and_twice_is_fine(run: Run) -> None:
     ensure_with_needs(run, CANARY)
     destroy_twice(run, CANARY)
     assert findings(run, CANARY) == ["absent"]
+
+
+def test_queue_and_rule_are_made_while_aws_lags(run: Run) -> None:
+    for need in (CANARY.encryption_key, CANARY.bus):
+        ensure_with_needs(run, need)
+    with lagging():
+        out = CANARY.ensure(run)
+    assert list(CANARY.verify(run, out)) == []

@@ -14,7 +14,7 @@ from drctl.errors import Refused
 from drctl.settings import Settings
 from drctl.steps.dashboard import Dashboard
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given, lagging
 
 SITES = HERE, THERE = Settings().sites
 DASHBOARD = Dashboard(
@@ -79,3 +79,9 @@ def test_a_dashboard_of_somebody_else_is_neither_replaced_nor_deleted(run: Run, 
     for touch in (DASHBOARD.ensure, DASHBOARD.destroy):
         with pytest.raises(Refused, match="does not say"):
             touch(run)
+
+
+def test_it_is_made_while_cloudwatch_lags(run: Run) -> None:
+    with lagging():
+        out = DASHBOARD.ensure(run)
+    assert list(DASHBOARD.verify(run, out)) == []

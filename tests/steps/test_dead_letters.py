@@ -13,7 +13,7 @@ from drctl.settings import Settings
 from drctl.steps.dead_letters import DeadLetters
 from drctl.steps.key import Key
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings, lagging
 
 SITE = Settings().primary
 QUEUE = DeadLetters(SITE, Key(SITE))
@@ -55,3 +55,26 @@ def test_a_queue_of_somebody_else_keeps_its_attributes(run: Run, aws: Aws) -> No
     with pytest.raises(Refused, match=name):
         ensure_with_needs(run, QUEUE)
     assert "KmsMasterKeyId" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def test_a_queue_is_made_while_sqs_lags(run: Run) -> None:
+    ensure_with_needs(run, QUEUE.encryption_key)
+    with lagging():
+        out = QUEUE.ensure(run)
+    assert list(QUEUE.verify(run, out)) == []
+
+
+def test_a_queue_whose_creation_had_no_answer_is_found_to_be_ours(run: Run, aws: Aws) -> None:
+    key = ensure_with_needs(run, QUEUE.encryption_key).arn
+    with lagging():
+        aws[SITE.region].sqs.create_queue(QueueName=run.name("queue", "dead-letters", SITE), tags=run.tags(SITE),
+                                          Attributes={"KmsMasterKeyId": "alias/aws/sqs"})
+        assert QUEUE.find(run) is None
+        assert QUEUE.ensure(run).key == key
+
+
+def test_a_queue_is_gone_when_it_was_destroyed(run: Run) -> None:
+    ensure_with_needs(run, QUEUE)
+    with lagging():
+        QUEUE.destroy(run)
+        assert QUEUE.find(run) is None

@@ -13,7 +13,7 @@ from drctl.errors import Refused
 from drctl.settings import EventBuses, Settings
 from drctl.steps.event_bus import EventBus
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings, lagging
 
 SITE, OTHER = Settings().sites
 BUS = EventBus(SITE, OTHER)
@@ -76,3 +76,28 @@ def test_a_bus_of_somebody_else_keeps_its_policy(run: Run, aws: Aws) -> None:
         ensure_with_needs(run, BUS)
     assert "Policy" not in events.describe_event_bus(Name=name)
     assert events.list_archives()["Archives"] == []
+
+
+def test_a_bus_is_made_while_eventbridge_lags(run: Run) -> None:
+    with lagging():
+        out = BUS.ensure(run)
+    assert list(BUS.verify(run, out)) == []
+
+
+def test_a_bus_is_destroyed_while_the_rule_of_its_archive_lingers(run: Run) -> None:
+    ensure_with_needs(run, BUS)
+    with lagging():
+        BUS.destroy(run)
+    assert findings(run, BUS) == ["absent"]
+
+
+def test_an_archive_of_another_bus_is_neither_used_nor_deleted(run: Run, aws: Aws) -> None:
+    events, name = aws[SITE.region].events, run.name("archive", "events", SITE)
+    ensure_with_needs(run, BUS)
+    events.delete_archive(ArchiveName=name)
+    other = events.create_event_bus(Name="other")["EventBusArn"]
+    events.create_archive(ArchiveName=name, EventSourceArn=other)
+    with pytest.raises(Refused, match=name):
+        ensure_with_needs(run, BUS)
+    BUS.destroy(run)
+    assert events.describe_archive(ArchiveName=name)["EventSourceArn"] == other

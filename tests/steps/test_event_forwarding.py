@@ -10,7 +10,7 @@ import pytest
 
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
-from drctl.engine.step import Step
+from drctl.engine.step import Step, dependencies
 from drctl.errors import Refused
 from drctl.settings import Settings
 from drctl.steps import event_forwarding
@@ -21,7 +21,7 @@ from drctl.steps.event_forwarding import EventForwarding
 from drctl.steps.key import Key
 from drctl.steps.role import Role
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, lagging
 
 HERE, THERE = Settings().sites
 BUSES = EventBus(HERE, THERE), EventBus(THERE, HERE)
@@ -128,3 +128,13 @@ def test_a_rule_of_somebody_else_keeps_its_pattern(run: Run, aws: Aws) -> None:
     with pytest.raises(Refused, match=name):
         ensure_with_needs(run, OUT)
     assert events.describe_rule(Name=name, EventBusName=bus)["EventPattern"] == '{"source": ["theirs"]}'
+
+
+def test_forwarding_is_made_while_aws_lags(run: Run) -> None:
+    step = forwarding(0)
+    for need in dependencies(step):
+        ensure_with_needs(run, need)
+    with lagging():
+        out = step.ensure(run)
+    assert list(step.verify(run, out)) == []
+

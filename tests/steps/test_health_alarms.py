@@ -14,7 +14,7 @@ from drctl.steps.health_alarms import HealthAlarms
 from drctl.steps.key import Key
 from drctl.steps.topic import Topic
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given, lagging
 
 SITE, OTHER = Settings().sites
 CHECKS = given(SITE, "checks", primary_app="id-1", standby_app="id-2", switch="id-3", combined="id-4")
@@ -44,3 +44,10 @@ def test_destroy_removes_them_all_and_twice_is_fine(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, ALARMS)
     destroy_twice(run, ALARMS)
     assert aws["us-east-1"].cloudwatch.describe_alarms()["MetricAlarms"] == []
+
+
+def test_alarms_are_made_while_cloudwatch_lags(run: Run) -> None:
+    ensure_with_needs(run, ALARMS.topic)
+    with lagging():
+        out = ALARMS.ensure(run)
+    assert list(ALARMS.verify(run, out)) == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from drctl.aws.clients import Aws
+from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.lab.topics import confirm
@@ -15,7 +16,7 @@ from drctl.settings import Alarms, Settings
 from drctl.steps.key import Key
 from drctl.steps.topic import Topic
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings, lagging
 
 SITE = Settings().primary
 TOPIC = Topic(SITE, Key(SITE))
@@ -73,3 +74,21 @@ def test_a_topic_of_somebody_else_keeps_its_attributes(run: Run, aws: Aws) -> No
     with pytest.raises(Refused, match=name):
         ensure_with_needs(run, TOPIC)
     assert "KmsMasterKeyId" not in sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+
+
+def test_a_topic_is_made_while_sns_lags(make_run: Callable[..., Run]) -> None:
+    run = make_run(WITH_EMAIL)
+    ensure_with_needs(run, TOPIC.encryption_key)
+    with lagging():
+        out = TOPIC.ensure(run)
+    assert out.emails == {"oncall@example.com": "PendingConfirmation"}
+    assert list(TOPIC.verify(run, out)) == []
+
+
+def test_a_topic_whose_creation_had_no_answer_is_found_to_be_ours(run: Run, aws: Aws) -> None:
+    key = ensure_with_needs(run, TOPIC.encryption_key).arn
+    name = run.name("sns", "alarms", SITE)
+    with lagging():
+        aws[SITE.region].sns.create_topic(Name=name, Tags=as_list(run.tags(SITE, name)))
+        assert TOPIC.find(run) is None
+        assert TOPIC.ensure(run).encrypted_with == key
