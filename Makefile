@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test contract rules check lint bench clean help
+.PHONY: demo test contract rules check lint bench crash-matrix faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.aws.hooks import REDACTED, Answer, Call
 from drctl.aws.retries import NoAnswer
+from drctl.errors import Refused
+from drctl.lab.faults import FAULTS
 from drctl.lab.server import Lab
 
 
@@ -90,3 +92,30 @@ def test_no_answer_is_an_answer_too(ear: Ear) -> None:
 def test_clients_are_made_once_and_belong_to_their_region(heard: Aws) -> None:
     assert heard["us-east-1"].s3 is heard["us-east-1"].s3
     assert heard["us-west-2"].ec2.meta.region_name == "us-west-2"
+
+
+class Gatekeeper(Ear):
+    """Lets as many tries of a call leave as it is told to."""
+
+    def __init__(self, tries: int) -> None:
+        super().__init__()
+        self.tries = tries
+
+    def leaving(self, call: Call) -> None:
+        self.tries -= 1
+        if self.tries < 0:
+            raise Refused(f"{call.operation} in {call.region}: no more")
+
+
+@pytest.mark.parametrize("tries", [0, 1, 3])
+def test_a_gate_keeps_the_further_tries_of_a_call_from_leaving_too(lab: Lab, tries: int) -> None:
+    """Minutes may lie between the SDK's tries, in which a lease was lost."""
+    ear = Gatekeeper(tries)
+    s3 = Aws(Door(lab.endpoint, Credentials("x", "y"), speed=100_000), ear)["us-west-2"].s3
+    FAULTS.start(1.0, kinds=("unavailable",))
+    try:
+        with pytest.raises(Refused, match="PutObject in us-west-2"):
+            s3.put_object(Bucket="b", Key="k", Body=b"")
+        assert FAULTS.wire()["calls"] == tries
+    finally:
+        FAULTS.stop()
