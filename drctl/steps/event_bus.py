@@ -61,7 +61,8 @@ class EventBus(Step[EventBusOut]):
         bus = or_none(lambda: events.describe_event_bus(Name=bus_name(run, self.site)))
         if bus is None:
             return None
-        archive = self._archive_seen(run)
+        seen = self._archive_seen(run)
+        archive = seen if self._is_ours(seen, bus["Arn"]) else {}
         return EventBusOut(bus["Name"], bus["Arn"], bus.get("Policy", ""), archive.get("State", ""),
                            int(archive.get("RetentionDays", 0)))
 

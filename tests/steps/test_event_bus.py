@@ -96,7 +96,7 @@ def test_an_archive_of_another_bus_is_neither_used_nor_deleted(run: Run, aws: Aw
     ensure_with_needs(run, BUS)
     events.delete_archive(ArchiveName=name)
     other = events.create_event_bus(Name="other")["EventBusArn"]
-    events.create_archive(ArchiveName=name, EventSourceArn=other)
+    events.create_archive(ArchiveName=name, EventSourceArn=other, RetentionDays=run.settings.events.archive_days)
     with pytest.raises(Refused, match=name):
         ensure_with_needs(run, BUS)
     BUS.destroy(run)

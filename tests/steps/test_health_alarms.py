@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from drctl.aws.clients import Aws
+from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import ConfigurationError
 from drctl.settings import Settings
@@ -51,3 +55,30 @@ def test_alarms_are_made_while_cloudwatch_lags(run: Run) -> None:
     with lagging():
         out = ALARMS.ensure(run)
     assert list(ALARMS.verify(run, out)) == []
+
+
+class Vanishing:
+    """CloudWatch whose second alarm goes between the look and the deletion."""
+
+    def __init__(self, tags: list[Any]) -> None:
+        self.tags, self.asked, self.there = tags, 0, ["one"]
+
+    def describe_alarms(self, **_: Any) -> Any:
+        self.asked += 1
+        names = ["one", "two"] if self.asked == 1 else self.there
+        return {"MetricAlarms": [{"AlarmName": name, "AlarmArn": name} for name in names]}
+
+    def list_tags_for_resource(self, **_: Any) -> Any:
+        return {"Tags": self.tags}
+
+    def delete_alarms(self, AlarmNames: list[str]) -> None:  # noqa: N803  # boto3's signature
+        if set(AlarmNames) - set(self.there):
+            raise ClientError({"Error": {"Code": "ResourceNotFound", "Message": ""}}, "DeleteAlarms")
+        self.there = []
+
+
+def test_alarms_go_although_one_of_them_went_meanwhile(run: Run) -> None:
+    cloudwatch: Any = Vanishing(as_list(run.tags(SITE)))
+    run.aws = {SITE.region: SimpleNamespace(cloudwatch=cloudwatch)}  # type: ignore[assignment]  # as much as is asked
+    ALARMS.destroy(run)
+    assert cloudwatch.there == []

@@ -19,7 +19,7 @@ from drctl.steps.key import Key
 from drctl.steps.replication import Replication
 from drctl.steps.role import Role
 from tests.conftest import ensure_with_needs
-from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings
+from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, findings, lagging
 
 SITES = Settings().sites
 KEYS = tuple(Key(site) for site in SITES)
@@ -117,3 +117,14 @@ def test_the_rule_of_a_foreign_bucket_of_our_name_stays(run: Run, aws: Aws) -> N
     with pytest.raises(Refused, match="does not belong"):
         OUT.destroy(run)
     assert OUT.find(run) is not None
+
+
+@pytest.mark.parametrize("made_last", [0, 1])
+def test_replication_begins_although_s3_knows_late_of_versioning(run: Run, made_last: int) -> None:
+    needs: tuple[Step[Any], ...] = (OUT.role, BUCKETS[1 - made_last], KEYS[made_last])
+    for need in needs:
+        ensure_with_needs(run, need)
+    with lagging(40):
+        run.remember(BUCKETS[made_last], BUCKETS[made_last].ensure(run))
+        out = OUT.ensure(run)
+    assert list(OUT.verify(run, out)) == []
