@@ -62,12 +62,12 @@ def all_points(changes: list[Sent]) -> list[Point]:
 
 
 def some_points(changes: list[Sent], random: Random, *, few: bool) -> list[Point]:
-    """The first change and the last one with every end, and two at random; or a few of them all."""
+    """The first change and the last one with every end, and two at random; or one of them all."""
     last, inner = len(changes) - 1, range(1, len(changes) - 1)
     if last < 0:
         return []
     if few:
-        return [Point("lost", random.randint(0, last)), Point("after", random.randint(0, last))]
+        return [Point(random.choice(ENDS), random.randint(0, last))]
     drawn = random.sample(inner, min(2, len(inner)))
     return [Point("before", 0), *(Point(end, number) for end in ("lost", "after")
                                   for number in sorted({0, last, *drawn}))]

@@ -23,6 +23,11 @@ from tests.contract.world import Case, Point, World
 pytestmark = pytest.mark.xdist_group("contract")
 #: Waits that the lab cannot let last, each with the reason.
 UNTRIED: dict[str, str] = {}
+#: Waits in vain that leave more than one of something, each with the reason.
+LEAVES_MORE = {"certificate: the new certificate is known":
+               "what ACM never shows cannot be told from what its token still leads to; teardown removes all of them"}
+#: Of all sentences `make test` tries one in this many.
+ONE_IN = 3
 Record = Callable[[str, object], None]
 
 
@@ -72,21 +77,22 @@ def test_a_power_cut_or_a_lost_answer_leaves_exactly_one_of_everything(
 
 
 def test_a_wait_that_never_ends_is_given_up_with_its_sentence(
-        world: World, case: Case, record_property: Record) -> None:
-    wrong, tried = [], 0
-    for sentence in [one for one, (met, _, _) in world.encounters.items() if met is case]:
-        tried += 1
-        wrong += list(waited(world, case, sentence))
-    record_property(POINTS, (tried - len(wrong), len(wrong)))
+        world: World, case: Case, pytestconfig: pytest.Config, record_property: Record) -> None:
+    seed, every = pytestconfig.getoption("contract_seed"), pytestconfig.getoption("all_points")
+    chosen = [one for one, (met, _, _) in world.encounters.items()
+              if met is case and (every or Random(f"{seed} {one}").randrange(ONE_IN) == 0)]  # noqa: S311  # repeatable
+    wrong = [problem for sentence in chosen for problem in waited(world, case, sentence)]
+    record_property(POINTS, (len(chosen) - len(wrong), len(wrong)))
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_sentence_of_every_step_was_seen_to_end(world: World) -> None:
-    if len(world.known) < len(CASES):
-        pytest.skip("only some steps were tried")
+def test_every_sentence_of_every_step_was_seen_to_end(world: World, pytestconfig: pytest.Config) -> None:
     assert world.attention.unknown == set()
+    if not pytestconfig.getoption("all_points") or len(world.lived) < len(CASES):
+        pytest.skip("only some waits were tried")
     never = {str(one) for one in world.attention.sentences if one not in world.ended}
-    assert never == set(UNTRIED)
+    assert sorted(never - set(UNTRIED)) == [], "\n".join(sorted(never - set(UNTRIED)))
+    assert set(UNTRIED) - never == set(), "these were seen to end all the same"
 
 
 def lived(world: World, case: Case, made: Point | None, gone: Point | None) -> list[str]:
@@ -108,7 +114,8 @@ def waited(world: World, case: Case, sentence: Sentence) -> list[str]:
     ways: tuple[Still, ...] = ("time", "last", "first", "denied") if sentence.call == "wait_until" else ("time",)
     for still in ways:
         point = Point(after.where if after else None, after.number if after else 0, sentence, still)
-        if wrong := lived(world, case, point if make else None, None if make else point):
+        wrong = lived(world, case, point if make else None, None if make else point)
+        if wrong and not (str(sentence) in LEAVES_MORE and all("besides: " in one for one in wrong)):
             return wrong
         if sentence in world.ended:
             break

@@ -134,6 +134,8 @@ class World:
     encounters: dict[Sentence, tuple[Case, bool, Point | None]] = field(default_factory=dict)
     #: Sentences whose wait was seen to end, with what the run then told.
     ended: dict[Sentence, str] = field(default_factory=dict)
+    #: Steps whose life is known, or was until the lab was emptied.
+    lived: set[str] = field(default_factory=set)
     runs: int = 0
     #: What ended the process before the one of the moment.
     _after: Point | None = None
@@ -275,6 +277,7 @@ class World:
             self.build(case)
             self.known[str(case)] = Known(made, removed, self.inventory([*made, *removed]), gone)
             self.standing[case.step.key] = case
+            self.lived.add(str(case))
         elif self.standing.get(case.step.key) is not case:
             self.prepare(case)
             self.build(case)
