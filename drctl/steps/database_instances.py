@@ -98,6 +98,7 @@ class DatabaseInstances(Step[InstancesOut]):
             out = self._available(run)
         if missing:
             run.refresh(self.cluster)  # it knows now which instance writes
+        if missing or self._is_connecting(run):
             self._wait_until_connected(run)
             out = self.find(run) or out
         self._converge(run, out)
@@ -147,6 +148,12 @@ class DatabaseInstances(Step[InstancesOut]):
             steadily(lambda seen: seen is not None and names <= {one.id for one in seen.instances}
                      and all(one.status == "available" for one in seen.instances)), within=INSTANCE_CHANGE, every=PAUSE,
             failed=_failure, show=_states) or run.output(self)
+
+    def _is_connecting(self, run: Run) -> bool:
+        """Whether the copy is not connected yet: a run that died after it had made the instance waited no further."""
+        members = run.found(self.global_cluster)
+        return (members is not None and members.writer not in {None, self.region}
+                and _synchronization(members, self.region) != "connected")
 
     def _wait_until_connected(self, run: Run) -> None:
         """The first instance of a copy connects it; the writer's own cluster has nothing to connect to."""

@@ -10,10 +10,12 @@ from drctl.aws.clients import Aws
 from drctl.aws.tags import as_map
 from drctl.engine.events import Record
 from drctl.engine.run import Run
+from drctl.errors import Interrupted
 from drctl.settings import Database, Settings
 from drctl.steps.steady import LOOKS
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.database import HOME, PRIMARY, READERS, WRITERS, destroy, findings
+from tests.steps.database import HOME, PRIMARY, READERS, STANDBY, WRITERS, destroy, findings
+from tests.steps.lifecycle import lagging
 
 TWO = Settings(database=Database(instances=2))
 
@@ -110,3 +112,22 @@ def test_somebody_elses_instance_in_our_cluster_stays_and_stops_the_clusters_del
 def test_the_standby_is_of_use_only_when_it_is_connected() -> None:
     assert list(WRITERS.waits) == ["instance-create"]
     assert list(READERS.waits) == ["instance-create", "secondary-connect"]
+
+
+@pytest.mark.parametrize("wait", ["the instances of", "the copy in us-west-2 is connected"])
+def test_a_copy_whose_instance_a_dead_run_has_made_is_waited_for(make_run: Callable[..., Run], wait: str) -> None:
+    dead, again = make_run(), make_run()
+    ensure_with_needs(dead, STANDBY)
+    dead.clock.speed = again.clock.speed = 200.0
+
+    def dies(record: Record) -> None:
+        if record["event"] == "waiting" and record["sentence"].startswith(wait):
+            dead.clock.stop()
+
+    dead.events.add_sink(dies)
+    with lagging(200.0):
+        with pytest.raises(Interrupted):
+            ensure_with_needs(dead, READERS)
+        ensure_with_needs(again, READERS)
+        assert changes(again, READERS) == 0
+        assert list(READERS.verify(again, again.output(READERS))) == []
