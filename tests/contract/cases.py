@@ -69,5 +69,5 @@ def some_points(changes: list[Sent], random: Random, *, few: bool) -> list[Point
     if few:
         return [Point(random.choice(ENDS), random.randint(0, last))]
     drawn = random.sample(inner, min(2, len(inner)))
-    return [Point("before", 0), *(Point(end, number) for end in ("lost", "after")
-                                  for number in sorted({0, last, *drawn}))]
+    return [Point("before", 0), *(Point("lost", number) for number in sorted({0, last, *drawn[:1]})),
+            *(Point("after", number) for number in sorted({0, last, *drawn[1:]}))]

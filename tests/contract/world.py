@@ -6,7 +6,7 @@ noticed and built anew. Its time is that of the runs: it passes when they wait, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +26,7 @@ from drctl.lab.server import Lab
 from drctl.settings import LAB_ACCOUNT, Settings
 from drctl.steps.cluster import Cluster
 from drctl.steps.database_instances import DatabaseInstances
-from tests.contract.inventory import Inventory, difference, take
+from tests.contract.inventory import KINDS, Inventory, difference, take
 from tests.contract.sentences import Attention, AttentiveRun, Sentence
 from tests.contract.wire import PowerCut, Sent, Still, Where, Wire
 from tests.steps.test_certificate import brought_along
@@ -41,6 +41,9 @@ RESTART_S = 15.0
 MANY_LOOKS, LONGER = 6, 24.0
 #: AWS seconds from a wait in vain to the next try.
 AN_HOUR = 3600.0
+REGIONS = ("us-east-1", "us-west-2")
+#: Changes that concern all there is.
+EVERY_KIND = [Sent(region, kind.service, "".join(kind.words)) for kind in KINDS for region in REGIONS]
 
 
 #: With one of these a wait that was given up tells what it saw last.
@@ -114,6 +117,11 @@ class Known:
     removed_by: list[Sent]
     stands: Inventory
     gone: Inventory
+    #: Changes of a second process that made it, and of one that removed it when it was gone.
+    made_again_by: list[Sent]
+    removed_again_by: list[Sent]
+    #: How an account differs after it from what it was before, in all kinds of things; None where nobody looked.
+    left: str | None
 
     @property
     def changes(self) -> list[Sent]:
@@ -127,6 +135,8 @@ class World:
 
     lab: Lab
     wire: Wire
+    #: Whether the whole account is looked at before and after the life of a step, which takes long.
+    thorough: Callable[[Case], bool]
     standing: dict[str, Case] = field(default_factory=dict)
     known: dict[str, Known] = field(default_factory=dict)
     attention: Attention = field(default_factory=Attention)
@@ -247,7 +257,7 @@ class World:
             self.standing.clear()
             self.known.clear()
             ssm.put_parameter(Name=SENTINEL, Value="stands", Type="String")
-            for region in ("us-east-1", "us-west-2"):
+            for region in REGIONS:
                 self._bring_along_a_certificate(region)
 
     def _bring_along_a_certificate(self, region: str) -> None:
@@ -266,16 +276,23 @@ class World:
     # Lives -------------------------------------------------------------------------------------------------------
 
     def know(self, case: Case) -> Known:
-        """The undisturbed life of the step, lived once: made, removed, and made again."""
+        """The undisturbed life of the step, lived once: made twice, removed three times, and made again."""
         self._notice_an_emptied_lab()
         if str(case) not in self.known:
             self.prepare(case)
-            made = self.build(case)
+            # a member that goes takes the global database apart
+            looks = self.thorough(case) and not isinstance(case.step, Cluster | DatabaseInstances)
+            before = self.inventory(EVERY_KIND) if looks else Inventory()
+            made, again = self.build(case), self.build(case)
             removed = self.destroy(case)
+            self.destroy(case)
             gone = self.inventory([*made, *removed])
+            not_there = self.destroy(case)
+            left = difference(self.inventory(EVERY_KIND), before) if looks else None
             self._put_back(case)
             self.build(case)
-            self.known[str(case)] = Known(made, removed, self.inventory([*made, *removed]), gone)
+            stands = self.inventory([*made, *removed])
+            self.known[str(case)] = Known(made, removed, stands, gone, again, not_there, left)
             self.standing[case.step.key] = case
             self.lived.add(str(case))
         elif self.standing.get(case.step.key) is not case:
@@ -283,11 +300,6 @@ class World:
             self.build(case)
             self.standing[case.step.key] = case
         return self.known[str(case)]
-
-    def restore(self, case: Case) -> None:
-        """Let a step that was removed stand again."""
-        self._put_back(case)
-        self.build(case)
 
     def live(self, case: Case, made: Point | None, gone: Point | None) -> Iterable[str]:
         """One life of a step that stands: removed and made again, each disturbed once; yields what was wrong."""
