@@ -91,6 +91,7 @@ def test_a_key_that_was_deleted_can_be_made_again_in_a_versioned_bucket_too(s3: 
 
 
 @pytest.mark.rule("conditional-write")
+@pytest.mark.rule("object-writes-in-turn")  # off as well: else the write would wait for this test
 def test_a_conditional_write_that_meets_another_is_in_conflict(s3: Any) -> None:
     with writing(bucket_named("lease"), "k", wait=True):
         assert refusal(lambda: s3.put_object(Bucket="lease", Key="k", IfNoneMatch="*")) == (
