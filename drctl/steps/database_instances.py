@@ -6,6 +6,7 @@ A step of its own, because what talks to the cluster needs its endpoint only, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import Refused, WaitTimeout
 from drctl.steps.cluster import Cluster
 from drctl.steps.cluster_state import dead_end
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
@@ -24,7 +25,7 @@ from drctl.steps.steady import PAUSE, steadily
 
 #: Terraform provider: aws_rds_cluster_instance, 90 min to create, change or delete.
 INSTANCE_CHANGE = minutes(90)
-#: A fresh copy connects within minutes; an old primary after a failover may take hours, which is not waited for.
+#: A fresh copy connects within minutes; an old primary after a failover may take hours, so long is not waited.
 CONNECTION = minutes(30)
 #: Days of Performance Insights that cost nothing (Aurora User Guide, "Pricing and data retention").
 INSIGHTS_DAYS = 7
@@ -98,9 +99,11 @@ class DatabaseInstances(Step[InstancesOut]):
             out = self._available(run)
         if missing:
             run.refresh(self.cluster)  # it knows now which instance writes
-        if missing or self._is_connecting(run):
             self._wait_until_connected(run)
             out = self.find(run) or out
+        elif self._is_connecting(run):
+            with suppress(WaitTimeout):  # verify tells what is missing, and what an old primary takes
+                self._wait_until_connected(run)
         self._converge(run, out)
         self._remove_extra(run, out)
         return out
