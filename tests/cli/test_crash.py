@@ -11,8 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
-from tests.crash_matrix import WAYS, Life, Lived, Workshop
+from tests.conftest import SPEED as SPEED_OF_TESTS
+from tests.crash_matrix import SPEED, WAYS, Life, Lived, Workshop
 from tests.forking import parent
 
 #: Chooses the calls, whether before or after their effect, and how the first kill is gone on with.
@@ -22,13 +24,15 @@ DRAW = random.Random(11)  # noqa: S311  # repeatable, not secret
 @pytest.fixture(scope="module")
 def shop(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """An account with somebody else's things in it, and drctl processes that can be killed."""
+    CLOCK.set_speed(SPEED)
     with parent() as forks:
         shop = Workshop(lab_server, forks, tmp_path_factory.mktemp("crash") / "life")
-        shop.empty()
         try:
+            shop.empty()
             yield shop
         finally:
             shop.leave()
+            CLOCK.set_speed(SPEED_OF_TESTS)
 
 
 @pytest.fixture(scope="module")

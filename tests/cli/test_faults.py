@@ -8,20 +8,18 @@ import pytest
 
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
-from tests.conftest import SPEED
-from tests.crash_matrix import COMMANDS, Workshop
+from tests.conftest import SPEED as SPEED_OF_TESTS
+from tests.crash_matrix import COMMANDS, SPEED, Workshop
 from tests.faults import TIMES, Measured, measured
 from tests.forking import parent
 
 RATE, SEED = 0.2, 5
-#: AWS seconds in a second: as in the crash matrix, a busy machine is no time-out.
-PACE = 1_000.0
 
 
 @pytest.fixture(scope="module")
 def lives(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Measured], Measured]]:
     """The three runs with faults, and a clean provision in the account that they have left empty."""
-    CLOCK.set_speed(PACE)
+    CLOCK.set_speed(SPEED)
     with parent() as forks:
         shop = Workshop(lab_server, forks, tmp_path_factory.mktemp("faults") / "life")
         try:
@@ -30,7 +28,7 @@ def lives(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             yield disturbed, measured(shop, "provision")
         finally:
             shop.leave()
-            CLOCK.set_speed(SPEED)
+            CLOCK.set_speed(SPEED_OF_TESTS)
 
 
 def test_each_run_comes_to_its_end_in_one_process(lives: tuple[list[Measured], Measured]) -> None:
