@@ -41,7 +41,7 @@ def _retired(chosen: Settings, now: Settings, under: str) -> Iterable[Case]:
             if step.key in former)
 
 
-CASES = (
+CASES: tuple[Case, ...] = (
     *_steps(PACKAGED, ""),
     *_steps(ONE_NAT, "one NAT", "nat us-east-1", "endpoints us-east-1"),
     *_steps(MANY_NATS, "NAT in each zone", "nat us-west-2"),
@@ -52,6 +52,30 @@ CASES = (
     *_steps(GIVEN_TLS, "TLS given", "given certificate us-east-1", "given certificate us-west-2",
             "listeners us-west-2"),
 )
+#: Settings of which each difference can be put right where it stands.
+OTHERWISE: dict[str, dict[str, object]] = {
+    "alarms": {"database_connections": 300}, "app": {"memory_mb": 256, "timeout_s": 20},
+    "backup": {"retention_days": 7}, "database": {"backup_retention_days": 3, "max_acu": 8, "rpo_limit_s": 60},
+    "dns": {"health_threshold": 5}, "events": {"archive_days": 5}, "logs": {"retention_days": 30},
+    "network": {"admit_cidrs": ["203.0.113.0/24"]}, "storage": {"noncurrent_days": 10, "access_log_days": 30},
+    "waf": {"rate_limit": 3000}}
+
+
+def _changed(settings: Settings, under: str, *keys: str) -> Iterable[Case]:
+    """Steps that stood under other settings, with deletion protection on."""
+    document = settings.model_dump()
+    former = Settings.model_validate({**document, "deletion_protection": True, **{
+        part: {**document[part], **values} for part, values in OTHERWISE.items()}})
+    return (Case(step, settings, under, former=former) for step in stack_of(settings).steps if step.key in keys)
+
+
+CASES += (
+    *_changed(PACKAGED, "settings changed", *(f"{name} us-east-1" for name in (
+        "global cluster", "security groups", "database groups", "primary cluster", "log bucket", "data bucket",
+        "balancer", "listeners", "function app", "flow logs", "waf", "alarms", "event bus", "health checks")),
+        "standby cluster us-west-2"),
+    *_changed(WITH_BACKUP, "backup changed", "backup us-east-1"),
+)
 #: Ends of a call. A cut before a change leaves what a cut after the one before it leaves.
 ENDS: tuple[Where, ...] = ("lost", "after", "before")
 
@@ -61,13 +85,20 @@ def all_points(changes: list[Sent]) -> list[Point]:
     return [Point(end, number) for number in range(len(changes)) for end in ENDS]
 
 
-def some_points(changes: list[Sent], random: Random, *, few: bool) -> list[Point]:
-    """The first change and the last one with every end, and two at random; or one of them all."""
+def some_cases(seed: int) -> tuple[Case, ...]:
+    """Of steps that are alike but for their region one; of those under other settings one in three."""
+    chosen: dict[tuple[str, str, str], Case] = {}
+    for case in sorted(CASES, key=lambda one: Random(f"{seed} {one}").random()):  # noqa: S311  # repeatable
+        chosen.setdefault((type(case.step).__name__, case.step.purpose, case.under), case)
+    return tuple(case for case in CASES if case in chosen.values()
+                 and (not case.under or Random(f"{seed} {case}").randrange(3) == 0))  # noqa: S311  # repeatable
+
+
+def some_points(changes: list[Sent], random: Random) -> list[Point]:
+    """The first change with every end, the last one, and some at random."""
     last, inner = len(changes) - 1, range(1, len(changes) - 1)
     if last < 0:
         return []
-    if few:
-        return [Point(random.choice(ENDS), random.randint(0, last))]
-    drawn = random.sample(inner, min(2, len(inner)))
-    return [Point("before", 0), *(Point("lost", number) for number in sorted({0, last, *drawn[:1]})),
-            *(Point("after", number) for number in sorted({0, last, *drawn[1:]}))]
+    lost = {0, last, *random.sample(inner, min(1, len(inner)))}
+    return [Point("before", 0), *(Point("lost", number) for number in sorted(lost)),
+            Point("after", random.randint(0, last))]

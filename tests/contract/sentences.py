@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -135,6 +137,13 @@ class AttentiveRun(Run):
 
 
 def spoken(said: str, call: str, sentences: list[Sentence]) -> Sentence | None:
-    """The sentence of the source that was said; the one with the most words of its own when several fit."""
-    fitting = [one for one in sentences if one.call == call and re.fullmatch(one.pattern, said)]
-    return max(fitting, key=lambda one: len(one.text), default=None)
+    """The sentence of the source that was said: of those that fit, the one of the nearest caller."""
+    fitting = {one.module: one for one in sorted(sentences, key=lambda one: len(one.text))
+               if one.call == call and re.fullmatch(one.pattern, said)}
+    frame: FrameType | None = sys._getframe(1)
+    while frame and fitting:
+        module = str(frame.f_globals.get("__name__", "")).removeprefix("drctl.steps.")
+        if module in fitting:
+            return fitting[module]
+        frame = frame.f_back
+    return None

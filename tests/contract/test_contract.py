@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from tests.contract.cases import CASES, all_points, some_points
+from tests.contract.cases import CASES, all_points, some_cases, some_points
 from tests.contract.conftest import POINTS
 from tests.contract.inventory import difference
 from tests.contract.sentences import Sentence
@@ -31,24 +31,21 @@ ONE_IN = 5
 Record = Callable[[str, object], None]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each step in turn: all its tests while what it needs stands."""
-    tried: Case = request.param
-    return tried
+    if "case" in metafunc.fixturenames:
+        options = metafunc.config.option
+        cases = CASES if options.all_points else some_cases(options.contract_seed)
+        metafunc.parametrize("case", cases, ids=str, scope="module")
 
 
 @pytest.fixture
 def choose(case: Case, pytestconfig: pytest.Config) -> Callable[[list[Sent]], list[Point]]:
     """The points to be tried among some changes."""
-    seed = pytestconfig.getoption("contract_seed")
     if pytestconfig.getoption("all_points"):
         return all_points
-    # Of two steps that are alike but for their region, one is tried at more points than the other.
-    alike = sorted(one.step.region for one in CASES if one.under == case.under
-                   and type(one.step) is type(case.step) and one.step.purpose == case.step.purpose)
-    chosen = case.step.region == Random(f"{seed} {type(case.step).__name__}").choice(alike)  # noqa: S311  # repeatable
-    return lambda changes: some_points(changes, Random(f"{seed} {case}"), few=not chosen)  # noqa: S311  # repeatable
+    random = Random(f"{pytestconfig.getoption('contract_seed')} {case}")  # noqa: S311  # repeatable
+    return lambda changes: some_points(changes, random)
 
 
 def test_a_second_process_changes_nothing(world: World, case: Case) -> None:

@@ -85,6 +85,8 @@ class Case:
     settings: Settings
     #: What tells the settings apart; empty for the packaged configuration.
     under: str = ""
+    #: Settings under which the step stood before.
+    former: Settings | None = None
     #: The same step as another stack knows it that does not choose it any more, and removes it.
     retired: Case | None = None
 
@@ -200,6 +202,8 @@ class World:
         finally:
             attention.target = None
             CLOCK.skip(AN_HOUR)
+        if point.still == "denied" and attention.said and point.waits not in self.ended:
+            return f"{point.waits}: a run that waited in vain went on"
         return ""
 
     @contextmanager
@@ -283,6 +287,7 @@ class World:
             # a member that goes takes the global database apart
             looks = self.thorough(case) and not isinstance(case.step, Cluster | DatabaseInstances)
             before = self.inventory(EVERY_KIND) if looks else Inventory()
+            self._stood_otherwise(case)
             made, again = self.build(case), self.build(case)
             removed = self.destroy(case)
             self.destroy(case)
@@ -290,6 +295,7 @@ class World:
             not_there = self.destroy(case)
             left = difference(self.inventory(EVERY_KIND), before) if looks else None
             self._put_back(case)
+            self._stood_otherwise(case)
             self.build(case)
             stands = self.inventory([*made, *removed])
             self.known[str(case)] = Known(made, removed, stands, gone, again, not_there, left)
@@ -308,10 +314,16 @@ class World:
         if gone and (left := difference(self.inventory(known.changes), known.gone)):
             yield f"removed, {gone.told(known.removed_by)}: {left}"
         self._put_back(case)
+        self._stood_otherwise(case)
         yield from self._disturbed(case, made, make=True)
         if made and (differs := difference(self.inventory(known.changes), known.stands)):
             yield f"made, {made.told(known.made_by)}: {differs}"
         self.standing[case.step.key] = case
+
+    def _stood_otherwise(self, case: Case) -> None:
+        """Let the step stand as it did under former settings."""
+        if case.former:
+            self._play(Case(case.step, case.former), None, make=True)
 
     def _disturbed(self, case: Case, point: Point | None, *, make: bool) -> Iterable[str]:
         """Do it with one disturbance, and once more where that was the end of the process."""
