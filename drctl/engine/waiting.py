@@ -20,7 +20,7 @@ from drctl.errors import Interrupted, WaitFailed, WaitTimeout
 T = TypeVar("T")
 
 #: Real seconds every wait lasts at least: a fast lab must not turn this machine's slowness into a time-out.
-PATIENCE = 1.0
+PATIENCE = 3.0
 #: First pause between two looks in AWS seconds; each further pause is half as long again, up to `every`.
 FIRST_PAUSE = 2.0
 
