@@ -58,7 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                      help="run the tests that hold a rule of the lab with that rule switched off: each must go red")
     parser.addoption("--all-points", action="store_true",
                      help="the contract of the steps: try every point of every step, not a sample")
-    parser.addoption("--contract-seed", type=int, default=random.randrange(10**6),  # noqa: S311  # a sample
+    # Every process of a run must draw the same sample: the first one tells the others by the environment.
+    drawn = os.environ.setdefault("CONTRACT_SEED", str(random.randrange(10**6)))  # noqa: S311  # a sample
+    parser.addoption("--contract-seed", type=int, default=int(drawn),
                      help="the contract of the steps: draw the sample of this seed")
 
 
