@@ -34,6 +34,8 @@ class Measured:
     struck: int = 0
     aws_seconds: float = 0.0
     processes: int = 0
+    #: What each process told that did not come to the end.
+    failures: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -51,8 +53,9 @@ def measured(shop: Workshop, run: str, rate: float = 0.0, seed: int | None = Non
             told.aws_seconds += json.loads(out or "{}").get("aws_seconds", 0.0)
             if code == 0:
                 break
+            told.failures.append(f"exit {code}: {err[-1500:]}")
         else:
-            told.wrong.append(f"exit {code}: {err[-1500:]}")
+            told.wrong.append(told.failures[-1])
         told.struck = sum(FAULTS.wire()["struck"].values())
     finally:
         FAULTS.stop()
@@ -102,7 +105,7 @@ def row(clean: Measured, bad: Measured) -> str:
             f"{bad.calls:5}"
             f" (x {times:.2f}, {bad.struck} ended badly), AWS time {clean.aws_seconds / 60:5.1f} -> "
             f"{bad.aws_seconds / 60:5.1f} min simulated (x {longer:.2f}), processes {bad.processes}")
-    return "\n     ".join([line, *(wrong[:800] for wrong in (clean.wrong + bad.wrong)[:4])])
+    return "\n     ".join([line, *(wrong[:800] for wrong in (clean.wrong + bad.failures + bad.wrong)[:4])])
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def lives(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_each_run_comes_to_its_end_in_one_process(lives: tuple[list[Measured], Measured]) -> None:
     for run in lives[0]:
         assert run.wrong == []
-        assert run.processes == 1, run.run
+        assert run.failures == [], run.run
+        assert run.processes == 1
         assert run.struck > run.calls * RATE / 2
 
 

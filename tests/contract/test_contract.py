@@ -26,6 +26,8 @@ UNTRIED: dict[str, str] = {}
 #: Waits in vain that leave more than one of something, each with the reason.
 LEAVES_MORE = {"certificate: the new certificate is known":
                "what ACM never shows cannot be told from what its token still leads to; teardown removes all of them"}
+#: What a step leaves behind for another to remove, each with the reason.
+LEAVES_BEHIND = {"Certificate": "both regions' certificates are proven by one CNAME: the zone removes it"}
 #: Of all sentences `make test` tries one in this many.
 ONE_IN = 5
 Record = Callable[[str, object], None]
@@ -58,7 +60,11 @@ def test_a_second_process_changes_nothing(world: World, case: Case) -> None:
 def test_what_is_removed_twice_is_gone_and_a_third_process_changes_nothing(world: World, case: Case) -> None:
     known = world.know(case)
     assert known.removed_again_by == []
-    assert known.left in {"", None}
+    if type(case.step).__name__ in LEAVES_BEHIND and known.left:
+        assert known.left.startswith("zone us-east-1: .records is ")
+        assert known.left.count('"Type"') == known.left.count(".acm-validations.aws.") == 1
+    else:
+        assert known.left in {"", None}
 
 
 def test_a_power_cut_or_a_lost_answer_leaves_exactly_one_of_everything(
