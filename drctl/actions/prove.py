@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.engine.step import Step
 from drctl.engine.waiting import minutes
-from drctl.errors import DrctlError, Refused
+from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
 from drctl.steps.data_bucket import DataBucket
@@ -32,10 +32,8 @@ from drctl.steps.replication import Replication
 CANARY_PREFIX = ".drctl/"
 #: Tag that says when, or for which version, a proof was made.
 PROVEN_TAG = "drctl:proven"
-
-
-class NotProven(DrctlError):
-    """What should work was tried and did not."""
+#: What functions say of their database that a minute can change (drctl/lambdas/database/errors.py).
+MAY_PASS = frozenset({"UNREACHABLE", "CONNECTION_LOST", "LOGIN_REFUSED", "READ_ONLY"})
 
 
 def untouched(run: Run, *steps: Step[Any]) -> bool:
@@ -189,19 +187,26 @@ class ProveApp(Action):
         return tags.get(PROVEN_TAG) == out.version
 
     def do(self, run: Run) -> None:
+        """A new function, its role and its names settle for a while, so what may pass is waited for."""
+        at = self.app.site
         if self.writer and run.settings.app.package is None:
-            _must(probe.invoke(run, self.app.site, "app", {"action": "migrate"}), "the app's migrations")
-        _must(probe.ask(run, self.app.site, action="health"), f"the probe in {self.app.region}")
+            until_done(run, "the app's migrations are applied",
+                       lambda: probe.invoke(run, at, "app", {"action": "migrate"}))
+        until_done(run, f"the probe in {at.region} reaches its database", lambda: probe.ask(run, at, action="health"))
         if self.writer:
-            _must(probe.ask(run, self.app.site, action="write", run=run.id, n=1), "a heartbeat")
+            until_done(run, "the database takes a heartbeat",
+                       lambda: probe.ask(run, at, action="write", run=run.id, n=1))
         out = run.output(self.app)
-        run.at(self.app.site).lambda_.tag_resource(Resource=out.arn, Tags={PROVEN_TAG: out.version})
+        run.at(at).lambda_.tag_resource(Resource=out.arn, Tags={PROVEN_TAG: out.version})
         run.forget(self.app)
 
 
-def _must(answer: dict[str, Any], what: str) -> None:
-    if not answer.get("ok"):
-        raise NotProven(f"{what}: {answer.get('error')}: {answer.get('text')}")
+def until_done(run: Run, sentence: str, ask: Callable[[], dict[str, Any]]) -> None:
+    """Ask a function until it has done what it was asked; WaitFailed at once for what no minute changes."""
+    run.wait_until(sentence, ask, lambda answer: bool(answer.get("ok")), within=minutes(5), every=5,
+                   show=probe.in_words,
+                   failed=lambda answer: None if answer.get("ok") or answer.get("error") in MAY_PASS
+                   else probe.in_words(answer))
 
 
 @dataclass(frozen=True, eq=False)
