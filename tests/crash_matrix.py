@@ -5,6 +5,8 @@ with the same command: from the same directory; from another one with another ho
 `drctl resume`, here and on a machine that knows nothing. It ends with an undisturbed run and must then read like a life
 without disturbance, line by line. Over all lives every call of each run is met once before and once after its effect.
 What a life that fails has in it is then done point by point, to name the guilty one.
+
+`half` is the life of a stack that never came to be: provision is killed at a call, and teardown follows, from anywhere.
 """
 
 from __future__ import annotations
@@ -36,16 +38,21 @@ from drctl.lab import extensions
 from tests.account import difference, stands
 from tests.cli.conftest import at, cli_in
 from tests.cli.test_whole_job import make_foreign_things
-from tests.forking import Parent, parent
+from tests.forking import Parent, warmed
 from tests.killing import CONTROL, Killing
 
 #: AWS seconds in a second: the processes' own time counts for more, and a busy machine is no time-out.
 SPEED = 400.0
 COMMANDS = {"provision": ("provision", "--json"), "drill": ("failover", "--drill", "--yes", "--json"),
             "teardown": ("teardown", "--yes", "--json")}
+#: Provision killed at a call, then teardown. A kill before a call leaves what one after the call before it leaves.
+HALF = "half"
+RUNS = (*COMMANDS, HALF)
 #: How the next process begins after a kill, in turn.
 WAYS = ("from the same directory", "from another directory and home", "with the journals deleted", "drctl resume",
         "drctl resume on another machine")
+#: Those of them that are no resume.
+ANEW = 3
 #: Calls between two kills of one life.
 STRIDES = {"provision": 24, "drill": 4, "teardown": 16}
 #: Calls after those of an undisturbed run that a life may be killed at too: what is killed makes some calls again.
@@ -104,6 +111,7 @@ class Workshop:
             assert not lived.wrong, lived.wrong
             self.counted[run] = len(self.killing.calls)
             self.wanted.setdefault(run, stands(self.aws))
+        self.counted[HALF] = self.counted["provision"]
         self._stands = False
         return self.counted
 
@@ -113,7 +121,7 @@ class Workshop:
         make_foreign_things(self.aws)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.wanted.setdefault("teardown", stands(self.aws))
+        self.wanted[HALF] = self.wanted.setdefault("teardown", stands(self.aws))
 
     # One life --------------------------------------------------------------------------------------------------------
 
@@ -126,7 +134,7 @@ class Workshop:
             self.go_through(lived)
         except Exception as error:
             lived.wrong.append(f"{type(error).__name__}: {error}")
-        self._stands = life.run != "teardown" and not lived.wrong
+        self._stands = life.run in {"provision", "drill"} and not lived.wrong
         lived.seconds = round(time.monotonic() - began, 1)
         return lived
 
@@ -145,7 +153,7 @@ class Workshop:
         if life.run == "drill" and self._stands:
             return
         self.empty()
-        if life.run != "provision":
+        if life.run not in {"provision", HALF}:
             built = Lived(Life("provision", False, ()))
             self._go(built)
             assert not built.wrong, built.wrong
@@ -153,7 +161,7 @@ class Workshop:
     def _go(self, lived: Lived) -> None:
         """The command, again and again until it has come to its end."""
         life, home = lived.life, self.another_home()
-        arguments = list(COMMANDS[life.run])
+        arguments = list(COMMANDS["provision" if life.run == HALF else life.run])
         while True:
             made = len(self.killing.calls)
             point = next((point for point in life.points if point > made), 0)
@@ -165,9 +173,9 @@ class Workshop:
                 if code != 0:
                     lived.wrong.append(f"exit {code}: {err[-1500:] or out[-1500:]}")
                 return
-            way = WAYS[(life.way + len(lived.kills)) % len(WAYS)]
+            way = WAYS[(life.way + len(lived.kills)) % (ANEW if life.run == HALF else len(WAYS))]
             lived.kills.append((*self.killing.killed, way))
-            home, arguments = self._after_a_kill(way, home, life.run)
+            home, arguments = self._after_a_kill(way, home, "teardown" if life.run == HALF else life.run)
 
     def _after_a_kill(self, way: str, home: Path, run: str) -> tuple[Path, list[str]]:
         if "another" in way:
@@ -220,8 +228,7 @@ def workshop(speed: float = SPEED) -> Iterator[Workshop]:
     lab = Lab(speed=speed)
     lab.start()
     try:
-        with parent() as forks:
-            yield Workshop(lab, forks, folder / "life")
+        yield Workshop(lab, warmed(), folder / "life")
     finally:
         lab.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -235,6 +242,9 @@ def plan(counted: dict[str, int], runs: Sequence[str], every: int, seed: int) ->
     draw = random.Random(seed)  # noqa: S311  # repeatable, not secret
     lives = []
     for run in runs:
+        if run == HALF:
+            lives += [Life(run, True, (n,), draw.randrange(ANEW)) for n in range(1, counted[run] + 1, every)]
+            continue
         stride = STRIDES[run]
         starts = range(1, stride + 1, every) if run != "drill" else range(1, stride + 1)
         for after in (False, True):
@@ -263,7 +273,7 @@ class Matrix:
     def learn(self) -> dict[str, int]:
         """The number of calls of each run; every worker lives once undisturbed."""
         counted = [worker.told() for worker in self._workers]
-        return {run: max(one["counted"][run] for one in counted) for run in COMMANDS}
+        return {run: max(one["counted"][run] for one in counted) for run in RUNS}
 
     def work(self, lives: Sequence[Life]) -> list[Lived]:
         """Live them all, side by side."""
@@ -384,8 +394,8 @@ def main() -> int:
     matrix = Matrix(given.workers)
     counted = matrix.learn()
     say("mutating calls of an undisturbed run, leases and copies included: "
-        + ", ".join(f"{run} {count}" for run, count in counted.items()))
-    runs = given.run or list(COMMANDS)
+        + ", ".join(f"{run} {counted[run]}" for run in COMMANDS))
+    runs = given.run or list(RUNS)
     if given.point:
         lives = [Life(run, after, tuple(given.point), given.way) for run in runs for after in
                  ([True] if given.after else [False] if given.before else [False, True])]
@@ -400,6 +410,8 @@ def main() -> int:
 def _tell(matrix: Matrix, counted: dict[str, int], runs: Sequence[str]) -> None:
     for run in runs:
         for after in (False, True):
+            if run == HALF and not after:
+                continue
             met = {number for one, when, number in matrix.passed if (one, when) == (run, after)}
             inside = len([number for number in met if number <= counted[run]])
             say(f"{run:9} {'after ' if after else 'before'} the effect: {inside} of {counted[run]} calls of an"
@@ -416,7 +428,7 @@ def _tell(matrix: Matrix, counted: dict[str, int], runs: Sequence[str]) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make crash-matrix")
-    parser.add_argument("--run", action="append", choices=list(COMMANDS), help="only this run; may be repeated")
+    parser.add_argument("--run", action="append", choices=RUNS, help="only this run; may be repeated")
     parser.add_argument("--every", type=int, default=1, help="only every n-th point")
     parser.add_argument("--point", type=int, action="append", help="one life with these points only")
     parser.add_argument("--way", type=int, default=0, help="how the first kill is gone on with: " + ", ".join(

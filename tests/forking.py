@@ -7,6 +7,7 @@ have their own start time, and SIGKILL ends them.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -16,9 +17,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,12 @@ class Parent:
         self._process.stdout.close()
 
 
-@contextmanager
-def parent() -> Iterator[Parent]:
-    """A warmed parent, ended at the end."""
-    warmed = Parent()
-    try:
-        yield warmed
-    finally:
-        warmed.end()
+@cache
+def warmed() -> Parent:
+    """The one of this process, ended with it."""
+    made = Parent()
+    atexit.register(made.end)
+    return made
 
 
 # The parent's own side. ----------------------------------------------------------------------------------------------

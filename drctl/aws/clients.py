@@ -17,6 +17,7 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
+from drctl import __version__
 from drctl.aws.hooks import Listener, listen
 from drctl.aws.retries import retry_with_care
 
@@ -66,6 +67,9 @@ class Door:
     #: Whether a refused connection is tried again: AWS comes back, a lab that has ended does not.
     waits_for_endpoint: bool = True
 
+
+#: One string: the SDK would put a longer one together for every request, a tenth of the time that a call takes here.
+_USER_AGENT = f"drctl/{__version__} Boto3/{boto3.__version__}"
 
 #: boto3 service names that are not Python names, or too long to read well.
 SERVICE_NAMES = {"lambda_": "lambda", "quotas": "service-quotas", "secrets": "secretsmanager",
@@ -152,7 +156,7 @@ class Aws:
             service, region_name=region, endpoint_url=door.endpoint_url, **keys,
             config=Config(connect_timeout=door.connect_timeout_s, read_timeout=door.read_timeout_s,
                           retries={"mode": "standard", "total_max_attempts": door.attempts},
-                          max_pool_connections=32, user_agent_extra="drctl", **style))
+                          max_pool_connections=32, user_agent=_USER_AGENT, **style))
         retry_with_care(client, region, door.attempts, door.speed, waits_for_endpoint=door.waits_for_endpoint)
         listen(client, region, self._listener)
         return client

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from drctl.lab.server import Lab
 from tests.cli.between import Between, between
 from tests.conftest import SPEED
+from tests.forking import Parent
 
 DRCTL = str(Path(sys.executable).parent / "drctl")
 
@@ -40,6 +42,8 @@ class Cli:
 
     home: Path
     environment: dict[str, str]
+    #: With it a command is a fork, which begins in no time: for those who look at what it does, not at how it begins.
+    forks: Parent | None = None
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A process that goes on."""
@@ -47,9 +51,18 @@ class Cli:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.home)
 
     def __call__(self, *arguments: str) -> Result:
+        if self.forks is not None:
+            return self._forked(self.forks, *arguments)
         process = self.start(*arguments)
         out, err = process.communicate(timeout=240)
         return Result(process.returncode, out, err)
+
+    def _forked(self, forks: Parent, *arguments: str) -> Result:
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process = forks.begin(list(arguments), self.environment, self.home, out, err)
+            code = process.wait()
+            return Result(code, out.read_text(), err.read_text())
 
 
 @pytest.fixture
@@ -58,12 +71,12 @@ def cli(tmp_path: Path) -> Cli:
     return cli_in(tmp_path)
 
 
-def cli_in(folder: Path) -> Cli:
+def cli_in(folder: Path, forks: Parent | None = None) -> Cli:
     """drctl with its home below `folder`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DRCTL_"))}
     nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent",
                "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
-    return Cli(folder, {**kept, **nowhere, "DRCTL_HOME": str(folder / "home")})
+    return Cli(folder, {**kept, **nowhere, "DRCTL_HOME": str(folder / "home")}, forks)
 
 
 @pytest.fixture

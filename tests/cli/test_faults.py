@@ -11,7 +11,7 @@ from drctl.lab.server import Lab
 from tests.conftest import SPEED as SPEED_OF_TESTS
 from tests.crash_matrix import COMMANDS, SPEED, Workshop
 from tests.faults import TIMES, Measured, measured
-from tests.forking import parent
+from tests.forking import warmed
 
 RATE, SEED = 0.2, 5
 
@@ -20,15 +20,14 @@ RATE, SEED = 0.2, 5
 def lives(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Measured], Measured]]:
     """The three runs with faults, and a clean provision in the account that they have left empty."""
     CLOCK.set_speed(SPEED)
-    with parent() as forks:
-        shop = Workshop(lab_server, forks, tmp_path_factory.mktemp("faults") / "life")
-        try:
-            shop.empty()
-            disturbed = [measured(shop, run, RATE, SEED) for run in COMMANDS]
-            yield disturbed, measured(shop, "provision")
-        finally:
-            shop.leave()
-            CLOCK.set_speed(SPEED_OF_TESTS)
+    shop = Workshop(lab_server, warmed(), tmp_path_factory.mktemp("faults") / "life")
+    try:
+        shop.empty()
+        disturbed = [measured(shop, run, RATE, SEED) for run in COMMANDS]
+        yield disturbed, measured(shop, "provision")
+    finally:
+        shop.leave()
+        CLOCK.set_speed(SPEED_OF_TESTS)
 
 
 def test_each_run_comes_to_its_end_in_one_process(lives: tuple[list[Measured], Measured]) -> None:

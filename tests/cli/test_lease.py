@@ -29,7 +29,7 @@ from tests.cli.between import Reply, Request
 from tests.cli.conftest import DRCTL, Result, at
 from tests.cli.test_trouble import EAST, REGIONS, SWITCH_BUCKET, WEST, Place, at_home, named, place_in, until
 from tests.conftest import SPEED
-from tests.forking import Forked, Parent, parent
+from tests.forking import Forked, Parent, warmed
 
 DRILL = ("failover", "--drill", "--yes", "--json")
 PROVISION = ("provision", "--json")
@@ -135,15 +135,14 @@ def ended(process: Forked) -> Result:
 @pytest.fixture(scope="module")
 def stage(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Twenty processes are told at once to build the stack; the one that may waits until the others have ended."""
-    with place_in(tmp_path_factory.mktemp("lease"), lab_server) as place, parent() as forks:
-        stage = Stage(place, forks, [])
+    with place_in(tmp_path_factory.mktemp("lease"), lab_server) as place:
+        stage = Stage(place, warmed(), [])
         stage.pace(PACE)
         with stage.holding("CreateVpc") as held:
             processes = [stage.begin(f"racer-{number}", *PROVISION) for number in range(20)]
-            waiting = list(processes)
-            while len(waiting) > 1:
-                assert held.arrived.wait(60)
-                waiting = [process for process in waiting if Path(f"/proc/{process.pid}").exists()]
+            assert held.arrived.wait(60)
+            until(lambda: sum(Path(f"/proc/{process.pid}").exists() for process in processes) == 1,
+                  "all others have ended")
         stage.raced = [ended(process) for process in processes]
         try:
             yield stage

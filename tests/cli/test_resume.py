@@ -27,7 +27,7 @@ from tests.cli.conftest import Cli, Result, at, cli_in
 from tests.cli.test_lease import PACE, bucket, changes_the_stack
 from tests.cli.test_trouble import EAST, REGIONS, WEST, Place, named, place_in
 from tests.conftest import SPEED
-from tests.forking import Parent, parent
+from tests.forking import Parent, warmed
 
 
 @dataclass
@@ -84,9 +84,9 @@ class Story:
 def story(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """A provision on the first machine is killed when both regions have a copy of the beginning of its journal."""
     folder = tmp_path_factory.mktemp("resume")
-    with place_in(folder, lab_server) as place, parent() as forks:
+    with place_in(folder, lab_server) as place:
         CLOCK.set_speed(PACE)
-        story = Story(place, forks, folder)
+        story = Story(place, warmed(), folder)
         copied: set[str] = set()
 
         def has_copies(request: Request) -> bool:

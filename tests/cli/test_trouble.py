@@ -32,6 +32,7 @@ from drctl.steps.switch_bucket import SWITCH_KEY
 from tests.cli.between import Between, Reply, Request, between, refusal
 from tests.cli.conftest import Cli, Result, at, cli_in
 from tests.conftest import SPEED
+from tests.forking import warmed
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
@@ -88,7 +89,7 @@ def place_in(folder: Path, lab: Lab) -> Iterator[Place]:
     """drctl at the emptied lab."""
     extensions.reset()
     lab.counting.calls.clear()
-    drctl = cli_in(folder)
+    drctl = cli_in(folder, warmed())
     at(drctl, lab, SPEED)
     with between(lab.endpoint) as line:
         drctl.environment["AWS_ENDPOINT_URL"] = line.url
@@ -151,18 +152,6 @@ def test_what_aws_refuses_to_show_is_told_with_its_call(place: Place, command: s
     assert "answered AccessDenied, request id req-AccessDenied" in end.err
     assert "defect" not in end.err
     assert end.json["error"]["failures"][0]["code"] == "AccessDenied"
-
-
-def test_half_a_stack_is_torn_down_to_nothing(place: Place) -> None:
-    before = place.aws[WEST].ec2.describe_vpcs()["Vpcs"]
-    with place.deciding(no_balancer):
-        assert place.drctl("provision").code == 1
-    assert len(place.aws[WEST].ec2.describe_vpcs()["Vpcs"]) == len(before) + 1
-    end = place.drctl("teardown", "--json")
-    assert (end.code, end.json["left"]) == (0, [])
-    assert place.aws[WEST].ec2.describe_vpcs()["Vpcs"] == before
-    assert place.aws[EAST].s3.list_buckets()["Buckets"] == []
-    assert place.aws[EAST].iam.list_roles()["Roles"] == []
 
 
 def test_a_second_ctrl_c_ends_at_once_whatever_hangs(place: Place) -> None:

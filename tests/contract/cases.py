@@ -95,10 +95,10 @@ def some_cases(seed: int) -> tuple[Case, ...]:
 
 
 def some_points(changes: list[Sent], random: Random) -> list[Point]:
-    """The first change with every end, the last one, and some at random."""
-    last, inner = len(changes) - 1, range(1, len(changes) - 1)
+    """The first change and another with the answer lost, and any with a power cut."""
+    last = len(changes) - 1
     if last < 0:
         return []
-    lost = {0, last, *random.sample(inner, min(1, len(inner)))}
-    return [Point("before", 0), *(Point("lost", number) for number in sorted(lost)),
-            Point("after", random.randint(0, last))]
+    lost = {0, random.randint(0, last)}
+    return [*(Point("lost", number) for number in sorted(lost)),
+            Point(random.choice(("before", "after")), random.randint(0, last))]
