@@ -11,6 +11,7 @@ from typing import Any
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Step
 from drctl.lab.clock import CLOCK
+from drctl.lab.rules import RULES, SWITCHED_OFF
 from drctl.settings import Site
 from tests.conftest import SPEED, changes, ensure_with_needs
 
@@ -44,10 +45,19 @@ def given(site: Site, label: str, **out: Any) -> Any:
     return Given(site, label, SimpleNamespace(**out))
 
 
+def slow_down(speed: float) -> None:
+    """The lab goes at this speed, so that its lags are longer than a call.
+
+    Nobody is throttled: the SDK's pauses, which would see to that, are those of a faster clock.
+    """
+    SWITCHED_OFF.update(name for name in RULES if name.startswith("throttling-"))
+    CLOCK.set_speed(speed)
+
+
 @contextmanager
 def lagging(speed: float = 200.0) -> Iterator[None]:
     """The lab so slow that its lags are seen: at 200, ten seconds of AWS are 50 ms."""
-    CLOCK.set_speed(speed)
+    slow_down(speed)
     try:
         yield
     finally:

@@ -19,7 +19,8 @@ from drctl.steps.network import Network
 from drctl.steps.route_tables import RouteTables
 from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.subnets import Subnets
-from tests.conftest import SPEED, changes, ensure_with_needs
+from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import lagging
 
 SITE = Settings().primary
 NETWORK = Network(SITE)
@@ -115,13 +116,10 @@ def test_verify_notices_a_table_without_the_s3_endpoint_and_ensure_adds_it(run: 
 def test_tables_that_a_new_endpoint_does_not_show_yet_are_waited_for(run: Run, make_run: Callable[..., Run]) -> None:
     out = ensure_with_needs(run, ENDPOINTS)
     endpoint: Any = interfaces.backend(SITE.region).vpc_end_points[out.ids["s3"]]
-    CLOCK.set_speed(10)
-    try:
+    with lagging(10):
         endpoint.__dict__["_lab_tables_at"] = CLOCK.now() + 3
         assert len(findings(run)) == 1
         ensure_with_needs(make_run(), ENDPOINTS)
-    finally:
-        CLOCK.set_speed(SPEED)
     assert findings(run) == []
 
 

@@ -16,12 +16,12 @@ from drctl.engine.run import Run
 from drctl.engine.runner import build
 from drctl.engine.step import Step, dependencies
 from drctl.lab.clock import CLOCK
-from drctl.lab.rules import RULES, SWITCHED_OFF
 from drctl.settings import Settings
 from drctl.steps import target_group
 from drctl.steps.generation import Generation
 from drctl.steps.zone import reference_prefix
 from tests.conftest import SPEED, changes, ensure_with_needs
+from tests.steps.lifecycle import slow_down
 from tests.steps.test_balancer import BALANCER
 from tests.steps.test_certificate import CERTIFICATE
 from tests.steps.test_health_checks import CHECKS, PLAIN, PRIMARY, ZONE
@@ -35,12 +35,8 @@ LISTENERS = EDGE.listeners
 
 @contextmanager
 def lagging(run: Run, speed: float = 30) -> Iterator[None]:
-    """Three seconds of AWS are a tenth of ours, which is many calls: reads miss what was just made.
-
-    Nobody is throttled: the SDK's pauses, which would see to that, are those of a faster clock.
-    """
-    SWITCHED_OFF.update(name for name in RULES if name.startswith("throttling-"))
-    CLOCK.set_speed(speed)
+    """Three seconds of AWS are a tenth of ours, which is many calls: reads miss what was just made."""
+    slow_down(speed)
     run.clock.speed = speed
     yield
     CLOCK.set_speed(SPEED)

@@ -24,6 +24,7 @@ from drctl.steps.route_tables import RouteTables
 from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.subnets import Subnets, subnet_cidrs
 from tests.conftest import SPEED, ensure_with_needs
+from tests.steps.lifecycle import slow_down
 
 PRIMARY, STANDBY = Settings().sites
 NETWORK, THERE = Network(PRIMARY), Network(STANDBY)
@@ -37,7 +38,7 @@ NAT = Settings(network=NetworkSettings(egress="nat"))
 @pytest.fixture
 def lag(run: Run) -> Iterator[Callable[[float], None]]:
     """Slows the lab down until its lags are longer than a call."""
-    yield CLOCK.set_speed
+    yield slow_down
     CLOCK.set_speed(SPEED)
 
 
