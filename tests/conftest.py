@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                      help="the contract of the steps: draw the sample of this seed")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With --without-rules only the tests that hold a rule are run, and each is expected to fail.
 
