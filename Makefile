@@ -24,7 +24,7 @@ demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
 
 test: $(VENV)/dev ## The whole test suite.
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 contract: $(VENV)/dev ## Every step, killed at each of its calls and with each answer lost: all points, not a sample.
 	$(BIN)/pytest --all-points tests/contract

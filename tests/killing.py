@@ -11,12 +11,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from drctl.lab import connections
 from drctl.lab.called import Environ, what_is_called
 from drctl.lab.server import Lab
+from drctl.processes import lives
 
 #: Where the calls of the control buckets lie: leases, and copies of journals.
 CONTROL = "s3-control-"
@@ -113,12 +113,5 @@ def _kill(pid: int) -> None:
     """End a process, and wait until it can send nothing any more."""
     os.kill(pid, signal.SIGKILL)
     pause = threading.Event()
-    while _lives(pid):
+    while lives(pid):
         pause.wait(0.002)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except OSError:
-        return False

@@ -89,7 +89,7 @@ def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False
     terms = Terms(owner, run.id, session.command, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                   lasts(session.way.speed))
     leases = control.leases()
-    holding = Holding(leases, terms, run.clock)
+    holding = Holding(leases, terms, run.clock, run.say)
     abandoned = [terms for terms in holding.begin(_typed(take_over, leases)) if not terms.released]
     run.events.guard = holding.refuse_when_lost
     session.copying = Copying(run.id, session.directory.journal, control.shelves())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -51,8 +51,9 @@ class Held:
 class Holding:
     """All leases of one run; `begin` takes them, `end` gives them back."""
 
-    def __init__(self, leases: Sequence[Lease], terms: Terms, clock: Clock) -> None:
-        self._leases, self._clock = leases, clock
+    def __init__(self, leases: Sequence[Lease], terms: Terms, clock: Clock,
+                 tell: Callable[[str], object] = lambda _: None) -> None:
+        self._leases, self._clock, self._tell = leases, clock, tell
         self.terms = terms
         self.lost: LeaseLost | None = None
         #: What an earlier run has begun and not brought to its end.
@@ -151,8 +152,10 @@ class Holding:
                                      next_step="the same command again, once the region answers"))
 
     def _lose(self, lost: LeaseLost) -> None:
-        self.lost = self.lost or lost
-        self._clock.end()
+        if self.lost is None:
+            self.lost = lost
+            self._clock.end()
+            self._tell(lost.message)
 
     def _overdue(self) -> bool:
         now = awake_and_asleep()

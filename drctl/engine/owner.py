@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from drctl.processes import began, lives
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -25,20 +27,14 @@ class Owner:
 def myself() -> Owner:
     """The owner that this process is."""
     host = socket.gethostname()
-    return Owner(f"{_user()}@{host}", host, _machine(), os.getpid(), _started(os.getpid()))
+    return Owner(f"{_user()}@{host}", host, _machine(), os.getpid(), began(os.getpid()))
 
 
 def is_dead(owner: Owner) -> bool:
     """Whether the owner surely lives no more; of another machine, or where nothing tells, nobody knows: False."""
     if owner.machine != _machine():
         return False
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return bool(owner.started) and _started(owner.pid) != owner.started
+    return not lives(owner.pid) or (bool(owner.started) and began(owner.pid) not in {owner.started, ""})
 
 
 def is_alive_here(owner: Owner) -> bool:
@@ -60,11 +56,3 @@ def _machine() -> str:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
         parts.append(Path("/proc/self/ns/pid").readlink().name)
     return " ".join(parts)
-
-
-def _started(pid: int) -> str:
-    """When a process began, in ticks since the machine did; a dead one that nobody has buried counts as gone."""
-    with suppress(OSError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return "gone" if fields[0] == "Z" else fields[19]
-    return ""

@@ -23,6 +23,8 @@ T = TypeVar("T")
 PATIENCE = 3.0
 #: First pause between two looks in AWS seconds; each further pause is half as long again, up to `every`.
 FIRST_PAUSE = 2.0
+#: Real seconds that pauses grow to at least: in a fast lab a long wait is one for this machine, which must get to work.
+CALM = 0.02
 
 
 def minutes(count: float) -> float:
@@ -94,8 +96,9 @@ class Waiting:
             spent = self._clock.now() - began
             return spent >= within and spent >= PATIENCE * self._clock.speed
 
+        longest = max(every, CALM * self._clock.speed)
         return Retrying(retry=condition, stop=over, sleep=self._clock.sleep, reraise=reraise,
-                        wait=wait_exponential(multiplier=FIRST_PAUSE, exp_base=1.5, max=every))
+                        wait=wait_exponential(multiplier=FIRST_PAUSE, exp_base=1.5, max=longest))
 
     def _refuse_when_stopped(self, sentence: str) -> None:
         if self._clock.stopped:

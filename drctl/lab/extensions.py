@@ -31,6 +31,7 @@ from drctl.lab import (
     health,
     health_metrics,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
+    key_material,  # noqa: F401  # importing replaces a slow function
     key_states,  # noqa: F401  # importing installs its rules
     key_times,  # noqa: F401  # importing installs its rules
     key_users,  # noqa: F401  # importing installs its rules

@@ -21,6 +21,7 @@ from typing import Any
 from drctl.errors import ConfigurationError, DrctlError, Refused
 from drctl.home import home
 from drctl.lab.rules import unknown_rules
+from drctl.processes import lives
 
 #: Speed of a lab that nobody gave one: a minute of AWS in a second.
 DEFAULT_SPEED = 60.0
@@ -166,13 +167,11 @@ def down() -> LabState | None:
 
 def _wait_until_gone(lab: LabState) -> None:
     pause = threading.Event()
-    for _ in range(int(END_WITHIN * 20)):
+    for _ in range(int(END_WITHIN * 50)):
         with contextlib.suppress(ChildProcessError):
             os.waitpid(lab.pid, os.WNOHANG)
-        try:
-            os.kill(lab.pid, 0)
-        except ProcessLookupError:
+        if not lives(lab.pid):
             return
-        pause.wait(0.05)
+        pause.wait(0.02)
     with contextlib.suppress(ProcessLookupError):
         os.kill(lab.pid, signal.SIGKILL)

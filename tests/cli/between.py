@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ class Request:
     service: str
     operation: str
     body: bytes
+    #: When it arrived, in seconds since 1970.
+    at: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from drctl.engine.owner import Owner, is_alive_here, is_dead, myself
+from drctl.processes import began
 
 
 @pytest.fixture
@@ -29,9 +30,7 @@ def child() -> Iterator[int]:
 
 def owner_of(pid: int) -> Owner:
     """The owner that a process of this machine is."""
-    from drctl.engine.owner import _started
-
-    return replace(myself(), pid=pid, started=_started(pid))
+    return replace(myself(), pid=pid, started=began(pid))
 
 
 def test_this_process_lives() -> None:

@@ -1,8 +1,9 @@
-"""drctl is killed at mutating calls: a seeded sample of `make crash-matrix`, in one life of one account.
+"""drctl is killed at mutating calls, and every fifth call ends badly: seeded samples of `make crash-matrix` and of
+`make faults`, in one life of one account.
 
-A stack is built; a drill and a teardown of it are killed twice each, and a provision in the account that was torn down
-is killed three times. Each goes on as the matrix goes on, and must end as if nothing had happened. Then a stack that is
-killed half way is torn down.
+A stack is built; a drill and a teardown of it are killed twice each. Another is built, drilled and torn down while
+calls end badly. Then a provision is killed three times. Each must end as if nothing had happened. At last a stack is
+torn down that was killed half way.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import pytest
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
 from tests.conftest import SPEED as SPEED_OF_TESTS
-from tests.crash_matrix import HALF, SPEED, WAYS, Life, Lived, Workshop
+from tests.crash_matrix import COMMANDS, HALF, SPEED, WAYS, Life, Lived, Workshop
+from tests.faults import TIMES, Measured, measured
 from tests.forking import warmed
 
+#: Share of the calls that end badly, and the seed that chooses them.
+RATE, SEED = 0.2, 5
 #: Chooses the calls, whether before or after their effect, and how the first kill is gone on with.
 DRAW = random.Random(11)  # noqa: S311  # repeatable, not secret
 
@@ -36,38 +40,43 @@ def shop(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def built(shop: Workshop) -> Workshop:
-    """A stack that was built without disturbance, with everything in it noted."""
-    undisturbed = Lived(Life("provision", False, ()))
-    shop.go_through(undisturbed)
+def clean(shop: Workshop) -> Measured:
+    """A provision without disturbance, with everything noted that then stands."""
+    undisturbed = measured(shop, "provision")
     assert undisturbed.wrong == []
     shop.wanted["drill"] = shop.wanted["provision"]
-    return shop
+    return undisturbed
 
 
 @pytest.fixture(scope="module")
-def drilled(built: Workshop) -> Lived:
+def drilled(shop: Workshop, clean: Measured) -> Lived:
     """A drill that was killed twice."""
-    return killed(built, "drill", (DRAW.randint(1, 8), DRAW.randint(14, 22)))
+    return killed(shop, "drill", (DRAW.randint(1, 8), DRAW.randint(14, 22)))
 
 
 @pytest.fixture(scope="module")
-def torn_down(built: Workshop, drilled: Lived) -> Lived:
+def torn_down(shop: Workshop, drilled: Lived) -> Lived:
     """A teardown that was killed twice."""
-    return killed(built, "teardown", (DRAW.randint(1, 90), DRAW.randint(100, 200)))
+    return killed(shop, "teardown", (DRAW.randint(1, 90), DRAW.randint(100, 200)))
 
 
 @pytest.fixture(scope="module")
-def built_again(built: Workshop, torn_down: Lived) -> Lived:
+def faulty(shop: Workshop, torn_down: Lived) -> list[Measured]:
+    """The three runs while calls end badly."""
+    return [measured(shop, run, RATE, SEED) for run in COMMANDS]
+
+
+@pytest.fixture(scope="module")
+def built_again(shop: Workshop, faulty: list[Measured]) -> Lived:
     """A provision, where all of it once stood, that was killed three times."""
-    return killed(built, "provision", (DRAW.randint(1, 60), DRAW.randint(90, 200), DRAW.randint(220, 360)))
+    return killed(shop, "provision", (DRAW.randint(1, 60), DRAW.randint(90, 200), DRAW.randint(220, 360)))
 
 
 @pytest.fixture(scope="module")
-def half(built: Workshop, built_again: Lived) -> Lived:
+def half(shop: Workshop, built_again: Lived) -> Lived:
     """A provision in an empty account that was killed, and was torn down instead of gone on with."""
-    built.empty()
-    return killed(built, HALF, (DRAW.randint(40, 300),))
+    shop.empty()
+    return killed(shop, HALF, (DRAW.randint(40, 300),))
 
 
 def killed(shop: Workshop, run: str, points: tuple[int, ...]) -> Lived:
@@ -85,6 +94,18 @@ def test_a_killed_drill_ends_at_home_with_the_stack_as_it_was(drilled: Lived) ->
 def test_a_killed_teardown_leaves_nothing_but_what_was_there_before(torn_down: Lived) -> None:
     assert torn_down.wrong == []
     assert len(torn_down.kills) == 2
+
+
+def test_with_faults_each_run_comes_to_the_same_end_in_one_process(faulty: list[Measured]) -> None:
+    for run in faulty:
+        assert run.wrong == []
+        assert run.failures == [], run.run
+        assert run.processes == 1
+        assert run.struck > run.calls * RATE / 2
+
+
+def test_repetitions_of_the_sdk_and_of_the_engine_do_not_multiply(clean: Measured, faulty: list[Measured]) -> None:
+    assert clean.calls < faulty[0].calls <= TIMES * clean.calls
 
 
 def test_a_killed_provision_builds_the_same_stack_with_one_of_everything(built_again: Lived) -> None:
