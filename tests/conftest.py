@@ -22,6 +22,7 @@ from drctl.engine.step import Step, dependencies
 from drctl.lab import extensions
 from drctl.lab.rules import SWITCHED_OFF
 from drctl.settings import Settings
+from tests.straight import Straight
 
 #: AWS seconds in a second of a test: half an hour of AWS passes in 18 ms.
 SPEED = 100_000.0
@@ -124,22 +125,29 @@ class Relay:
 
 
 @pytest.fixture(scope="session")
-def shared_clients(lab_server: Lab) -> list[tuple[Aws, Relay]]:
-    """Clients of this process's lab: the first for `aws`, the others for the runs of a test, in order."""
-    return []
+def all_clients(lab_server: Lab) -> dict[bool, list[tuple[Aws, Relay]]]:
+    """Clients of this process's lab, by `by_socket`: the first for `aws`, the others for the runs of a test."""
+    return {True: [], False: []}
 
 
 @pytest.fixture
-def clients(shared_clients: list[tuple[Aws, Relay]], lab: Lab) -> Callable[[Events], Aws]:
+def by_socket() -> bool:
+    """Whether requests go to the lab by a socket, as drctl's own do."""
+    return False
+
+
+@pytest.fixture
+def clients(all_clients: dict[bool, list[tuple[Aws, Relay]]], lab: Lab, by_socket: bool) -> Callable[[Events], Aws]:
     """The next clients that no run of this test uses yet."""
-    used = itertools.count()
+    used, shared_clients = itertools.count(), all_clients[by_socket]
 
     def take(events: Events) -> Aws:
         number = next(used)
         if number == len(shared_clients):
             relay = Relay()
             door = Door(lab.endpoint, Credentials("lab", "lab"), speed=SPEED)
-            shared_clients.append((Aws(door, relay), relay))
+            made = Aws(door, relay) if by_socket else Straight(lab.counting, door, relay)
+            shared_clients.append((made, relay))
         found, relay = shared_clients[number]
         relay.to = events
         return found

@@ -57,9 +57,11 @@ def delete_vault(run: Run, site: Site) -> None:
     if seen is None:
         return
     name = seen["BackupVaultName"]
-    refuse_foreign("backup vault", name, backup.list_tags(ResourceArn=seen["BackupVaultArn"]).get("Tags", {}),
-                   run.settings.environment)
-    run.retry(f"vault {name} is empty", lambda: _empty_and_delete(run, site, name), (NOT_EMPTY,), within=minutes(30))
+    with absent_is_fine():  # the vault itself may go between two looks, after a deletion whose answer was lost
+        tags = backup.list_tags(ResourceArn=seen["BackupVaultArn"]).get("Tags", {})
+        refuse_foreign("backup vault", name, tags, run.settings.environment)
+        run.retry(f"vault {name} is empty", lambda: _empty_and_delete(run, site, name), (NOT_EMPTY,),
+                  within=minutes(30))
 
 
 def _empty_and_delete(run: Run, site: Site, name: str) -> None:

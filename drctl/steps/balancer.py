@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, is_gone, or_none
+from drctl.aws.errors import Refusal, absent_is_fine, is_gone, or_none
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -168,10 +168,11 @@ class Balancer(Step[BalancerOut]):
         if seen is None:
             return
         elbv2, arn = run.at(self.region).elbv2, seen["LoadBalancerArn"]
-        self.refuse_foreign(run, arn)
-        self._lift_protection(run, arn)
-        run.retry("the balancer can be deleted", partial(elbv2.delete_load_balancer, LoadBalancerArn=arn),
-                  PROTECTED_STILL, within=minutes(1))
+        with absent_is_fine():  # one that is deleted is still described for a while, and has neither tags nor settings
+            self.refuse_foreign(run, arn)
+            self._lift_protection(run, arn)
+            run.retry("the balancer can be deleted", partial(elbv2.delete_load_balancer, LoadBalancerArn=arn),
+                      PROTECTED_STILL, within=minutes(1))
         run.wait_until("the balancer is gone", partial(self._describe, run), lambda one: one is None,
                        within=minutes(15), every=15, show=lambda one: one["State"]["Code"] if one else "gone")
         self._await_interfaces(run, arn)

@@ -134,11 +134,11 @@ class EventBus(Step[EventBusOut]):
         events, name = run.at(self.site).events, bus_name(run, self.site)
         if (bus := or_none(lambda: events.describe_event_bus(Name=name))) is None:
             return
-        self._refuse_foreign(run, bus["Arn"])
-        if self._is_ours(self._archive_seen(run), bus["Arn"]):
-            self._destroy_archive(run)
-        # The archive's own rule goes with it, after a moment; a bus with rules cannot be deleted.
-        with absent_is_fine():
+        with absent_is_fine():  # the bus itself may go between two looks, after a deletion whose answer was lost
+            self._refuse_foreign(run, bus["Arn"])
+            if self._is_ours(self._archive_seen(run), bus["Arn"]):
+                self._destroy_archive(run)
+            # The archive's own rule goes with it, after a moment; a bus with rules cannot be deleted.
             run.retry(f"bus {name} has no rules", lambda: events.delete_event_bus(Name=name),
                       (Refusal("ValidationException", "rule"), *BUSY[:1]), within=minutes(5))
 

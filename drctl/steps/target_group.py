@@ -134,8 +134,8 @@ def delete(run: Run, site: Site) -> None:
     """Remove the group once no listener uses it any more."""
     out = find(run, site)
     if out is not None:
-        refuse_foreign(run, site, out.arn)
-        with absent_is_fine():
+        with absent_is_fine():  # the group itself may go between two looks, after a deletion whose answer was lost
+            refuse_foreign(run, site, out.arn)
             run.retry("no listener uses the target group", partial(
                 run.at(site).elbv2.delete_target_group, TargetGroupArn=out.arn), (Refusal("ResourceInUse"),),
                 within=minutes(5))

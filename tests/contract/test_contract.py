@@ -18,8 +18,9 @@ from tests.contract.cases import CASES, all_points, some_cases, some_points
 from tests.contract.conftest import POINTS
 from tests.contract.inventory import difference
 from tests.contract.sentences import Sentence
-from tests.contract.wire import LabFailed, Sent, Still
+from tests.contract.wire import Sent, Still
 from tests.contract.world import Case, Point, World
+from tests.straight import LabFailed
 
 pytestmark = pytest.mark.xdist_group("contract")
 #: Waits that the lab cannot let last, each with the reason.

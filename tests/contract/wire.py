@@ -1,17 +1,13 @@
-"""The wire between drctl and the lab in this process, which can be cut before or after any call.
-
-The lab's own application is called without a socket: the same bytes, half of the time.
-"""
+"""The wire between drctl and the lab in this process, which can be cut before or after any call."""
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
@@ -20,6 +16,7 @@ from drctl.aws.calls import is_mutating
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.aws.hooks import Answer, Call
 from drctl.lab.clock import CLOCK
+from tests.straight import LabFailed, Told, as_received, asked, response
 
 #: AWS seconds that a call takes: without it the lab's request quotas would never fill again.
 CALL_S = 0.25
@@ -33,16 +30,10 @@ Where = Literal["before", "after", "lost"]
 #: How AWS stays as it is for a wait: time stands still; reads are answered as the run was answered last, or first,
 #: before the wait; or, where all that has come about before, what the wait sees is not good enough.
 Still = Literal["time", "last", "first", "denied"]
-#: Status, headers and body of an answer.
-_Told = tuple[int, dict[str, str], bytes]
 
 
 class PowerCut(BaseException):
     """The process is dead: nothing in it may catch this."""
-
-
-class LabFailed(BaseException):
-    """The lab's own code raised: no answer of AWS, so nobody may take it for one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ class Wire:
         self._cut: tuple[Where, int] | None = None
         self.struck: Sent | None = None
         #: The first and the last answer to each read since `forget`.
-        self._answers: dict[tuple[Sent, str, bytes], list[_Told]] = {}
+        self._answers: dict[tuple[Sent, str, bytes], list[Told]] = {}
         self._requests = 0
         #: Nothing changes any more, in this way.
         self.still: Still | None = None
@@ -134,49 +125,15 @@ class Wire:
         self._requests = 0
 
     def _answer(self, request: Any, sent: Sent) -> AWSResponse:
-        environ, body = _as_received(request)
+        environ, body = as_received(request)
         known = [] if is_mutating(sent.operation) else self._answers.setdefault(
             (sent, environ["REQUEST_URI"], body), [])
         if self.still in {"first", "last"} and known:
             told = known[0 if self.still == "first" else -1]
         else:
-            told = self._asked(environ)
+            told = asked(self._app, environ)
             known[1:] = [told]
-        status, headers, answer = told
-        return AWSResponse(request.url, status, _Headers(headers), _Raw(answer))  # type: ignore[arg-type]  # read like one
-
-    def _asked(self, environ: dict[str, Any]) -> _Told:
-        told: dict[str, Any] = {}
-
-        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
-            told.update(status=int(status[:3]), headers={name.lower(): value for name, value in headers})
-
-        try:
-            body = b"".join(self._app(environ, start_response))
-        except Exception as failure:
-            raise LabFailed(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {failure!r}") from failure
-        return told["status"], told["headers"], body
-
-
-class _Headers(dict[str, str]):
-    """Headers whatever their case."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return super().get(key.lower(), default)
-
-    def __getitem__(self, key: str) -> str:
-        return super().__getitem__(key.lower())
-
-    def __contains__(self, key: object) -> bool:
-        return super().__contains__(str(key).lower())
-
-
-class _Raw(io.BytesIO):
-    """A body as urllib3 hands it out."""
-
-    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        while part := self.read(65536):
-            yield part
+        return response(request, told)
 
 
 class _Wired(Aws):
@@ -195,25 +152,3 @@ class _Wired(Aws):
 
         client.meta.events.register_first("before-send.*.*", carried)
         return client
-
-
-def _as_received(request: Any) -> tuple[dict[str, Any], bytes]:
-    """A request as a WSGI server hands it on, and its body."""
-    url, body = urlsplit(request.url), request.body or b""
-    if hasattr(body, "read"):
-        body = body.read()
-    body = body.encode() if isinstance(body, str) else bytes(body)
-    target = url.path + (f"?{url.query}" if url.query else "")
-    headers = {f"HTTP_{name.upper().replace('-', '_')}": value.decode() if isinstance(value, bytes) else str(value)
-               for name, value in request.headers.items()}
-    kind = headers.pop("HTTP_CONTENT_TYPE", "")
-    headers.pop("HTTP_CONTENT_LENGTH", None)
-    chunked = {"wsgi.input_terminated": True} if "HTTP_TRANSFER_ENCODING" in headers else {}
-    environ = {**headers, "HTTP_HOST": url.netloc, "REQUEST_METHOD": request.method, "SCRIPT_NAME": "",
-            "PATH_INFO": unquote(url.path).encode().decode("latin-1"), "QUERY_STRING": url.query, "REQUEST_URI": target,
-            "CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body)), "SERVER_NAME": url.hostname,
-            "SERVER_PORT": str(url.port), "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
-            "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body), "wsgi.errors": io.StringIO(),
-            "wsgi.version": (1, 0), "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
-            **chunked}
-    return environ, body

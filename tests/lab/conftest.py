@@ -20,6 +20,12 @@ from tests.conftest import SPEED
 
 
 @pytest.fixture
+def by_socket() -> bool:
+    """The lab is tried as drctl and the AWS CLI meet it."""
+    return True
+
+
+@pytest.fixture
 def clock(lab: Lab) -> Iterator[LabClock]:
     """The lab's clock at the pace of AWS; `skip` lets time pass. Nobody is throttled but by what a test sets up."""
     SWITCHED_OFF.update(name for name in RULES if name.startswith("throttling-"))

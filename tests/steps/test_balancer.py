@@ -10,6 +10,7 @@ import pytest
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
+from drctl.lab.clock import CLOCK
 from drctl.settings import Settings
 from drctl.steps.balancer import Balancer
 from drctl.steps.log_bucket import LogBucket
@@ -97,3 +98,16 @@ def test_a_foreign_balancer_of_our_name_is_not_touched(run: Run, aws: Aws) -> No
         BALANCER.destroy(run)
     with pytest.raises(Refused, match="does not carry"):
         ensure_with_needs(run, BALANCER)
+
+
+def test_a_balancer_that_goes_while_its_tags_are_asked_for_is_gone(run: Run, aws: Aws) -> None:
+    """A deletion whose answer was lost goes on; the balancer is described until it has come to its end."""
+    out = ensure_with_needs(run, BALANCER)
+    CLOCK.hold()
+    try:
+        aws[SITE.region].elbv2.delete_load_balancer(LoadBalancerArn=out.arn)
+        run.events.guard = lambda call: CLOCK.skip(600) if call.operation == "DescribeTags" else None
+        BALANCER.destroy(run)
+    finally:
+        CLOCK.release()
+    assert BALANCER.find(run) is None
