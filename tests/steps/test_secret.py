@@ -51,7 +51,8 @@ def test_a_second_run_changes_nothing_and_keeps_the_password(run: Run, make_run:
 def test_verify_notices_that_the_copy_is_gone_and_ensure_makes_it_again(run: Run, aws: Aws) -> None:
     ensure_with_needs(run, SECRET)
     aws[HOME.region].secrets.remove_regions_from_replication(SecretId=NAME, RemoveReplicaRegions=[AWAY.region])
-    out = run.wait_until("the copy is gone", lambda: run.refresh(SECRET), lambda seen: "missing" in str(seen), within=300)
+    out = run.wait_until("the copy is gone", lambda: run.refresh(SECRET), lambda seen: "missing" in str(seen),
+                         within=300)
     assert out is not None
     assert "missing" in next(iter(SECRET.verify(run, out))).text
     assert not list(SECRET.verify(run, ensure_with_needs(run, SECRET)))
