@@ -42,6 +42,7 @@ def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:
     return Runbook("put back", (
         Switchover(stack.database.global_cluster, home),
         TurnDns(stack.front.switch, home),
+        ProveDns(stack.front.zone, stack.front.balancer.at(home), home),
         Settle(settle),
     ))
 
