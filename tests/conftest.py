@@ -84,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """pytest 9.2 leaves the groups of pytest-xdist 3.8 unheard: each process would make the fixtures of every module."""
+    """pytest 9.2 leaves the groups of pytest-xdist 3.8 unheard: each process would make every module's fixtures."""
     if hasattr(session.config, "workerinput"):
         unheard = [item.nodeid for item in session.items
                    if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
