@@ -19,8 +19,6 @@ from drctl.errors import Interrupted, WaitFailed, WaitTimeout
 
 T = TypeVar("T")
 
-#: Real seconds every wait lasts at least: a fast lab must not turn this machine's slowness into a time-out.
-PATIENCE = 3.0
 #: First pause between two looks in AWS seconds; each further pause is half as long again, up to `every`.
 FIRST_PAUSE = 2.0
 #: Real seconds that pauses grow to at least: in a fast lab a long wait is one for this machine, which must get to work.
@@ -94,7 +92,7 @@ class Waiting:
                   reraise: bool = False) -> Retrying:
         def over(_: RetryCallState) -> bool:
             spent = self._clock.now() - began
-            return spent >= within and spent >= PATIENCE * self._clock.speed
+            return spent >= within and spent >= self._clock.patience_s * self._clock.speed
 
         longest = max(every, CALM * self._clock.speed)
         return Retrying(retry=condition, stop=over, sleep=self._clock.sleep, reraise=reraise,

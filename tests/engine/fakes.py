@@ -25,6 +25,7 @@ OTHER = Settings().standby
 def offline_run(records: list[Record] | None = None, *, speed: float = 100_000.0) -> Run:
     """A run whose door leads to a closed port."""
     clock = Clock(speed)
+    clock.patience_s = 0.05
     events = Events(clock, *((records.append,) if records is not None else ()))
     return Run("test", Settings(), Aws(Door("http://127.0.0.1:9", Credentials("x", "x")), events), clock, events)
 

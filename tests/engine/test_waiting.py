@@ -25,7 +25,7 @@ def test_a_wait_ends_when_what_it_looks_at_is_ready_and_every_look_is_an_event()
 
 
 def test_a_timeout_says_what_was_last_seen_and_for_how_long() -> None:
-    run = offline_run(speed=200)
+    run = offline_run(speed=4000)
     with pytest.raises(WaitTimeout, match=r"nat-1 is available: not so after 1\d min; last seen: pending"):
         run.wait_until("nat-1 is available", lambda: "pending", lambda _: False, within=600)
 

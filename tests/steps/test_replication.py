@@ -58,6 +58,7 @@ def test_trap_4_replication_waits_until_both_buckets_keep_versions(run: Run, aws
         ensure_with_needs(run, need)
     there = run.output(BUCKETS[1]).name
     aws[SITES[1].region].s3.put_bucket_versioning(Bucket=there, VersioningConfiguration={"Status": "Suspended"})
+    run.clock.patience_s = 0.1
     with pytest.raises(WaitTimeout, match=f"{there} keeps versions"):
         OUT.ensure(run)
     assert OUT.find(run) is None

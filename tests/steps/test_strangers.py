@@ -154,6 +154,7 @@ def test_an_interface_of_a_service_that_stays_is_a_stranger(stands: Run, told: T
 def test_what_never_leaves_is_named_at_the_end_of_the_wait(stands: Run) -> None:
     interfaces.make(SITE.region, stands.output(SUBNETS).private[0], [], "AWS Lambda VPC ENI-stuck", "lambda", "x")
     TABLES.destroy(stands)
+    stands.clock.patience_s = 0.1
     with pytest.raises(Refused, match=r"there is still .*ENI-stuck"):
         SUBNETS.destroy(stands)
 
