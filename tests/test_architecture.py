@@ -30,7 +30,8 @@ LAB_MAY_KNOW = {"drctl.aws.durations", "drctl.aws.calls", "drctl.aws.tags", "drc
                 "drctl.processes", "drctl"}
 #: Libraries that live in one room only.
 ROOMS = {"click": {"cli"}, "boto3": {"aws", "lambdas"}, "tenacity": {"engine"}, "moto": {"lab"}, "rich": {"cli"},
-         "flask": {"lab"}, "werkzeug": {"lab"}, "dnslib": {"lab"}, "dns": {"aws"}, "pg8000": {"lab", "lambdas"},
+         "flask": {"lab"}, "werkzeug": {"lab"}, "dnslib": {"lab"}, "dns": {"aws"}, "jinja2": {"cli"},
+         "pg8000": {"lab", "lambdas"},
 }
 
 

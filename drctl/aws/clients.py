@@ -71,6 +71,12 @@ class Door:
 #: One string: the SDK would put a longer one together for every request, a tenth of the time that a call takes here.
 _USER_AGENT = f"drctl/{__version__} Boto3/{boto3.__version__}"
 
+
+def boto_version() -> str:
+    """The SDK's own version."""
+    return str(boto3.__version__)
+
+
 #: boto3 service names that are not Python names, or too long to read well.
 SERVICE_NAMES = {"lambda_": "lambda", "quotas": "service-quotas", "secrets": "secretsmanager",
                  "tagging": "resourcegroupstaggingapi"}

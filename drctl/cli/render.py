@@ -68,7 +68,8 @@ def show_teardown(report: Report) -> None:
 
 def show_drill(report: Report) -> None:
     """A drill's timeline and result."""
-    heading(f"drill {report.get('mode', '')}: {report.get('source')} → {report.get('target')} → {report.get('source')}")
+    there, back = report.get("from_region"), report.get("to_region")
+    heading(f"drill {report.get('mode', '')}: {there} → {back} → {there}")
     timeline(report)
     click.echo()
     objectives = report.get("objectives") or {}
@@ -138,6 +139,20 @@ def show_runs(reports: Iterable[Report]) -> None:
         click.echo(line)
     if not shown:
         click.echo("no runs yet")
+
+
+def show_trend(moves: Iterable[Report]) -> None:
+    """A line for each measured move: its recovery time beside what was promised, and whether that was kept."""
+    shown = list(moves)
+    longest = max((max(move["rto_s"], (move["objectives"] or {}).get("rto_s", 0)) for move in shown), default=1) or 1
+    for move in shown:
+        began = time.strftime("%Y-%m-%d %H:%M", time.gmtime(move["started_at"] or 0))
+        bar = "█" * max(1, round(30 * move["rto_s"] / longest))
+        text = (f"{began} UTC  {move['command']} {move['from_region']} → {move['to_region']}  "
+                f"RTO {move['rto_s']:7.1f} s  RPO {move['rpo_s']:5.1f} s  {bar:30}")
+        click.echo(click.style(text, fg=None if move["met"] else "red") + ("  simulated" if move["simulated"] else ""))
+    if not shown:
+        click.echo("no drill was measured yet")
 
 
 def show_status(seen: Mapping[str, Any]) -> None:

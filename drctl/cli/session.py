@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from drctl import __version__
-from drctl.aws.clients import Aws, Credentials, Door
+from drctl.aws.clients import Aws, Credentials, Door, boto_version
 from drctl.aws.errors import AwsError, code_of
 from drctl.cli import failures
 from drctl.cli.progress import Progress, progress_for
@@ -129,11 +130,13 @@ class Session:
 
 
 @contextmanager
-def opened(command: str, settings: Settings, *, resumes: str = "", quiet: bool = False) -> Iterator[Session]:
-    """A run with its journal; at the end, however it comes, the report is written.
+def opened(command: str, settings: Settings, *, resumes: str = "", approval: str = "",
+           quiet: bool = False) -> Iterator[Session]:
+    """A run with its journal; at the end, however it comes, the report is written, as JSON and as a page.
 
     `resumes` is the id of the run that this one goes on with; with the settings it lets any machine go on with this
-    one. A DrctlError passes through after it was recorded; its journal says how the run ended.
+    one. `approval` says how somebody confirmed it. A DrctlError passes through after it was recorded; its journal says
+    how the run ended.
     """
     way = way_to(settings)
     directory = rundir.new(command)
@@ -143,8 +146,8 @@ def opened(command: str, settings: Settings, *, resumes: str = "", quiet: bool =
     events = Events(clock, journal, progress)
     run = Run(directory.id, settings, Aws(way.door, events), clock, events, way.name_server)
     events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
-                version=__version__, settings=settings.model_dump(mode="json"), owner=asdict(myself()),
-                **({"resumes": resumes} if resumes else {}))
+                version=__version__, versions=_versions(), settings=settings.model_dump(mode="json"),
+                owner=asdict(myself()), approval=approval, **({"resumes": resumes} if resumes else {}))
     session = Session(command, way, run, directory, progress, {})
     outcome, error = "done", None
     try:
@@ -163,6 +166,7 @@ def opened(command: str, settings: Settings, *, resumes: str = "", quiet: bool =
         journal.close()
         session.report |= report_of(directory.id, directory.records())
         directory.write_report(session.report)
+        write_page(directory, session.report)
         session.end_copying()
         if error is not None:
             error.report = session.report
@@ -207,10 +211,28 @@ def _outcome(error: DrctlError) -> str:
     return {3: "refused", 4: "problems found", 130: "interrupted"}.get(error.exit_code, "failed")
 
 
-def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> None:
-    """Ask before anything changes; against AWS what moves traffic or deletes wants the environment's name typed."""
-    if yes or settings.target == "lab":
-        return  # the lab is nobody's production
+def write_page(directory: RunDirectory, report: Mapping[str, Any]) -> None:
+    """Keep the report as a page beside it."""
+    from drctl.cli.page import page  # its template engine is needed at the end of a run only
+
+    directory.page.write_text(page(report), encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    """What the run was made with."""
+    return {"drctl": __version__, "Python": platform.python_version(), "boto3": boto_version(),
+            "system": f"{platform.system()} {platform.release()}"}
+
+
+def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> str:
+    """Ask before anything changes, and return how it was confirmed, for the report.
+
+    Against AWS what moves traffic or deletes wants the environment's name typed.
+    """
+    if yes:
+        return "--yes"
+    if settings.target == "lab":
+        return "not asked for: the lab is nobody's production"
     try:
         if typed:
             answer = click.prompt(f"{question} Type the environment's name to go on", err=True)
@@ -220,3 +242,4 @@ def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> Non
             raise Refused("not confirmed; nothing was changed")
     except click.Abort:
         raise Refused("nobody confirmed; nothing was changed", next_step="--yes confirms beforehand") from None
+    return f"{settings.environment!r} typed at the prompt" if typed else "yes at the prompt"

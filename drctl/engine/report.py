@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from drctl.engine import timeline
+
 Record = dict[str, Any]
+#: Phases whose lines prove something.
+PROOFS = frozenset({"preflight", "steady state", "prove", "dns"})
 
 
 def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
@@ -18,7 +22,8 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "run": run_id,
         "command": start.get("command"), "environment": start.get("environment"), "target": start.get("target"),
         "simulated": start.get("target") == "lab",
-        "version": start.get("version"), "started_at": start.get("at"),
+        "version": start.get("version"), "versions": start.get("versions", {}), "started_at": start.get("at"),
+        "started_by": start.get("owner", {}).get("name", ""), "approval": start.get("approval", ""),
         **({"resumes": start["resumes"]} if "resumes" in start else {}),
         "outcome": end.get("outcome", "interrupted"),
         "aws_seconds": end.get("aws", records[-1]["aws"] if records else 0.0),
@@ -27,11 +32,14 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "phases": phases(records),
         "actions": [_row(record, "action") for record in records if record["event"] == "action-ended"],
         "steps": [_row(record, "step") for record in records if record["event"] == "step-ended"],
+        "timeline": timeline.lanes(records),
+        "checks": checks(records),
         "calls": calls(records),
         "failures": end.get("failures", []),
         "findings": [record["text"] for record in records if record["event"] == "finding"],
         "notes": [record["text"] for record in records if record["event"] == "note"],
         "journal_hash": records[-1].get("hash") if records else None,
+        "journal_records": len(records),
     }
 
 
@@ -43,6 +51,23 @@ def _row(record: Record, kind: str) -> Record:
     keys = ("region", "outcome", "phase", "aws_seconds", "calls", "changes", "error")
     known = {key: record[key] for key in keys if key in record}
     return {kind: record.get("step", ""), "ended_aws": record["aws"], **known}
+
+
+def checks(records: Iterable[Record]) -> list[Record]:
+    """What was proven, with what AWS last showed as evidence: the lines of a runbook that change nothing."""
+    seen: dict[str, Record] = {}
+    found = []
+    for record in records:
+        if record["event"] == "waiting":
+            seen[record.get("step", "")] = record
+        elif record["event"] == "action-ended" and record.get("phase") in PROOFS and record["outcome"] != "skipped":
+            look = seen.get(record.get("step", ""), {})
+            if not look and record["phase"] == "dns":
+                continue  # turning the switch is no proof
+            found.append({"check": record.get("step", ""), "region": record.get("region", ""),
+                          "outcome": record["outcome"], "aws": record["aws"],
+                          "evidence": f"{look['sentence']}: {look['seen']}" if look else ""})
+    return found
 
 
 def phases(records: Iterable[Record]) -> dict[str, float]:
@@ -58,9 +83,10 @@ def phases(records: Iterable[Record]) -> dict[str, float]:
 def calls(records: Iterable[Record]) -> dict[str, Any]:
     """How many calls went where, and how many of them could change something."""
     by_region: Counter[str] = Counter()
-    changes = 0
+    changes: Counter[str] = Counter()
     for record in records:
         if record["event"] == "call":
             by_region[record["to"]] += 1
-            changes += bool(record["mutating"])
-    return {"total": sum(by_region.values()), "mutating": changes, "by_region": dict(sorted(by_region.items()))}
+            changes[record["to"]] += bool(record["mutating"])
+    return {"total": sum(by_region.values()), "mutating": sum(changes.values()),
+            "by_region": dict(sorted(by_region.items())), "mutating_by_region": dict(sorted(changes.items()))}

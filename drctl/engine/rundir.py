@@ -41,6 +41,11 @@ class RunDirectory:
         """The run's report, written at its end."""
         return self.path / "report.json"
 
+    @property
+    def page(self) -> Path:
+        """The report as a page for people, written at the run's end."""
+        return self.path / "report.html"
+
     def records(self) -> list[dict[str, Any]]:
         """The journal's records."""
         return read(self.journal) if self.journal.exists() else []

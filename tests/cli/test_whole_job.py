@@ -165,7 +165,7 @@ def test_a_second_provision_changes_nothing_and_asks_little(world: World, built:
 
 def test_a_drill_measures_and_judges(drilled: Any) -> None:
     assert (drilled["outcome"], drilled["mode"], drilled["met"]) == ("done", "live", True)
-    assert (drilled["source"], drilled["target"]) == (EAST, WEST)
+    assert (drilled["from_region"], drilled["to_region"], drilled["target"]) == (EAST, WEST, "lab")
     assert drilled["objectives"] == {"rto_s": 900, "rpo_s": 900}
     assert 0 < drilled["rto_s"] <= 900
     assert (drilled["rpo_s"], drilled["lost_rows"], drilled["back_lost_rows"]) == (0, 0, 0)

@@ -23,7 +23,8 @@ def test_a_finished_run_tells_outcome_times_figures_and_calls() -> None:
     assert (report["outcome"], report["aws_seconds"], report["wall_seconds"]) == ("done", 120.0, 2.0)
     assert report["rto_s"] == 97.5
     assert report["phases"] == {"promote": 88.0}
-    assert report["calls"] == {"total": 2, "mutating": 1, "by_region": {"us-east-1": 1, "us-west-2": 1}}
+    assert report["calls"] == {"total": 2, "mutating": 1, "by_region": {"us-east-1": 1, "us-west-2": 1},
+                               "mutating_by_region": {"us-east-1": 0, "us-west-2": 1}}
     assert report["journal_hash"] == "abc"
 
 

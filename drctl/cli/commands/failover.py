@@ -27,19 +27,20 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, 
     from drctl.cli.session import settings_of
 
     settings = settings_of(config_path)
-    ask(settings, yes=yes)
-    report = carry_out(settings, take_over=take_over)
+    approval = ask(settings, yes=yes)
+    report = carry_out(settings, take_over=take_over, approval=approval)
     show(report, as_json=as_json)
 
 
-def ask(settings: Settings, *, yes: bool) -> None:
+def ask(settings: Settings, *, yes: bool) -> str:
     """Have it confirmed."""
     from drctl.cli.session import confirm
 
-    confirm(settings, f"Move the traffic of {settings.environment} to the other region and back?", yes=yes, typed=True)
+    return confirm(settings, f"Move the traffic of {settings.environment} to the other region and back?", yes=yes,
+                   typed=True)
 
 
-def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> dict[str, Any]:
+def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", approval: str = "") -> dict[str, Any]:
     """A drill under the lease, after an earlier one that did not come to its end was put back; the report."""
     from functools import partial
 
@@ -52,7 +53,7 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> 
     from drctl.runbooks.drill import drill, put_back
     from drctl.stack import stack_of
 
-    with opened("drill", settings, resumes=resumes) as session:
+    with opened("drill", settings, resumes=resumes, approval=approval) as session:
         run, stack = session.run, stack_of(settings)
         refuse_without(run, stack.database.global_cluster)
         source = active_site(run, stack.database.global_cluster) or settings.primary
@@ -62,8 +63,8 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> 
                 run.say(f"an earlier drill did not come to its end: everything is put back to {source.region} first")
                 play(run, put_back(stack, source, holding.settle))
             run.measure("mode", "live")
-            run.measure("source", source.region)
-            run.measure("target", settings.other(source).region)
+            run.measure("from_region", source.region)
+            run.measure("to_region", settings.other(source).region)
             try:
                 begin = partial(holding.begins, command="drill", home=source.region)
                 play(run, drill(stack, source, begin, holding.settle))

@@ -27,20 +27,20 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str) 
     from drctl.cli.session import settings_of
 
     settings = settings_of(config_path)
-    ask(settings, yes=yes)
-    report = carry_out(settings, take_over=take_over)
+    approval = ask(settings, yes=yes)
+    report = carry_out(settings, take_over=take_over, approval=approval)
     show(report, as_json=as_json)
 
 
-def ask(settings: Settings, *, yes: bool) -> None:
+def ask(settings: Settings, *, yes: bool) -> str:
     """Have it confirmed."""
     from drctl.cli.session import confirm
 
-    confirm(settings, f"Build or converge {settings.environment} in account {settings.account_id}?", yes=yes,
-            typed=False)
+    return confirm(settings, f"Build or converge {settings.environment} in account {settings.account_id}?", yes=yes,
+                   typed=False)
 
 
-def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> dict[str, Any]:
+def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", approval: str = "") -> dict[str, Any]:
     """Provision under the lease; the report."""
     from drctl.actions.preflight import identity
     from drctl.actions.switchover import active_site
@@ -50,7 +50,7 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> 
     from drctl.runbooks.provision import provision
     from drctl.stack import stack_of
 
-    with opened("provision", settings, resumes=resumes) as session:
+    with opened("provision", settings, resumes=resumes, approval=approval) as session:
         stack = stack_of(settings)
         identity(session.run)
         with held(session, stack, take_over, builds=True):

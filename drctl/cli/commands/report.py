@@ -15,14 +15,15 @@ from drctl.errors import ChecksFailed
 @click.argument("run", default="last")
 @options.config
 @options.as_json
+@click.option("--open", "opens", is_flag=True, help="Show the report as a page, in the browser.")
 @click.option("--verify", is_flag=True, help="Check that the journal is whole, and equal to its copies.")
-def command(run: str, config_path: Path | None, as_json: bool, verify: bool) -> None:
+def command(run: str, config_path: Path | None, as_json: bool, opens: bool, verify: bool) -> None:
     """What happened in RUN (an id, its beginning, or `last`): outcome, times, figures, what failed.
 
     A run that this machine does not know is fetched from the control buckets, which -c/--config names.
     """
     from drctl.cli import evidence
-    from drctl.cli.session import settings_of
+    from drctl.cli.session import settings_of, write_page
     from drctl.engine.journal import first_broken_line
     from drctl.engine.report import report_of
     from drctl.settings import Settings
@@ -30,8 +31,12 @@ def command(run: str, config_path: Path | None, as_json: bool, verify: bool) -> 
     directory = evidence.named(run, lambda: settings_of(config_path))
     records = directory.records()
     report = report_of(directory.id, records)
+    if opens:
+        write_page(directory, report)
+        click.launch(str(directory.page.resolve()))
     if not verify:
         emit(report, as_json=as_json, text=lambda: show_report(report))
+        click.echo(f"page: {directory.page}", err=True)
         return
     broken = first_broken_line(directory.journal)
     verification = {

@@ -39,5 +39,6 @@ def command(run: str | None, config_path: Path | None, as_json: bool, yes: bool,
     click.echo(f"going on with {report['run']}: {start['command']} of {settings.environment}, {report['outcome']}",
                err=True)
     carrier: Any = importlib.import_module(f"drctl.cli.commands.{CARRIED_OUT_BY[start['command']]}")
-    carrier.ask(settings, yes=yes)
-    carrier.show(carrier.carry_out(settings, take_over=take_over, resumes=report["run"]), as_json=as_json)
+    approval = carrier.ask(settings, yes=yes)
+    carrier.show(carrier.carry_out(settings, take_over=take_over, resumes=report["run"], approval=approval),
+                 as_json=as_json)

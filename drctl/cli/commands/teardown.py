@@ -28,23 +28,23 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str) 
     from drctl.cli.session import settings_of
 
     settings = settings_of(config_path)
-    ask(settings, yes=yes)
-    report = carry_out(settings, take_over=take_over)
+    approval = ask(settings, yes=yes)
+    report = carry_out(settings, take_over=take_over, approval=approval)
     show(report, as_json=as_json)
 
 
-def ask(settings: Settings, *, yes: bool) -> None:
+def ask(settings: Settings, *, yes: bool) -> str:
     """Have it confirmed, unless the configuration forbids it."""
     from drctl.cli.session import confirm
 
     if settings.deletion_protection:
         raise Refused("deletion_protection is true in the configuration; nothing was changed",
                       next_step="set deletion_protection: false, drctl provision, then drctl teardown")
-    confirm(settings, f"Remove {settings.environment} in account {settings.account_id}, data included?", yes=yes,
-            typed=True)
+    return confirm(settings, f"Remove {settings.environment} in account {settings.account_id}, data included?", yes=yes,
+                   typed=True)
 
 
-def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> dict[str, Any]:
+def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", approval: str = "") -> dict[str, Any]:
     """Teardown under the lease, which goes last; the report."""
     from drctl.actions.preflight import identity
     from drctl.cli.control import held
@@ -54,7 +54,7 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "") -> 
     from drctl.runbooks.teardown import teardown
     from drctl.stack import stack_of
 
-    with opened("teardown", settings, resumes=resumes) as session:
+    with opened("teardown", settings, resumes=resumes, approval=approval) as session:
         stack = stack_of(settings)
         identity(session.run)
         try:
