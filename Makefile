@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test contract rules check lint bench crash-matrix faults clean help
+.PHONY: demo screenshot test contract rules check lint bench crash-matrix faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -22,6 +22,9 @@ $(VENV)/dev: $(VENV)/lab
 
 demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded lab, to watch.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
+
+screenshot: $(VENV)/lab ## The picture of a drill's report in docs/, taken anew with a headless Chromium.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/screenshot.sh
 
 test: $(VENV)/dev ## The whole test suite.
 	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder

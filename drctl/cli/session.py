@@ -221,7 +221,7 @@ def write_page(directory: RunDirectory, report: Mapping[str, Any]) -> None:
 def _versions() -> dict[str, str]:
     """What the run was made with."""
     return {"drctl": __version__, "Python": platform.python_version(), "boto3": boto_version(),
-            "system": f"{platform.system()} {platform.release()}"}
+            "system": f"{platform.system()} {platform.machine()}"}
 
 
 def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> str:

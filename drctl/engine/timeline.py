@@ -32,7 +32,9 @@ def _bar(record: Record) -> Bar | None:
     step = kind == "step-ended" and outcome not in {"kept", "absent"}
     if not (line or step):
         return None
-    end, label = record["aws"], record.get("step", "").removesuffix(f" {record.get('region')}")
+    end, label = record["aws"], record.get("step", "")
+    if step:
+        label = label.removesuffix(f" {record.get('region')}")  # the lane says it
     return {"label": label, "phase": record.get("phase", "build"), "outcome": outcome,
             "begin": round(max(end - record["aws_seconds"], 0.0), 1), "end": round(end, 1)}
 
