@@ -28,7 +28,7 @@ def reports() -> list[Report]:
     """Every run of this home: those that did not come to their end first, then the others; each newest first."""
     found = [_report(directory) for directory in rundir.all_runs()]
     for report in found:
-        if later := _gone_on_with(report, found):
+        if report["outcome"] in UNFINISHED and (later := _gone_on_with(report, found)):
             report["resumed_by"] = later["run"]
     return sorted(found, key=lambda report: not can_be_resumed(report))
 

@@ -46,7 +46,8 @@ def simulated(report: Report) -> str:
 def show_outputs(outputs: Mapping[str, Any], report: Report) -> None:
     """The stack's endpoints and identifiers."""
     heading("outputs")
-    rows((name.replace("_", " "), value) for name, value in outputs.items())
+    rows((name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value)
+         for name, value in outputs.items())
     if report:
         show_totals(report)
 
@@ -173,7 +174,8 @@ def _in_words(part: str, value: Any) -> str:
             lag = "unknown" if value["lag_s"] is None else f"{value['lag_s']:.2f} s"
             return f"{value['status']}; {members}; lag {lag}; engine {value['engine_version']}"
         case "dns":
-            return f"{value['name']} answers with {value['region'] or 'nothing known'} {value['addresses']}"
+            told = ", ".join(value["addresses"]) or value["problem"] or "no address"
+            return f"{value['name']} answers with {value['region'] or 'nothing known'}: {told}"
         case "certificates":
             return ", ".join(f"{region}: {days} days left" for region, days in value.items()) or "none"
         case _:
