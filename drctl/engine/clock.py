@@ -12,7 +12,7 @@ class Clock:
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
         #: Real seconds every wait lasts at least: a fast lab must not turn this machine's slowness into a time-out.
-        self.patience_s = 3.0
+        self.patience_s = 10.0
         self.started_at = time.time()
         self._zero = time.monotonic()
         self._stop = threading.Event()

@@ -41,7 +41,8 @@ def a_change_of_a_cluster_is_pending(proceed: Wrapped, self: RDSBackend, kwargs:
     answer: DBCluster = proceed(kwargs)
     if model is not None:
         new = {attribute: value for attribute, value in given.items()
-               if attribute.startswith("_") or getattr(model, attribute) != value[1]}
+               if attribute.startswith("_") or getattr(model, attribute) != value[1]
+               or attribute in model.__dict__.get("_lab_planned", {})}
         _plan(model, {attribute: (shown, value) for attribute, (shown, value, _) in new.items()},
               waits={attribute for attribute, (_, _, waits) in new.items()
                      if waits and not kwargs.get("apply_immediately")})
@@ -67,10 +68,13 @@ def a_change_of_class_is_pending(proceed: Wrapped, self: RDSBackend, name: str, 
 
 
 def _plan(model: Any, changes: dict[str, tuple[str, Any]], waits: set[str]) -> None:
-    """Show changes as pending and make those that do not wait for the window when `modifying` ends."""
-    pending = model.__dict__.setdefault("_lab_pending", {})
-    for attribute, (shown, value) in changes.items():
+    """Show changes as pending and make those that do not wait for the window when `modifying` ends; a later change of
+    a setting takes the place of one that is not made yet."""
+    pending, planned = (model.__dict__.setdefault(name, {}) for name in ("_lab_pending", "_lab_planned"))
+    for attribute, change in changes.items():
+        shown, value = change
         pending[shown] = "****" if attribute.startswith("_") else value
+        planned[attribute] = change
     now = {attribute: change for attribute, change in changes.items() if attribute not in waits}
     if now:
         CLOCK.after(UNSEEN_S + seconds("cluster-modify"), partial(_make, model, now))
@@ -78,6 +82,8 @@ def _plan(model: Any, changes: dict[str, tuple[str, Any]], waits: set[str]) -> N
 
 def _make(model: Any, changes: dict[str, tuple[str, Any]]) -> None:
     with LOCK:
-        for attribute, (shown, value) in changes.items():
-            setattr(model, attribute, value)
-            model.__dict__.get("_lab_pending", {}).pop(shown, None)
+        pending, planned = model.__dict__["_lab_pending"], model.__dict__["_lab_planned"]
+        for attribute, change in changes.items():
+            if planned.get(attribute) is change:
+                setattr(model, attribute, change[1])
+                del planned[attribute], pending[change[0]]

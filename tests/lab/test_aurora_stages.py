@@ -215,6 +215,17 @@ def test_what_is_not_made_yet_is_in_the_pending_values_of_a_cluster(aws: Aws, cl
 
 
 @rule("cluster-change-pending")
+def test_a_later_change_takes_the_place_of_one_that_is_not_made_yet(aws: Aws, clock: LabClock) -> None:
+    bare(aws, clock)
+    aws[EAST].rds.modify_db_cluster(**NAME, BackupRetentionPeriod=9, ApplyImmediately=True)
+    aws[EAST].rds.modify_db_cluster(**NAME, BackupRetentionPeriod=1, ApplyImmediately=True)
+    assert cluster(aws, EAST)["PendingModifiedValues"] == {"BackupRetentionPeriod": 1}
+    pass_an_hour(clock)
+    assert cluster(aws, EAST)["BackupRetentionPeriod"] == 1
+    assert not cluster(aws, EAST).get("PendingModifiedValues")
+
+
+@rule("cluster-change-pending")
 def test_another_version_waits_for_the_maintenance_window_unless_it_is_wanted_now(aws: Aws, clock: LabClock) -> None:
     bare(aws, clock)
     aws[EAST].rds.modify_db_cluster(**NAME, EngineVersion="16.8")
