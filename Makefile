@@ -27,7 +27,7 @@ screenshot: $(VENV)/lab ## The picture of a drill's report in docs/, taken anew 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/screenshot.sh
 
 test: $(VENV)/dev ## The whole test suite.
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 contract: $(VENV)/dev ## Every step, killed at each of its calls and with each answer lost: all points, not a sample.
 	$(BIN)/pytest --all-points tests/contract

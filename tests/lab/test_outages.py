@@ -236,6 +236,7 @@ def test_events_wait_for_the_region_they_go_to(buses: test_event_delivery.World)
     assert buses.count("FailedInvocations") == 0
 
 
+@pytest.mark.usefixtures("lab")
 def test_what_waits_for_two_regions_happens_when_both_are_up() -> None:
     done: list[str] = []
     places = [(HERE, "s3"), (THERE, "s3")]
