@@ -7,6 +7,7 @@ On a stop every wait ends at once and running steps end at their next edge.
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -109,33 +110,58 @@ def _destroy_one(run: Run, step: Step[Any]) -> str:
 def _play(run: Run, graph: dict[Step[Any], set[Step[Any]]], work: Work) -> list[Outcome]:
     order = TopologicalSorter(graph)
     order.prepare()
-    running: dict[Future[Outcome], Step[Any]] = {}
+    running: dict[Future[Outcome | None], Step[Any]] = {}
     outcomes: list[Outcome] = []
+    gate = Gate()
     with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="step") as pool:
         while order.is_active():
-            if not run.clock.stopped and not any(outcome.error for outcome in outcomes):
+            if not run.clock.stopped and gate.is_open:
                 for step in order.get_ready():
-                    running[pool.submit(contextvars.copy_context().run, _one, run, step, work)] = step
+                    running[pool.submit(contextvars.copy_context().run, _one, run, step, work, gate)] = step
             if not running:
                 break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                outcome = future.result()
-                outcomes.append(outcome)
-                order.done(running.pop(future))
+                step, outcome = running.pop(future), future.result()
+                if outcome is not None:
+                    outcomes.append(outcome)
+                    order.done(step)
     _raise_for(run, outcomes, len(graph))
     return outcomes
 
 
-def _one(run: Run, step: Step[Any], work: Work) -> Outcome:
+class Gate:
+    """Lets steps begin until one has failed."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self._lock = threading.Lock()
+
+    def passes(self, begin: Callable[[], None]) -> bool:
+        """Begin, unless a step has failed already."""
+        with self._lock:
+            if self.is_open:
+                begin()
+            return self.is_open
+
+    def close(self) -> None:
+        """A step has failed."""
+        with self._lock:
+            self.is_open = False
+
+
+def _one(run: Run, step: Step[Any], work: Work, gate: Gate) -> Outcome | None:
+    """How a step ended; None when another one failed before it could begin."""
     began = run.clock.now()
     with run.events.at(step.key, step.region):
-        run.events.emit("step-started")
+        if not gate.passes(lambda: run.events.emit("step-started")):
+            return None
         error: BaseException | None = None
         try:
             result = knowing_every_answer(run, step.key, partial(work, run, step), partial(run.forget, step))
         except Exception as failure:  # whatever a step raises, its siblings must be able to finish
             error, result = failure, "interrupted" if isinstance(failure, Interrupted) else "failed"
+            gate.close()
         run.events.emit("step-ended", outcome=result, calls=run.events.calls.get(step.key, 0),
                         changes=run.events.changes.get(step.key, 0), aws_seconds=round(run.clock.now() - began, 1),
                         **({"error": str(error)} if error else {}))

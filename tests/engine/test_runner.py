@@ -55,14 +55,19 @@ def test_a_second_build_keeps_everything() -> None:
 def test_a_failure_starts_nothing_new_lets_the_others_finish_and_lists_what_aws_said() -> None:
     world, records = World(), list[Record]()
     run = offline_run(records)
-    failed = threading.Event()
+    failed, under_way = threading.Event(), threading.Event()
 
     def fail(_: Run) -> None:
+        assert under_way.wait(5)
         failed.set()
         raise refusal("LimitExceeded", "too many")
 
+    def go_on(_: Run) -> None:
+        under_way.set()
+        assert failed.wait(5)
+
     world.at_ensure["broken"] = fail
-    world.at_ensure["neighbour"] = lambda _: failed.wait(5)
+    world.at_ensure["neighbour"] = go_on
     broken, neighbour = Thing(SITE, "broken", world), Thing(SITE, "neighbour", world)
     with pytest.raises(RunFailed) as end:
         runner.build(run, [broken, neighbour, Thing(SITE, "after", world, (broken,)),
@@ -75,6 +80,22 @@ def test_a_failure_starts_nothing_new_lets_the_others_finish_and_lists_what_aws_
     outcomes = {record["step"]: record["outcome"] for record in records if record["event"] == "step-ended"}
     assert outcomes["thing broken us-east-1"] == "failed"
     assert outcomes["thing neighbour us-east-1"] == "created"
+
+
+def test_what_was_about_to_begin_when_another_step_failed_does_not_begin() -> None:
+    world, records = World(), list[Record]()
+    run = offline_run(records)
+
+    def fail(_: Run) -> None:
+        raise refusal("LimitExceeded", "too many")
+
+    things = [Thing(SITE, f"thing {number}", world) for number in range(30)]
+    for thing in things:
+        world.at_ensure[thing.purpose] = fail
+    with pytest.raises(RunFailed):
+        runner.build(run, things)
+    events = [(record["event"], record.get("outcome")) for record in records if record["event"].startswith("step-")]
+    assert ("step-started", None) not in events[events.index(("step-ended", "failed")):]
 
 
 def test_after_a_failure_the_same_build_completes() -> None:
