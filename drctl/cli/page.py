@@ -18,9 +18,9 @@ WIDTH, MARGIN, ROW, AXIS = 1000, 92, 22, 26
 TICKS = (5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
 #: Room in units that a letter of a bar's label takes, on the average.
 LETTER = 6.0
-#: Phases in the order in which a move goes through them, with the part of the RTO that is planned for each. Half is for
-#: finding out and deciding, which people do (NIST SP 800-34, Contingency Planning Guide: activation before recovery);
-#: of the rest most is Aurora's, whose failover AWS gives as minutes.
+#: Phases in the order in which a move goes through them, with the part of the RTO planned for each. The division is our
+#: own: half for finding out and deciding, which people do; of the rest most for Aurora, whose failover AWS gives as
+#: minutes.
 BUDGET = {"detect": 0.15, "decide": 0.35, "promote": 0.30, "dns": 0.15, "prove": 0.05}
 
 

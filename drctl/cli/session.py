@@ -166,10 +166,10 @@ def opened(command: str, settings: Settings, *, resumes: str = "", approval: str
         journal.close()
         session.report |= report_of(directory.id, directory.records())
         directory.write_report(session.report)
-        write_page(directory, session.report)
         session.end_copying()
         if error is not None:
             error.report = session.report
+        write_page(directory, session.report)  # last: nothing of a run may wait for a picture of it
 
 
 @dataclass(frozen=True)

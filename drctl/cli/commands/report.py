@@ -36,7 +36,8 @@ def command(run: str, config_path: Path | None, as_json: bool, opens: bool, veri
         click.launch(str(directory.page.resolve()))
     if not verify:
         emit(report, as_json=as_json, text=lambda: show_report(report))
-        click.echo(f"page: {directory.page}", err=True)
+        if directory.page.exists():  # a run of another machine has none until --open makes it
+            click.echo(f"page: {directory.page}", err=True)
         return
     broken = first_broken_line(directory.journal)
     verification = {
