@@ -63,6 +63,8 @@ class Dns(Model):
     record: str = "app"
     health_interval_s: Literal[10, 30] = 10
     health_threshold: Annotated[int, Field(ge=1, le=10)] = 3
+    #: Minutes that users have to be away from their region before the switch there is set, so that they stay.
+    latch_minutes: Annotated[int, Field(ge=1, le=60)] = 5
 
     @property
     def name(self) -> str:
@@ -142,6 +144,14 @@ class Logs(Model):
     retention_days: int = 90
 
 
+class Failover(Model):
+    """How requests are made while a region is lost, when no one may wait for what does not answer."""
+
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 2
+    read_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5
+    attempts: Annotated[int, Field(ge=1, le=8)] = 2
+
+
 class Backup(Model):
     """AWS Backup plan with a copy to the other region."""
 
@@ -184,6 +194,7 @@ class Settings(Model):
     alarms: Alarms = Alarms()
     logs: Logs = Logs()
     backup: Backup = Backup()
+    failover: Failover = Failover()
     #: Deletion protection of database and balancers, at every level that has it.
     deletion_protection: bool = False
     #: Extra tags on everything that can carry them.

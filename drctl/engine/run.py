@@ -39,6 +39,8 @@ class Run:
     events: Events
     #: Address of a name server to ask instead of the zone's own, `(host, port)`; only the lab has one.
     name_server: tuple[str, int] | None = None
+    #: The region that is taken for lost: this run asks it nothing. Empty while both are there.
+    lost: str = ""
     #: The figures recorded so far.
     measures: dict[str, Any] = field(default_factory=dict)
     #: When another writer was last asked for, in AWS seconds, and the region that wrote then: AWS shows it late.
@@ -56,6 +58,12 @@ class Run:
     def at(self, place: Site | str) -> Region:
         """The clients of a region."""
         return self.aws[place if isinstance(place, str) else place.region]
+
+    @property
+    def vantage(self) -> Region:
+        """The clients of the region that is asked for what every region shows: the primary, unless it is lost."""
+        primary, standby = self.settings.sites
+        return self.at(standby if primary.region == self.lost else primary)
 
     def name(self, service: str, purpose: str, place: Site | str) -> str:
         """The stack's name for `purpose` in a region."""

@@ -7,12 +7,14 @@ laptop; nothing is handed from one to the next.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from drctl.aws.commands import Command
 from drctl.engine.lost import knowing_every_answer
 from drctl.engine.run import Run
 from drctl.engine.runner import failure_of
@@ -43,6 +45,13 @@ class Action(ABC):
     def region(self) -> str:
         """Region the line works in; empty for both."""
         return ""
+
+    def by_hand(self, run: Run) -> Iterable[Command | str]:
+        """What a person types who goes on without drctl: AWS calls, or lines for a shell; known without asking AWS.
+
+        Those among them that change AWS are the calls that `do` makes, in its order.
+        """
+        return ()
 
     @abstractmethod
     def do(self, run: Run) -> None:

@@ -85,7 +85,7 @@ class GlobalCluster(Step[GlobalClusterOut]):
 
     def _seen(self, run: Run) -> Any:
         """What AWS shows under our name, whoever made it. Looked at by name: an answer may list others too."""
-        rds, name = run.at(self.site).rds, self.name(run)
+        rds, name = run.vantage.rds, self.name(run)
         try:
             clusters = rds.describe_global_clusters(GlobalClusterIdentifier=name)["GlobalClusters"]
         except rds.exceptions.ClientError as error:
