@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from drctl.actions import probe
@@ -36,7 +36,7 @@ class Beat:
 class Heart:
     """Writes heartbeats from a thread of its own, wherever a writer is found."""
 
-    def __init__(self, run: Run, label: str, sites: tuple[Site, Site], ask: Ask) -> None:
+    def __init__(self, run: Run, label: str, sites: tuple[Site, ...], ask: Ask) -> None:
         self._run, self._sites, self._ask = run, list(sites), ask
         self.label = label
         self.beats: list[Beat] = []
@@ -97,6 +97,13 @@ class WhileWriting(Action):
     @property
     def title(self) -> str:
         return f"move from {self.source.region} to {self.target.region} while writing"
+
+    @property
+    def parts(self) -> tuple[Action, ...]:
+        return self.lines
+
+    def with_parts(self, parts: tuple[Action, ...]) -> WhileWriting:
+        return replace(self, lines=parts)
 
     def do(self, run: Run) -> None:
         heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target), self.ask)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, Refusal
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
@@ -31,9 +32,21 @@ def ask(run: Run, site: Site, /, **request: Any) -> dict[str, Any]:
 
 def invoke(run: Run, site: Site, label: str, request: dict[str, Any]) -> dict[str, Any]:
     """A direct invocation of the live version of one of the stack's functions."""
-    name, payload = run.name("lambda", label, site), json.dumps(request).encode()
-    answer = run.retry(f"function {name} is awake", lambda: run.at(site).lambda_.invoke(
-        FunctionName=name, Qualifier="live", Payload=payload), ASLEEP, within=minutes(10))
+    call = invocation(run, site, label, request)
+    answer = run.retry(f"function {call.params['FunctionName']} is awake", lambda: call.send(run.aws), ASLEEP,
+                       within=minutes(10))
+    return told(run, site, label, answer)
+
+
+def invocation(run: Run, site: Site, label: str, request: dict[str, Any]) -> Command:
+    """The call that asks one of the stack's functions."""
+    return Command(site.region, "lambda_", "Invoke", {
+        "FunctionName": run.name("lambda", label, site), "Qualifier": "live",
+        "Payload": json.dumps(request).encode()})
+
+
+def told(run: Run, site: Site, label: str, answer: Any) -> dict[str, Any]:
+    """What a function has answered; ProbeFailed when it failed itself."""
     body = json.loads(answer["Payload"].read() or b"{}")
     if answer.get("FunctionError"):
         raise ProbeFailed(f"the {label} function in {site.region} failed: {body.get('errorMessage', body)}",

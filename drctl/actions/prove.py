@@ -48,6 +48,8 @@ class ProveReplication(Action):
     replication: Replication
     source: DataBucket
     target: DataBucket
+    #: Whether only a canary of this run proves it, whatever an earlier one has proven.
+    anew: bool = False
     why = "S3 accepts a wrong role or key and then replicates nothing, in silence"
     typical_minutes = 0.5
     if_stuck = "aws s3api head-object on the canary shows ReplicationStatus; look at role and key policies"
@@ -62,7 +64,7 @@ class ProveReplication(Action):
         return self.source.region
 
     def needless(self, run: Run) -> bool:
-        if not untouched(run, self.replication, self.source, self.target):
+        if self.anew or not untouched(run, self.replication, self.source, self.target):
             return self._arrived(run, run.id)
         return self._status(run) == "COMPLETED" and self._arrived(run, None)
 
@@ -113,6 +115,8 @@ class ProveEvents(Action):
     source: EventBus
     target: EventBus
     queue: CanaryQueue
+    #: Whether only a canary of this run proves it, whatever an earlier one has proven.
+    anew: bool = False
     why = "a missing permission loses events without an error at the sender"
     typical_minutes = 0.5
     if_stuck = "look at the dead-letter queue of the rule, its role and the policy of the receiving bus"
@@ -127,7 +131,8 @@ class ProveEvents(Action):
         return self.source.region
 
     def needless(self, run: Run) -> bool:
-        return untouched(run, self.forwarding, self.source, self.target, self.queue) and PROVEN_TAG in self._tags(run)
+        return (not self.anew and untouched(run, self.forwarding, self.source, self.target, self.queue)
+                and PROVEN_TAG in self._tags(run))
 
     def _tags(self, run: Run) -> dict[str, str]:
         rule = run.output(self.forwarding).seen.arn

@@ -4,10 +4,12 @@ or failover in Amazon Aurora Global Database").
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, Refusal, is_one_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
@@ -44,6 +46,18 @@ class Switchover(Change):
     def region(self) -> str:
         return self.to.region
 
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        """To be sent in the region of the current writer, which without asking is taken for the other one."""
+        yield self._command(run.settings.other(self.to).region, self.global_cluster.name(run),
+                            cluster_arn(run, self.to))
+        yield Command(self.to.region, "rds", "DescribeGlobalClusters", {
+            "GlobalClusterIdentifier": self.global_cluster.name(run)})
+
+    @staticmethod
+    def _command(writer: str, global_id: str, target: str) -> Command:
+        return Command(writer, "rds", "SwitchoverGlobalCluster", {
+            "GlobalClusterIdentifier": global_id, "TargetDbClusterIdentifier": target})
+
     def done(self, run: Run) -> bool:
         run.forget(self.global_cluster)
         now = current(run, self.global_cluster)
@@ -68,15 +82,19 @@ class Switchover(Change):
         target = now.member(self.to.region)
         if target is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
-        rds = run.at(now.writer or self.to.region).rds
         run.roles_asked = (run.clock.now(), now.writer)  # before the call leaves: its answer can be lost
         try:
-            rds.switchover_global_cluster(GlobalClusterIdentifier=now.id, TargetDbClusterIdentifier=target.arn)
+            self._command(now.writer or self.to.region, now.id, target.arn).send(run.aws)
         except AwsError as error:
             if is_one_of(error, *BUSY):
                 return False
             raise
         return True
+
+
+def cluster_arn(run: Run, site: Site) -> str:
+    """ARN of the stack's cluster in a region, known without asking."""
+    return f"arn:aws:rds:{site.region}:{run.settings.account_id}:cluster:{run.name('aurora', 'cluster', site)}"
 
 
 def wait_for_writer(run: Run, global_cluster: GlobalCluster, to: Site) -> None:

@@ -29,6 +29,15 @@ class NotBuilt(DrctlError):
 
 
 @dataclass
+class Aside:
+    """Clients of the lost region: what may be asked there, but is never waited for."""
+
+    aws: Aws
+    #: Whether anything in that region has answered this run.
+    answers: bool = False
+
+
+@dataclass
 class Run:
     """One execution of a command against one stack."""
 
@@ -41,6 +50,8 @@ class Run:
     name_server: tuple[str, int] | None = None
     #: The region that is taken for lost: this run asks it nothing. Empty while both are there.
     lost: str = ""
+    #: The way to that region for what is tried there all the same.
+    aside: Aside | None = None
     #: The figures recorded so far.
     measures: dict[str, Any] = field(default_factory=dict)
     #: When another writer was last asked for, in AWS seconds, and the region that wrote then: AWS shows it late.

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from drctl.aws.commands import Command
 from drctl.engine.lost import knowing_every_answer
 from drctl.engine.run import Run
 from drctl.engine.runner import failure_of
-from drctl.errors import DrctlError, Failure, Interrupted, RunFailed
+from drctl.errors import ConfigurationError, DrctlError, Failure, Interrupted, Refused, RunFailed
 
 AGAIN, BEGINS_ANEW = "the same command again goes on from there", "the same command begins anew"
 
@@ -45,6 +45,15 @@ class Action(ABC):
     def region(self) -> str:
         """Region the line works in; empty for both."""
         return ""
+
+    @property
+    def parts(self) -> tuple[Action, ...]:
+        """The lines that this one plays, if it is made of others."""
+        return ()
+
+    def with_parts(self, parts: tuple[Action, ...]) -> Action:
+        """The same line made of other ones; only for a line that has parts."""
+        raise NotImplementedError(self.title)
 
     def by_hand(self, run: Run) -> Iterable[Command | str]:
         """What a person types who goes on without drctl: AWS calls, or lines for a shell; known without asking AWS.
@@ -87,12 +96,38 @@ class SideBySide(Action):
     def title(self) -> str:
         return " · ".join(action.title for action in self.actions)
 
+    @property
+    def parts(self) -> tuple[Action, ...]:
+        return self.actions
+
+    def with_parts(self, parts: tuple[Action, ...]) -> SideBySide:
+        return SideBySide(parts)
+
     def do(self, run: Run) -> None:
+        """All of them come to their end, whatever becomes of the others; then what failed is raised."""
         with ThreadPoolExecutor(max_workers=len(self.actions)) as pool:
             ends = [pool.submit(copy_context().run, perform, run, action) for action in self.actions]
-        failures = [end.exception() for end in ends if end.exception()]
-        if failures:
-            raise failures[0]  # type: ignore[misc]  # exceptions that are None were filtered out
+        if errors := [error for end in ends if (error := end.exception())]:
+            raise _together(errors)
+
+
+def _together(errors: list[BaseException]) -> BaseException:
+    """One error for several: a stop or a refusal as it is, for it says what to do; else all failures in one."""
+    single = next((error for error in errors if isinstance(error, Interrupted | Refused)), None)
+    if single is not None or len(errors) == 1 or not all(isinstance(error, DrctlError) for error in errors):
+        return single or errors[0]
+    failures = tuple(failure for error in errors for failure in getattr(error, "failures", ()))
+    return RunFailed("; ".join(str(error) for error in errors), failures=failures,
+                     next_step=getattr(errors[0], "next_step", ""))
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A line as people count it; `beside` are the numbers of the lines that are done at the same time."""
+
+    number: int
+    action: Action
+    beside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +138,44 @@ class Runbook:
     lines: tuple[Action, ...]
     put_back: tuple[Action, ...] = ()
     gate: tuple[Action, ...] = ()
+
+    def numbered(self) -> list[Numbered]:
+        """Gate and lines, numbered from one; lines made of others count by their parts."""
+        found: list[Numbered] = []
+        for action in (*self.gate, *self.lines):
+            _number(action, found)
+        return found
+
+    def starting_at(self, number: int) -> Runbook:
+        """The runbook without the lines before `number`; ConfigurationError when there is no such line."""
+        numbered = self.numbered()
+        if not 1 <= number <= len(numbered):
+            raise ConfigurationError(f"there is no line {number}; the lines are 1 to {len(numbered)}",
+                                     next_step="--show lists them")
+        skipped = {one.action for one in numbered[:number - 1]}
+        return replace(self, gate=_without(skipped, self.gate), lines=_without(skipped, self.lines))
+
+
+def _number(action: Action, found: list[Numbered]) -> None:
+    if not action.parts:
+        found.append(Numbered(len(found) + 1, action))
+        return
+    first = len(found)
+    for part in action.parts:
+        _number(part, found)
+    if isinstance(action, SideBySide):
+        every = tuple(one.number for one in found[first:])
+        found[first:] = [replace(one, beside=tuple(n for n in every if n != one.number)) for one in found[first:]]
+
+
+def _without(skipped: set[Action], actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    kept = []
+    for action in actions:
+        if not action.parts:
+            kept += [action] if action not in skipped else []
+        elif parts := _without(skipped, action.parts):
+            kept.append(action.with_parts(parts))
+    return tuple(kept)
 
 
 def play(run: Run, runbook: Runbook) -> None:

@@ -12,6 +12,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
+from drctl.settings import Site
 from drctl.steps import log_group
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
@@ -203,6 +204,14 @@ class Cluster(Step[ClusterOut]):
             self._delete(run)
         self._wait_until_gone(run)
 
+    def remove_alone(self, run: Run) -> None:
+        """Remove a cluster that is in no global cluster, and leave the other region's alone; a last snapshot stays."""
+        if (seen := self._seen(run)) is not None:
+            self._refuse_a_foreign(run, seen)
+            self._delete(run, last_snapshot=last_snapshot(run, self.site, str(seen["DbClusterResourceId"])))
+            self._wait_until_gone(run)
+        run.forget(self)
+
     def _remove_logs(self, run: Run, *, late: bool) -> None:
         """What RDS still holds when the cluster goes arrives `late` and makes the group once more, without tags."""
         def removed() -> bool:
@@ -219,7 +228,7 @@ class Cluster(Step[ClusterOut]):
         return [one["DBInstanceIdentifier"] for one in found
                 if one["DBInstanceStatus"] != "deleting"]
 
-    def _delete(self, run: Run) -> None:
+    def _delete(self, run: Run, last_snapshot: str = "") -> None:
         """A cluster that has left is promoted first; its membership is cleared late (Terraform: aws_rds_cluster)."""
         rds, name = run.at(self.site).rds, self.cluster_id(run)
         with absent_is_fine():
@@ -229,15 +238,18 @@ class Cluster(Step[ClusterOut]):
                     within=CLUSTER_CHANGE)
                 run.wait_until(f"deletion protection of {name} is off", lambda: self._seen_protected(run),
                                lambda on: not on, within=minutes(10))
-            run.retry(f"{name} can be deleted", lambda: self._delete_unless_going(run), BUSY, within=CLUSTER_CHANGE)
+            run.retry(f"{name} can be deleted", lambda: self._delete_unless_going(run, last_snapshot), BUSY,
+                      within=CLUSTER_CHANGE)
 
     def _seen_protected(self, run: Run) -> bool:
         return bool((self._seen(run) or {}).get("DeletionProtection"))
 
-    def _delete_unless_going(self, run: Run) -> None:
+    def _delete_unless_going(self, run: Run, last_snapshot: str) -> None:
+        kept: dict[str, Any] = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": last_snapshot} \
+            if last_snapshot else {"SkipFinalSnapshot": True}
         if (seen := self._seen(run)) and seen["Status"] != "deleting":
             run.at(self.site).rds.delete_db_cluster(
-                DBClusterIdentifier=self.cluster_id(run), SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
+                DBClusterIdentifier=self.cluster_id(run), DeleteAutomatedBackups=True, **kept)
 
     def _wait_until_gone(self, run: Run) -> None:
         run.wait_until(f"cluster {self.cluster_id(run)} is gone", lambda: self._seen(run), lambda seen: seen is None,
@@ -247,3 +259,8 @@ class Cluster(Step[ClusterOut]):
         yield Resource("rds:cluster", out.arn, self.region)
         if out.logs:
             yield Resource("logs:log-group", out.logs.name, self.region)
+
+
+def last_snapshot(run: Run, site: Site, resource_id: str) -> str:
+    """Name of the snapshot that is kept of a cluster which is made anew; another cluster of that name has another."""
+    return f"{run.name('aurora', 'rescue', site)}-{resource_id.lower()[-12:]}"

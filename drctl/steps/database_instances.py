@@ -228,6 +228,11 @@ class DatabaseInstances(Step[InstancesOut]):
         self.global_cluster.dissolve(run)
         self._delete(run, [one["DBInstanceIdentifier"] for one in ours])
 
+    def remove_alone(self, run: Run) -> None:
+        """Remove the instances of a cluster that is in no global cluster, and leave the other region's alone."""
+        self._delete(run, [one["DBInstanceIdentifier"] for one in self._ours(run)])
+        run.forget(self)
+
     def _delete(self, run: Run, names: list[str]) -> None:
         for name in names:
             run.retry(f"{name} can be deleted", partial(self._delete_unless_going, run, name), BUSY,

@@ -83,9 +83,9 @@ class GlobalCluster(Step[GlobalClusterOut]):
         """Identifier of the global cluster."""
         return run.name("aurora", "database", GLOBAL)
 
-    def _seen(self, run: Run) -> Any:
+    def _seen(self, run: Run, region: str = "") -> Any:
         """What AWS shows under our name, whoever made it. Looked at by name: an answer may list others too."""
-        rds, name = run.vantage.rds, self.name(run)
+        rds, name = (run.at(region) if region else run.vantage).rds, self.name(run)
         try:
             clusters = rds.describe_global_clusters(GlobalClusterIdentifier=name)["GlobalClusters"]
         except rds.exceptions.ClientError as error:
@@ -95,7 +95,11 @@ class GlobalCluster(Step[GlobalClusterOut]):
         return next((one for one in clusters if one["GlobalClusterIdentifier"] == name), None)
 
     def find(self, run: Run) -> GlobalClusterOut | None:
-        seen = self._seen(run)
+        return self.find_from(run, "")
+
+    def find_from(self, run: Run, region: str) -> GlobalClusterOut | None:
+        """The global cluster as `region` shows it."""
+        seen = self._seen(run, region)
         if seen is None or seen["Status"] == "deleting" or not self._is_ours(run, seen):
             return None
         return _out(seen)

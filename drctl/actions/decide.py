@@ -1,0 +1,243 @@
+"""The decision before an unplanned failover: what is alive, what would be lost, what speaks against it.
+
+Every look is bounded: those at the surviving region are waited for some seconds, those at the lost one only as long as
+nobody has to wait for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from drctl.actions import probe
+from drctl.actions.dns_switch import where_users_are_sent
+from drctl.actions.steady_state import instances, replication_lag_s
+from drctl.actions.switchover import anew
+from drctl.aws.commands import Command
+from drctl.engine.looks import Answers, Unanswered, look_all
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action
+from drctl.errors import Refused
+from drctl.settings import Site
+from drctl.steps.balancer import Balancer
+from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
+from drctl.steps.zone import Zone
+
+#: Real seconds that looks at the surviving region may take.
+LOOK_S = 6.0
+#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
+OUTAGE_BEGAN = "outage_began"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an operator decides by; `alive` says in words what answered and what did not."""
+
+    lost: str
+    to: str
+    alive: dict[str, str]
+    lag_s: float | None
+    lag_from: str
+    #: Minutes that a failover takes, and what says so.
+    minutes: float
+    minutes_from: str
+    blockers: tuple[str, ...]
+    #: wait, switchover or failover.
+    word: str
+    because: str
+    #: What will not come back by itself.
+    gone: tuple[str, ...]
+    #: Whether the database has been promoted already, so that nothing more can be lost.
+    promoted: bool
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the operator has said: the bound in seconds, and why it is to be done although a guard speaks against it."""
+
+    allowed_loss_s: float | None = None
+    force: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Decide(Action):
+    """The gate of an unplanned failover; Refused when it must not be, or nobody has said what may be lost."""
+
+    global_cluster: GlobalCluster
+    zone: Zone
+    balancer: Balancer
+    source: Site
+    to: Site
+    terms: Terms = Terms()
+    #: Minutes that failovers of this stack have taken, None when there was none.
+    usual_minutes: float | None = None
+    #: Shows the picture and has it confirmed; returns how.
+    confirm: Callable[[Picture], str] = lambda _: ""
+    #: Real seconds that are waited for the lost region once the surviving one has answered.
+    grace_s: float = 0.0
+    why = "an unplanned failover loses what was not replicated: somebody has to have seen how much, and said yes"
+    typical_minutes = 1.0
+    if_stuck = "what could not be seen is shown as such; --force 'REASON' goes on without it"
+    phase: ClassVar[str] = "decide"
+
+    @property
+    def title(self) -> str:
+        return f"decide on the failover from {self.source.region} to {self.to.region}"
+
+    @property
+    def region(self) -> str:
+        return self.to.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        cluster = run.name("aurora", "cluster", self.to)
+        yield Command(self.to.region, "rds", "DescribeGlobalClusters", {
+            "GlobalClusterIdentifier": self.global_cluster.name(run)})
+        yield Command(self.to.region, "rds", "DescribeDBInstances", {
+            "Filters": [{"Name": "db-cluster-id", "Values": [cluster]}]})
+        yield probe.invocation(run, self.to, "probe", {"action": "health"})
+
+    def do(self, run: Run) -> None:
+        picture = self.picture(run)
+        run.events.emit("decision", picture=asdict(picture), allowed_loss_s=self.terms.allowed_loss_s,
+                        force=self.terms.force)
+        approval = self.confirm(picture)
+        if refusals := tuple(self._refusals(picture)):
+            for text in refusals:
+                run.events.emit("finding", text=text)
+            raise Refused(f"no failover to {self.to.region}: {refusals[0]}; nothing was changed", findings=refusals[1:],
+                          next_step=_next_step(picture, self.terms))
+        run.events.emit("approved", approval=approval)
+        if picture.lag_s is not None and not picture.promoted:
+            run.measure("lag_s", round(picture.lag_s, 1), "s")
+            run.measure(OUTAGE_BEGAN, round(time.time() - picture.lag_s / run.clock.speed, 3), "seconds since 1970")
+
+    # The picture -------------------------------------------------------------------------------------------------
+
+    def picture(self, run: Run) -> Picture:
+        """Look at both regions at once."""
+        here = {"database": lambda: anew(run, self.global_cluster), "instances": lambda: [*instances(run, self.to)],
+                "lag": lambda: replication_lag_s(run, self.to), "probe": lambda: _health(run, self.to),
+                "dns": lambda: where_users_are_sent(run, self.zone, self.balancer.dns_name(run))}
+        there = self._looks_at_the_lost(run)
+        seen = look_all({**here, **there}, LOOK_S, needed=tuple(here), grace_s=self.grace_s)
+        if run.aside is not None and any(not isinstance(seen[name], Unanswered) for name in there):
+            run.aside.answers = True
+        return self._judge(seen)
+
+    def _looks_at_the_lost(self, run: Run) -> dict[str, Callable[[], Any]]:
+        if run.aside is None:
+            return {}
+        there = run.aside.aws
+        cluster = Command(self.source.region, "rds", "DescribeDBClusters", {
+            "DBClusterIdentifier": run.name("aurora", "cluster", self.source)})
+        call = probe.invocation(run, self.source, "probe", {"action": "health"})
+        return {"lost database": lambda: cluster.send(there)["DBClusters"][0]["Status"],
+                "lost probe": lambda: probe.told(run, self.source, "probe", call.send(there))}
+
+    def _judge(self, seen: Answers) -> Picture:
+        database, lag, lag_from = seen["database"], *_lag(seen)
+        promoted = isinstance(database, GlobalClusterOut) and database.writer == self.to.region
+        blockers = () if promoted else tuple(self._blockers(seen))
+        word, because = self._word(seen, blockers, promoted)
+        known = self.usual_minutes is not None
+        return Picture(
+            self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from,
+            self.usual_minutes if self.usual_minutes is not None else documented_minutes(), "earlier runs of this stack"
+            if known else "documented durations; no run of this stack was measured yet", blockers, word, because,
+            tuple(self._gone(lag)), promoted)
+
+    def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
+        for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
+                           "probe"), ("dns", "users' name"), ("lost database", f"API of {self.source.region}"),
+                           ("lost probe", f"database of {self.source.region}, through the probe")):
+            if name in seen:
+                yield text, _in_words(seen[name])
+
+    def _blockers(self, seen: Answers) -> Iterable[str]:
+        database = seen["database"]
+        if isinstance(database, Unanswered):
+            yield f"the global database cannot be seen from {self.to.region}: {database.why}"
+        elif database.member(self.to.region) is None:
+            yield f"the global database has no member in {self.to.region}"
+        found = seen["instances"]
+        yield from [f"the instances in {self.to.region} cannot be seen: {found.why}"] if isinstance(
+            found, Unanswered) else found
+
+    def _word(self, seen: Answers, blockers: tuple[str, ...], promoted: bool) -> tuple[str, str]:
+        if promoted:
+            return "failover", f"{self.to.region} is the writer already: what is left is to bring users there"
+        if blockers:
+            return "wait", f"{self.to.region} cannot take over now"
+        there = seen.get("lost probe")
+        if isinstance(there, dict) and there.get("ok") and there.get("writer"):
+            return "switchover", (f"{self.source.region} answers and its database writes: a planned failover loses "
+                                  "nothing (drctl failover --planned)")
+        if seen["database"].changing_roles:
+            return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
+        return "failover", f"{self.source.region} does not answer, and {self.to.region} is ready"
+
+    def _gone(self, lag: float | None) -> Iterable[str]:
+        span = "an unknown time" if lag is None else f"up to {lag:.1f} s"
+        yield (f"writes that {self.source.region} acknowledged and did not replicate: {span}; failback lists what a "
+               "rescue snapshot holds of them")
+        yield f"the database volume of {self.source.region}: rebuilt from the new writer once the region is back"
+        yield f"objects and events not yet replicated stay in {self.source.region} until it is back"
+
+    # Refusals ----------------------------------------------------------------------------------------------------
+
+    def _refusals(self, picture: Picture) -> Iterable[str]:
+        if picture.promoted:
+            return
+        yield from picture.blockers
+        bound = self.terms.allowed_loss_s
+        if bound is None:
+            yield "nobody has said how much data may be lost"
+        if self.terms.force:
+            return
+        if picture.word == "switchover":
+            yield picture.because
+        if bound is not None and picture.lag_s is None:
+            yield "the replication lag is not known, so the loss may be larger than the bound"
+        if bound is not None and picture.lag_s is not None and picture.lag_s > bound:
+            yield f"the newest known lag is {picture.lag_s:.1f} s, over the bound of {bound:g} s"
+
+
+def _next_step(picture: Picture, terms: Terms) -> str:
+    if picture.blockers:
+        return "drctl status; the same command again once that is mended"
+    if terms.allowed_loss_s is None:
+        return "the same command with --allow-data-loss 60s, or whatever the business accepts"
+    if picture.word == "switchover":
+        return "drctl failover --planned; or the same command with --force 'REASON'"
+    return "a larger --allow-data-loss, or --force 'REASON', which goes into the report"
+
+
+def _health(run: Run, site: Site) -> dict[str, Any]:
+    return probe.ask(run, site, action="health")
+
+
+def _lag(seen: Answers) -> tuple[float | None, str]:
+    """What CloudWatch says last, else what the database says itself; None when neither says anything."""
+    told, probed = seen["lag"], seen["probe"]
+    if isinstance(told, int | float):
+        return float(told), "AuroraGlobalDBRPOLag"
+    own = probed.get("lag_s") if isinstance(probed, dict) else None
+    return (None, "nothing that answered") if own is None else (float(own), "the database itself")
+
+
+def _in_words(answer: Any) -> str:
+    if isinstance(answer, Unanswered):
+        return f"NO ANSWER ({answer.why})" if answer.why != Unanswered().why else "NO ANSWER within the time for a look"
+    if isinstance(answer, dict):
+        role = "writes" if answer.get("writer") else "reads"
+        return f"answers, {role}" if answer.get("ok") else f"NO: {probe.in_words(answer)}"
+    return str(answer)
+
+
+def documented_minutes() -> float:
+    """Promotion and DNS side by side, then a proof; from the table of usual durations."""
+    from drctl.aws.durations import seconds
+
+    return round((max(seconds("failover"), seconds("health-check-first") * 4) + 15) / 60, 1)

@@ -1,0 +1,149 @@
+"""Fencing: the old primary's app stops writing, so that never two writers have traffic.
+
+The app function of the old region gets a reserved concurrency of zero, which stops it whatever code it runs (Lambda
+Developer Guide, "Configuring reserved concurrency for a function"): the balancer answers with an error, its health
+check turns red, and users who still come there are not served from a database that is no longer the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from drctl.aws.clients import Aws
+from drctl.aws.commands import Command
+from drctl.aws.errors import AwsError, is_gone
+from drctl.engine.looks import Pending, Unanswered
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action, Change, perform
+from drctl.settings import Site
+
+#: Real seconds for the old region's answer: when it has answered something in this run, and when it has not.
+ANSWERS_S, SILENT_S = 5.0, 0.1
+
+
+def fence_command(run: Run, site: Site) -> Command:
+    """Stops the app in a region."""
+    return Command(site.region, "lambda_", "PutFunctionConcurrency", {
+        "FunctionName": run.name("lambda", "app", site), "ReservedConcurrentExecutions": 0})
+
+
+def is_fenced(run: Run, site: Site) -> bool:
+    """Whether the app in a region is stopped, as AWS shows it; a function that is not there serves nobody either."""
+    look = Command(site.region, "lambda_", "GetFunctionConcurrency", {
+        "FunctionName": run.name("lambda", "app", site)})
+    try:
+        return bool(look.send(run.aws).get("ReservedConcurrentExecutions", -1) == 0)
+    except AwsError as error:
+        if is_gone(error):
+            return True
+        raise
+
+
+@dataclass(frozen=True, eq=False)
+class WhileFencing(Action):
+    """Stops the old primary's app if its region answers, beside the lines that move the stack; never waits for it."""
+
+    lines: tuple[Action, ...]
+    source: Site
+    why = "a region that is only cut off could go on writing what nobody will ever see again"
+    typical_minutes = 0.0
+    if_stuck = "nothing waits for it: drctl failback does it once the region is back"
+    phase: ClassVar[str] = "measure"
+
+    @property
+    def title(self) -> str:
+        return f"stop the app in {self.source.region} if it answers, and move away"
+
+    @property
+    def parts(self) -> tuple[Action, ...]:
+        return self.lines
+
+    def with_parts(self, parts: tuple[Action, ...]) -> WhileFencing:
+        return replace(self, lines=parts)
+
+    def do(self, run: Run) -> None:
+        attempt = _begin(run, self.source)
+        for line in self.lines:
+            perform(run, line)
+        if attempt is not None:
+            _tell(run, self.source, attempt)
+
+
+def _begin(run: Run, source: Site) -> Pending | None:
+    """Fencing under way; a region that has answered is waited for, so that its app stops before the promotion."""
+    if run.aside is None:
+        return None
+    there: Aws = run.aside.aws
+    attempt = Pending("fence", lambda: fence_command(run, source).send(there))
+    attempt.wait(ANSWERS_S if run.aside.answers else SILENT_S)
+    return attempt
+
+
+def _tell(run: Run, source: Site, attempt: Pending) -> None:
+    fenced = not isinstance(attempt.answer, Unanswered)
+    run.measure("fenced", fenced)
+    run.say(f"the app in {source.region} is stopped: nothing writes there" if fenced else
+            f"the app in {source.region} could not be stopped ({attempt.answer.why}): pending, failback does it once "
+            "the region is back")
+
+
+@dataclass(frozen=True, eq=False)
+class Fence(Change):
+    """The app in `site` is stopped: a failover could not do it, or has done it already."""
+
+    site: Site
+    why = "until its database is a copy of the new writer, nobody may be served there"
+    typical_minutes = 0.1
+    if_stuck = "aws lambda put-function-concurrency with zero has the same effect"
+    phase: ClassVar[str] = "prepare"
+
+    @property
+    def title(self) -> str:
+        return f"the app in {self.site.region} is stopped"
+
+    @property
+    def region(self) -> str:
+        return self.site.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield fence_command(run, self.site)
+
+    def done(self, run: Run) -> bool:
+        return is_fenced(run, self.site)
+
+    def do(self, run: Run) -> None:
+        fence_command(run, self.site).send(run.aws)
+
+
+@dataclass(frozen=True, eq=False)
+class Unfence(Change):
+    """The app in `site` serves again."""
+
+    site: Site
+    why = "its database is a copy of the writer again; a stopped app would keep its health check red"
+    typical_minutes = 0.1
+    if_stuck = "aws lambda delete-function-concurrency has the same effect"
+    phase: ClassVar[str] = "prepare"
+
+    @property
+    def title(self) -> str:
+        return f"the app in {self.site.region} serves again"
+
+    @property
+    def region(self) -> str:
+        return self.site.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield self._command(run)
+
+    def _command(self, run: Run) -> Command:
+        return Command(self.site.region, "lambda_", "DeleteFunctionConcurrency", {
+            "FunctionName": run.name("lambda", "app", self.site)})
+
+    def done(self, run: Run) -> bool:
+        return not is_fenced(run, self.site)
+
+    def do(self, run: Run) -> None:
+        self._command(run).send(run.aws)

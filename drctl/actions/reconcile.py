@@ -1,0 +1,115 @@
+"""What an outage has left behind, listed for people: objects not replicated, events that nobody received.
+
+Nothing is repaired here. What is listed is told as `unreconciled` records, which the report collects; keys and ids
+only, for they may stand beside patient data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.aws.commands import Command
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action
+from drctl.settings import Site
+from drctl.steps.data_bucket import DataBucket
+from drctl.steps.dead_letters import DeadLetters
+
+#: Hours before the outage from which objects are looked at: S3 replicates within 15 minutes, failures are tried longer.
+HOURS_BEFORE = 24
+#: Objects that are looked at, and things that are listed, at most: a list is for people.
+LOOKED_AT, LISTED = 2000, 500
+
+
+def tell(run: Run, kind: str, place: str, items: list[str]) -> None:
+    """Have what is not reconciled in journal and report, and count it."""
+    run.events.emit("unreconciled", kind=kind, place=place, count=len(items), items=items[:LISTED])
+    run.measure(f"unreconciled_{kind}", len(items))
+    run.say(f"{len(items) or 'no'} {kind} to reconcile in {place}")
+
+
+@dataclass(frozen=True, eq=False)
+class ListObjects(Action):
+    """List the objects of the lost region that were not replicated when it went, and are not yet."""
+
+    bucket: DataBucket
+    why = "an object that the app has acknowledged may be in the old region only"
+    typical_minutes = 0.5
+    if_stuck = "aws s3api head-object shows ReplicationStatus; S3 Batch Replication copies what has failed"
+    phase: ClassVar[str] = "reconcile"
+
+    @property
+    def title(self) -> str:
+        return f"list the objects that did not leave {self.bucket.region}"
+
+    @property
+    def region(self) -> str:
+        return self.bucket.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield Command(self.bucket.region, "s3", "ListObjectsV2", {"Bucket": self.bucket.name(run)})
+
+    def do(self, run: Run) -> None:
+        since = datetime.fromtimestamp(run.measures.get(OUTAGE_BEGAN) or run.clock.started_at, UTC) - timedelta(
+            hours=HOURS_BEFORE)
+        items, looked_at = [], 0
+        for key in self._changed_since(run, since):
+            looked_at += 1
+            if looked_at > LOOKED_AT:
+                run.say(f"more than {LOOKED_AT} objects have changed since {since:%Y-%m-%d %H:%M} UTC; the others were "
+                        "not looked at: S3 Inventory lists their replication status")
+                break
+            if (status := self._status(run, key)) in {"PENDING", "FAILED"}:
+                items.append(f"{key} ({status})")
+        tell(run, "objects", self.bucket.region, items)
+
+    def _changed_since(self, run: Run, since: datetime) -> Iterable[str]:
+        pages = run.at(self.bucket.site).s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name(run))
+        for page in pages:
+            yield from (one["Key"] for one in page.get("Contents", []) if one["LastModified"] >= since)
+
+    def _status(self, run: Run, key: str) -> str:
+        answer = run.at(self.bucket.site).s3.head_object(Bucket=self.bucket.name(run), Key=key)
+        return str(answer.get("ReplicationStatus", ""))
+
+
+@dataclass(frozen=True, eq=False)
+class ListDeadLetters(Action):
+    """List the events that could not be forwarded; they stay in the queue."""
+
+    queue: DeadLetters
+    why = "an event that nobody received is lost without an error once its queue forgets it, after two weeks"
+    typical_minutes = 0.1
+    if_stuck = "aws sqs receive-message on the dead-letter queue"
+    phase: ClassVar[str] = "reconcile"
+
+    @property
+    def title(self) -> str:
+        return f"list the dead letters of {self.queue.region}"
+
+    @property
+    def region(self) -> str:
+        return self.queue.region
+
+    def by_hand(self, run: Run) -> Iterable[Command | str]:
+        name = run.name("queue", "dead-letters", self.queue.site)
+        yield (f"aws sqs receive-message --visibility-timeout 0 --max-number-of-messages 10 --queue-url "
+               f"$(aws sqs get-queue-url --queue-name {name} --output text --region {self.queue.region}) "
+               f"--region {self.queue.region}")
+
+    def do(self, run: Run) -> None:
+        sqs, url = run.at(self.queue.site).sqs, run.output(self.queue).url
+        told: Any = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        count = int(told["Attributes"]["ApproximateNumberOfMessages"])
+        seen: dict[str, None] = {}
+        while count and len(seen) < min(count, LISTED):
+            found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages", [])
+            if not found:
+                break
+            seen.update(dict.fromkeys(f"message {one['MessageId']}" for one in found))
+        rest = [f"and {count - len(seen)} more" for _ in range(count > len(seen))]
+        tell(run, "events", self.queue.region, [*seen, *rest])

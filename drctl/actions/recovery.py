@@ -1,0 +1,78 @@
+"""Measures an unplanned failover on real writes: from the outage to the first acknowledged write and the name's answer.
+
+The old region cannot be asked what it acknowledged last. The newest known replication lag tells instead: what the lost
+region wrote after that moment is not here. It is an upper bound of the loss, and said to be one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from drctl.actions import probe
+from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.heartbeats import Heart
+from drctl.actions.probe import Ask
+from drctl.engine.run import Run
+from drctl.engine.runbook import Action, perform
+from drctl.engine.waiting import minutes
+from drctl.errors import DrctlError
+from drctl.settings import Site
+
+
+@dataclass(frozen=True, eq=False)
+class UntilServed(Action):
+    """Plays the lines of a failover while a write is tried in the new region once a second, and measures."""
+
+    lines: tuple[Action, ...]
+    source: Site
+    target: Site
+    ask: Ask = probe.ask
+    why = "the outage is over when a write is acknowledged and the name answers, not when a status says so"
+    typical_minutes = 0.0
+    if_stuck = "see the line that is not done"
+    phase: ClassVar[str] = "measure"
+
+    @property
+    def title(self) -> str:
+        return f"recover in {self.target.region}, trying to write"
+
+    @property
+    def parts(self) -> tuple[Action, ...]:
+        return self.lines
+
+    def with_parts(self, parts: tuple[Action, ...]) -> UntilServed:
+        return replace(self, lines=parts)
+
+    def do(self, run: Run) -> None:
+        heart = Heart(run, f"{run.id}-there", (self.target,), self.ask)
+        decided = run.clock.now()
+        heart.start()
+        try:
+            for line in self.lines:
+                perform(run, line)
+            ended = run.clock.now()
+            run.wait_until(f"a heartbeat is acknowledged in {self.target.region}",
+                           lambda: heart.first_in(self.target), lambda beat: beat is not None, within=minutes(15),
+                           every=1.0, show=lambda _: f"{heart.refused[-1:] or 'none refused'}")
+        finally:
+            heart.stop()
+        self._measure(run, heart, decided, ended)
+
+    def _measure(self, run: Run, heart: Heart, decided: float, ended: float) -> None:
+        first = heart.first_in(self.target)
+        if first is None:
+            raise DrctlError("no heartbeat was acknowledged; nothing can be measured")
+        served = max(first.at, ended)
+        began = run.measures.get(OUTAGE_BEGAN)
+        figures = {"execution_rto_s": served - decided, "decide_s": decided}
+        if began is not None:
+            outage = run.clock.now() - (time.time() - began) * run.clock.speed  # on this run's clock; mostly negative
+            figures |= {"rto_s": served - outage, "detect_s": max(0.0, -outage)}
+            run.measure("rto_from", "the newest known replication lag when the failover was decided")
+        if (lag := run.measures.get("lag_s")) is not None:
+            figures |= {"rpo_s": lag}
+            run.measure("rpo_from", "the newest known replication lag: an upper bound of the loss")
+        for name, value in figures.items():
+            run.measure(name, round(value, 1))

@@ -1,0 +1,83 @@
+"""Looks that nobody waits long for: all at once, each in a thread of its own that holds up no end of the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+#: The answers so far by name of the look.
+Answers = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """What stands for the answer of a look that failed (`why`), or has not answered in time."""
+
+    why: str = "no answer yet"
+
+
+class Pending:
+    """A look under way; `answer` is what came of it so far."""
+
+    def __init__(self, name: str, look: Callable[[], Any], done: Callable[[], None] = lambda: None) -> None:
+        self.answer: Any = Unanswered()
+        self._look, self._done = look, done
+        self._ended = threading.Event()
+        threading.Thread(target=copy_context().run, args=(self._work,), name=f"look: {name}", daemon=True).start()
+
+    def _work(self) -> None:
+        try:
+            self.answer = self._look()
+        except Exception as error:  # whatever it is, the others must be heard, and it is shown in its place
+            self.answer = Unanswered(str(error) or type(error).__name__)
+        self._ended.set()
+        self._done()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended.is_set()
+
+    def wait(self, within_s: float) -> Any:
+        """The answer, after at most that many real seconds."""
+        self._ended.wait(within_s)
+        return self.answer
+
+
+def look_all(looks: Mapping[str, Callable[[], Any]], within_s: float, needed: Collection[str] = (),
+             grace_s: float = 0.0) -> Answers:
+    """Answers by name; a look that raised, or has not answered by the end, is Unanswered.
+
+    The end comes when all have answered; `grace_s` real seconds after those that are `needed` have; and after
+    `within_s` in any case.
+    """
+    asked, changed = _begin(looks)
+    until, waits_for = time.monotonic() + within_s, set(needed)
+    while (left := until - time.monotonic()) > 0 and not all(one.ended for one in asked.values()):
+        if waits_for and all(asked[name].ended for name in waits_for):
+            until, waits_for = min(until, time.monotonic() + grace_s), set()
+            continue
+        changed.wait(left)
+        changed.clear()
+    return {name: one.answer for name, one in asked.items()}
+
+
+def first_of(looks: Mapping[str, Callable[[], Any]], within_s: float) -> Answers:
+    """As `look_all`, but one answer is enough."""
+    asked, changed = _begin(looks)
+    until = time.monotonic() + within_s
+    while (left := until - time.monotonic()) > 0 and not all(one.ended for one in asked.values()):
+        if any(one.ended and not isinstance(one.answer, Unanswered) for one in asked.values()):
+            break
+        changed.wait(left)
+        changed.clear()
+    return {name: one.answer for name, one in asked.items()}
+
+
+def _begin(looks: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Pending], threading.Event]:
+    changed = threading.Event()
+    return {name: Pending(name, look, changed.set) for name, look in looks.items()}, changed

@@ -1,0 +1,66 @@
+"""Failback: the region that was lost becomes a full member again, then home becomes active, without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from drctl.actions.aftermath import CloseAftermath
+from drctl.actions.control import Commit, Settle
+from drctl.actions.dns_switch import ProveDns, TurnDns
+from drctl.actions.fencing import Fence, Unfence
+from drctl.actions.heartbeats import WhileWriting
+from drctl.actions.prove import ProveEvents, ProveReplication
+from drctl.actions.readiness import PublishReadiness
+from drctl.actions.reconcile import ListDeadLetters, ListObjects
+from drctl.actions.rejoin import AwaitRegion, CatchUp, Rejoin
+from drctl.engine.runbook import Action, Runbook
+from drctl.runbooks.failover import move, steady_state
+from drctl.settings import Site
+from drctl.stack import Stack
+
+
+def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Callable[[], None], *,
+             after_failover: bool, rebuild: bool = False) -> Runbook:
+    """`active` is the region that writes, observed; home is the primary. With `after_failover` the other one was lost.
+
+    When home writes already only what the outage has left is put in order.
+    """
+    home, returned = stack.settings.primary, stack.settings.other(active)
+    return Runbook("failback", (
+        AwaitRegion(returned),
+        Commit(begin),
+        *((Fence(returned),) if after_failover else ()),
+        Rejoin(stack.database.global_cluster, stack.database.instances.at(returned), returned, rebuild),
+        CatchUp(returned),
+        *(_reconcile(stack, returned) if after_failover else ()),
+        Unfence(returned),
+        *(_go_home(stack, active) if active != home else (
+            TurnDns(stack.front.switches, home),
+            ProveDns(stack.front.balancer.at(home), home))),
+        *_prove_wires(stack, home),
+        CloseAftermath(active),
+        PublishReadiness(),
+        Settle(settle),
+    ))
+
+
+def _go_home(stack: Stack, active: Site) -> tuple[Action, ...]:
+    home = stack.settings.primary
+    return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home))
+
+
+def _reconcile(stack: Stack, returned: Site) -> tuple[Action, ...]:
+    return (
+        ListObjects(stack.wires.data.at(returned)),
+        *(ListDeadLetters(queue) for queue in stack.wires.dead_letters.all),
+    )
+
+
+def _prove_wires(stack: Stack, home: Site) -> tuple[Action, ...]:
+    """What lies between the regions carries something from home to the standby, proven now and not by old evidence."""
+    wires, away = stack.wires, stack.settings.other(home)
+    return (
+        ProveReplication(wires.replication.at(home), wires.data.at(home), wires.data.at(away), anew=True),
+        ProveEvents(wires.forwarding.at(home), wires.bus.at(home), wires.bus.at(away), wires.canaries.at(away),
+                    anew=True),
+    )

@@ -1,0 +1,65 @@
+"""The real failovers: planned, a switchover without loss; and unplanned, when the active region is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from drctl.actions.aftermath import NoteAftermath
+from drctl.actions.control import Commit, Settle
+from drctl.actions.decide import Decide
+from drctl.actions.dns_switch import ProveDns, TurnDns
+from drctl.actions.failover import Failover
+from drctl.actions.fencing import WhileFencing
+from drctl.actions.heartbeats import WhileWriting
+from drctl.actions.prove import ProveWrite
+from drctl.actions.readiness import PublishReadiness
+from drctl.actions.recovery import UntilServed
+from drctl.actions.steady_state import SteadyState
+from drctl.actions.switchover import Switchover
+from drctl.engine.runbook import Action, Runbook, SideBySide
+from drctl.settings import Site
+from drctl.stack import Stack
+
+
+def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
+    """Both regions are healthy: a switchover away from `source`, and stay; `begin` and `settle` tell the lease."""
+    target = stack.settings.other(source)
+    return Runbook("planned failover", gate=(steady_state(stack, source, target),), lines=(
+        Commit(begin),
+        WhileWriting(move(stack, target), source, target),
+        PublishReadiness(),
+        Settle(settle),
+    ))
+
+
+def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
+    """The region `decide.source` is gone: nothing from here on asks it or a control plane that lives there."""
+    source, target = decide.source, decide.to
+    return Runbook("failover", gate=(decide,), lines=(
+        Commit(begin),
+        WhileFencing((UntilServed((
+            SideBySide((
+                Failover(stack.database.global_cluster, target),
+                TurnDns(stack.front.switches, target),
+                NoteAftermath(source, target, decide.terms.allowed_loss_s, decide.terms.force),
+            )),
+            ProveWrite(target),
+            ProveDns(stack.front.balancer.at(target), target),
+        ), source, target),), source),
+        Settle(settle),
+    ))
+
+
+def move(stack: Stack, to: Site) -> tuple[Action, ...]:
+    """A switchover with everything that it proves."""
+    return (
+        Switchover(stack.database.global_cluster, to),
+        TurnDns(stack.front.switches, to),
+        ProveWrite(to),
+        ProveDns(stack.front.balancer.at(to), to),
+    )
+
+
+def steady_state(stack: Stack, source: Site, target: Site) -> SteadyState:
+    """What must be so before anything is moved on purpose."""
+    return SteadyState(stack.database.global_cluster, stack.front.balancer.at(source), source, target)
