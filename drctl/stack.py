@@ -93,13 +93,13 @@ class Wires:
 
 @dataclass(frozen=True)
 class Front:
-    """What users reach: name, balancers, listeners, health checks and the switch."""
+    """What users reach: name, balancers, listeners, health checks and the switches."""
 
     zone: Zone
     certificate: Both[Certificate | GivenCertificate | None]
     balancer: Both[Balancer]
     listeners: Both[Listeners]
-    switch: SwitchBucket
+    switches: Both[SwitchBucket]
     checks: HealthChecks
 
 
@@ -168,8 +168,8 @@ def stack_of(settings: Settings) -> Stack:
         *(ground.at(site).flow_logs for site in settings.sites),
         *(PeeringRoutes(site, ground.at(site).tables, peering, settings.other(site)) for site in settings.sites),
         *(Waf(site, front.balancer.at(site), ground.at(site).key) for site in settings.sites),
-        *(Parameters(site, database.cluster.at(site), database.secret, wires.data.at(site), wires.bus.at(site))
-          for site in settings.sites),
+        *(Parameters(site, database.cluster.at(site), database.secret, wires.data.at(site), wires.bus.at(site),
+                     front.zone) for site in settings.sites),
         *_alarms(settings, ground, database, wires, front, app, probe),
         *([_backup(settings, ground, database)] if settings.backup.enabled else []),
     ]
@@ -253,7 +253,7 @@ def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
 
 
 def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Front:
-    primary, standby = settings.sites
+    primary = settings.primary
     zone = Zone(primary)
     make: dict[str, Callable[[Site], Certificate | GivenCertificate | None]] = {
         "acm": lambda site: Certificate(site, zone), "given": GivenCertificate, "off": lambda _: None}
@@ -261,9 +261,9 @@ def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Fro
     balancer = both(settings, lambda site: Balancer(
         site, ground.at(site).network, ground.at(site).subnets, ground.at(site).groups, LogBucket(site)))
     listeners = both(settings, lambda site: Listeners(site, balancer.at(site), app.at(site), certificate.at(site)))
-    switch = SwitchBucket(standby)
-    checks = HealthChecks(primary, *balancer.all, *listeners.all, switch)
-    return Front(zone, certificate, balancer, listeners, switch, checks)
+    switches = both(settings, SwitchBucket)
+    checks = HealthChecks(primary, *balancer.all, *listeners.all, switches.standby, switches.primary)
+    return Front(zone, certificate, balancer, listeners, switches, checks)
 
 
 def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires: Wires, front: Front,

@@ -25,8 +25,7 @@ def drill(stack: Stack, source: Site, begin: Callable[[], None], settle: Callabl
     return Runbook(
         "drill",
         gate=(
-            SteadyState(stack.database.global_cluster, stack.front.zone, stack.front.balancer.at(source),
-                        source, target),
+            SteadyState(stack.database.global_cluster, stack.front.balancer.at(source), source, target),
         ),
         lines=(
             Commit(begin),
@@ -41,8 +40,8 @@ def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:
     """What brings a drill to its end that could not do so itself; each line is skipped where it is done."""
     return Runbook("put back", (
         Switchover(stack.database.global_cluster, home),
-        TurnDns(stack.front.switch, home),
-        ProveDns(stack.front.zone, stack.front.balancer.at(home), home),
+        TurnDns(stack.front.switches, home),
+        ProveDns(stack.front.balancer.at(home), home),
         Settle(settle),
     ))
 
@@ -50,7 +49,7 @@ def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:
 def _move(stack: Stack, to: Site) -> tuple[Action, ...]:
     return (
         Switchover(stack.database.global_cluster, to),
-        TurnDns(stack.front.switch, to),
+        TurnDns(stack.front.switches, to),
         ProveWrite(to),
-        ProveDns(stack.front.zone, stack.front.balancer.at(to), to),
+        ProveDns(stack.front.balancer.at(to), to),
     )

@@ -28,6 +28,6 @@ def provision(stack: Stack, active: Site) -> Runbook:
             ProveApp(stack.app.standby, stack.probe.standby, writer=active == back),
         )),
         ProveHealthChecks(front.checks),
-        ProveDns(front.zone, front.balancer.at(active), active),
+        ProveDns(front.balancer.at(active), active),
         PublishReadiness(),
     ))

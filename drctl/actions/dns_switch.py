@@ -1,77 +1,112 @@
-"""The DNS switch: an object in the standby region that turns traffic without editing DNS.
+"""The DNS switch: objects in both regions' buckets that turn traffic without editing DNS.
 
-Its health check is inverted: while the object is there, the primary record counts as unhealthy and Route 53 answers
-with the standby's. Putting and deleting the object needs S3 in the standby region and nothing in us-east-1
-(AWS blog, "Creating Disaster Recovery Mechanisms Using Amazon Route 53").
+The switch lies in the standby region; its health check is inverted: while it is there, the primary record counts as
+unhealthy and Route 53 answers with the standby's. The pin lies in the primary region and outvotes a switch that cannot
+be deleted, because the standby region is lost (docs/decisions/0015). Putting and deleting them needs S3 in the region
+itself and nothing in us-east-1 (AWS blog, "Creating Disaster Recovery Mechanisms Using Amazon Route 53").
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from drctl.aws import dns
-from drctl.aws.errors import AwsError, is_gone
+from drctl.aws.commands import Command
+from drctl.aws.errors import or_none
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.engine.waiting import minutes
-from drctl.settings import Site
+from drctl.errors import Refused
+from drctl.settings import Both, Site
+from drctl.steps import parameters
 from drctl.steps.balancer import Balancer
-from drctl.steps.switch_bucket import SWITCH_KEY, SwitchBucket
-from drctl.steps.zone import Zone
+from drctl.steps.switch_bucket import SwitchBucket
 
 #: Health check interval x threshold, plus an interval, plus seconds; ten times that is a fault.
 WITHIN = minutes(20)
 #: Real seconds the name servers may take to answer.
 ANSWER_WITHIN_S = 2.0
+#: The parameter that holds the zone's name servers.
+NAME_SERVERS = "name-servers"
 
 
 @dataclass(frozen=True, eq=False)
 class TurnDns(Change):
-    """Turn the switch so that users are sent to `to`."""
+    """Turn the switches so that users are sent to `to`; a region that is taken for lost is asked nothing.
 
-    switch: SwitchBucket
+    In a region that is not asked an older object may be left. An object that was put later counts more, for the latches
+    too, so one that is there already is put anew.
+    """
+
+    switches: Both[SwitchBucket]
     to: Site
     why = "health checks see the object and Route 53's data plane moves users; no record is edited"
     typical_minutes = 0.1
-    if_stuck = "aws s3api put-object or delete-object on the switch object by hand has the same effect"
+    if_stuck = "aws s3api put-object or delete-object on the switch objects by hand has the same effect"
     phase: ClassVar[str] = "dns"
 
     @property
     def title(self) -> str:
         return f"turn the DNS switch to {self.to.region}"
 
-    @property
-    def region(self) -> str:
-        return self.switch.region
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        """What sends users to the region comes before what no longer holds them in the other."""
+        standby, pin = self.switches.standby, self.switches.primary
+        if self.to.region == run.lost:
+            raise Refused(f"users cannot be sent to {self.to.region}, which is taken for lost")
+        if self.to.role == "standby":
+            calls = [_put(run, standby), _delete(run, pin)]
+        elif standby.region == run.lost:
+            calls = [_put(run, pin)]
+        else:
+            calls = [_delete(run, standby), _delete(run, pin)]
+        return [call for call in calls if call.region != run.lost]
 
     def done(self, run: Run) -> bool:
-        return is_turned(run, self.switch) == (self.to.role == "standby")
+        return all(self._shows(run, call) for call in self.by_hand(run))
+
+    def _shows(self, run: Run, call: Command) -> bool:
+        bucket = next(one for one in self.switches.all if one.region == call.region)
+        there = head(run, bucket)
+        if call.operation == "DeleteObject":
+            return there is None
+        return there is not None and (not run.lost or there["Metadata"].get("run") == run.id)
 
     def do(self, run: Run) -> None:
-        s3, bucket = run.at(self.switch.site).s3, run.name("s3", "switch", self.switch.site)
-        if self.to.role == "standby":
-            s3.put_object(Bucket=bucket, Key=SWITCH_KEY, Body=run.id.encode(), ContentType="text/plain")
-        else:
-            s3.delete_object(Bucket=bucket, Key=SWITCH_KEY)
+        for call in self.by_hand(run):
+            call.send(run.aws)
 
 
-def is_turned(run: Run, switch: SwitchBucket) -> bool:
-    """Whether the switch sends users to the standby region."""
-    try:
-        run.at(switch.site).s3.head_object(Bucket=run.name("s3", "switch", switch.site), Key=SWITCH_KEY)
-    except AwsError as error:
-        if is_gone(error):
-            return False
-        raise
-    return True
+def _named(run: Run, bucket: SwitchBucket) -> dict[str, str]:
+    return {"Bucket": bucket.name(run), "Key": bucket.object_key}
+
+
+def _put(run: Run, bucket: SwitchBucket) -> Command:
+    return Command(bucket.region, "s3", "PutObject", {
+        **_named(run, bucket), "Body": run.id.encode(), "ContentType": "text/plain", "Metadata": {"run": run.id}})
+
+
+def _delete(run: Run, bucket: SwitchBucket) -> Command:
+    return Command(bucket.region, "s3", "DeleteObject", {**_named(run, bucket)})
+
+
+def head(run: Run, bucket: SwitchBucket) -> Any:
+    """What S3 tells of the switch object of a region, None when it is not there."""
+    return or_none(lambda: run.at(bucket.site).s3.head_object(
+        Bucket=bucket.name(run), Key=bucket.object_key))
+
+
+def is_turned(run: Run, bucket: SwitchBucket) -> bool:
+    """Whether the switch object of a region is there."""
+    return head(run, bucket) is not None
 
 
 @dataclass(frozen=True, eq=False)
 class ProveDns(Action):
-    """Ask the zone's own name servers until all of them answer with the balancer of `at`."""
+    """Ask the zone's own name servers until they answer with the balancer of `at`; only that region is asked."""
 
-    zone: Zone
     balancer: Balancer
     at: Site
     why = "what users are told is what counts, not what a status field says"
@@ -87,10 +122,17 @@ class ProveDns(Action):
     def region(self) -> str:
         return self.at.region
 
+    def by_hand(self, run: Run) -> Iterable[Command | str]:
+        servers = Command(self.at.region, "ssm", "GetParameter", {"Name": parameters.full_name(run, NAME_SERVERS)})
+        yield servers
+        yield (f"dig +short {run.settings.dns.name} @$({servers} --query Parameter.Value --output text "
+               "| cut -d, -f1)")
+        yield Command(self.at.region, "elbv2", "DescribeLoadBalancers", {"Names": [self.balancer.name(run)]})
+
     def do(self, run: Run) -> None:
-        balancer = run.output(self.balancer).dns_name
+        servers, balancer = name_servers(run, self.at), self.balancer.dns_name(run)
         run.wait_until(f"{run.settings.dns.name} answers with {self.at.region}",
-                       lambda: where_users_are_sent(run, self.zone, balancer),
+                       lambda: where_users_are_sent(run, servers, balancer),
                        lambda seen: seen.is_with_the_balancer, within=WITHIN, every=5.0)
 
 
@@ -111,8 +153,15 @@ class Sent:
         return f"{told}; the balancer is {', '.join(self.balancer.addresses) or self.balancer.problem}"
 
 
-def where_users_are_sent(run: Run, zone: Zone, balancer: str) -> Sent:
+def name_servers(run: Run, site: Site) -> tuple[str, ...]:
+    """The zone's own name servers, as a region's parameter tells them: Route 53 itself may be lost with us-east-1.
+
+    Raises NotBuilt when the parameter is absent.
+    """
+    return tuple(parameters.value_of(run, site, NAME_SERVERS).split(","))
+
+
+def where_users_are_sent(run: Run, servers: tuple[str, ...], balancer: str) -> Sent:
     """Ask the zone's own name servers for the users' name, and for the addresses of the balancer of that DNS name."""
-    servers = run.output(zone).name_servers
     return Sent(dns.ask_zone(run.settings.dns.name, servers, run.name_server, ANSWER_WITHIN_S),
                 dns.addresses_of(balancer, run.name_server, ANSWER_WITHIN_S))

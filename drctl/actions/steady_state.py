@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.dns_switch import where_users_are_sent
+from drctl.actions.dns_switch import name_servers, where_users_are_sent
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -21,7 +21,6 @@ from drctl.errors import DrctlError, Refused
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
 from drctl.steps.global_cluster import GlobalCluster
-from drctl.steps.zone import Zone
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +28,6 @@ class SteadyState(Action):
     """The gate of a drill: Refused with all findings when the stack is not ready to be moved to `target`."""
 
     global_cluster: GlobalCluster
-    zone: Zone
     balancer: Balancer
     source: Site
     target: Site
@@ -82,7 +80,7 @@ class SteadyState(Action):
 
     def _name(self, run: Run) -> Iterable[str]:
         """Users are sent to the region that is to be left, and nowhere else."""
-        sent = where_users_are_sent(run, self.zone, self.balancer.dns_name(run))
+        sent = where_users_are_sent(run, name_servers(run, self.source), self.balancer.dns_name(run))
         if not sent.is_with_the_balancer:
             yield f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
 

@@ -61,7 +61,8 @@ class Balancer(Step[BalancerOut]):
     groups: SecurityGroups
     logs: LogBucket
 
-    def _name(self, run: Run) -> str:
+    def name(self, run: Run) -> str:
+        """The balancer's name."""
         return run.name("alb", "app", self.region)
 
     def find(self, run: Run) -> BalancerOut | None:
@@ -85,7 +86,7 @@ class Balancer(Step[BalancerOut]):
 
     def _describe(self, run: Run) -> Any:
         try:
-            return run.at(self.region).elbv2.describe_load_balancers(Names=[self._name(run)])["LoadBalancers"][0]
+            return run.at(self.region).elbv2.describe_load_balancers(Names=[self.name(run)])["LoadBalancers"][0]
         except ClientError as error:
             if is_gone(error):
                 return None
@@ -102,7 +103,7 @@ class Balancer(Step[BalancerOut]):
 
     def _create(self, run: Run) -> BalancerOut:
         """The name makes it idempotent: the same settings return what stands, others are refused."""
-        name = self._name(run)
+        name = self.name(run)
         run.retry("load balancing knows subnets and security groups", partial(
             run.at(self.region).elbv2.create_load_balancer, Name=name, Type="application", Scheme="internet-facing",
             IpAddressType="ipv4", Subnets=list(run.output(self.subnets).public),
@@ -118,7 +119,7 @@ class Balancer(Step[BalancerOut]):
                        show=lambda seen: seen["State"]["Code"] if seen else "not visible yet")
         out = self.find(run)
         if out is None:
-            raise Refused(f"balancer {self._name(run)} disappeared while it was made", next_step="drctl provision")
+            raise Refused(f"balancer {self.name(run)} disappeared while it was made", next_step="drctl provision")
         return out
 
     def _attributes(self, run: Run) -> dict[str, str]:
@@ -183,7 +184,7 @@ class Balancer(Step[BalancerOut]):
         if {"Key": PROTECTION, "Value": "true"} not in answer["Attributes"]:
             return
         if run.settings.deletion_protection:
-            raise Refused(f"balancer {self._name(run)} is protected from deletion",
+            raise Refused(f"balancer {self.name(run)} is protected from deletion",
                           next_step="set deletion_protection to false, then drctl teardown")
         elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": PROTECTION, "Value": "false"}])
 

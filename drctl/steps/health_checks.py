@@ -1,8 +1,10 @@
-"""The Route 53 health checks that decide where users go: the app in both regions, the switch, and both combined.
+"""The Route 53 health checks that decide where users go: the app in both regions, switch and pin, and their sum.
 
-The primary record is healthy while the primary app answers AND the switch is not turned. The switch is checked
-inverted: an object that is there makes it unhealthy, and a standby region that cannot be asked leaves users where they
-are. No check asks the failover name itself, which would make it follow its own answer.
+The primary record is healthy while two of three say so: the primary app answers, the switch is not turned, the pin is
+there. The switch is checked inverted, so that a standby region that cannot be asked sends nobody away from the primary;
+the pin is not, so that a primary region that cannot be asked keeps nobody. The pin outvotes a switch that cannot be
+deleted, and the app together with either outvotes the third (docs/decisions/0015). The secondary record follows the
+standby app alone. No check asks the failover name itself, which would make it follow its own answer.
 
 Route 53 takes no tags when it makes a check. The caller reference, which it keeps and lists, says what a check is and
 whose, from its first moment; tags follow for inventories and bills.
@@ -25,10 +27,12 @@ from drctl.engine.waiting import minutes
 from drctl.steps.balancer import Balancer
 from drctl.steps.generation import Generation
 from drctl.steps.listeners import Listeners
-from drctl.steps.switch_bucket import SwitchBucket, switch_path
+from drctl.steps.switch_bucket import SwitchBucket
 
 #: The checks by label, children before the one that combines them.
-LABELS = ("primary-app", "standby-app", "switch", "combined")
+LABELS = ("primary-app", "standby-app", "switch", "pin", "combined")
+#: Those that the combined check counts, and how many of them must be healthy.
+CHILDREN, NEEDED = ("primary-app", "switch", "pin"), 2
 #: What a check keeps for life (Route 53 API Reference, UpdateHealthCheck): another one takes its place.
 FOR_LIFE = ("Type", "RequestInterval")
 #: Throttling is repeated by the SDK; these are not.
@@ -46,6 +50,7 @@ class HealthChecksOut:
     primary_app: str
     standby_app: str
     switch: str
+    pin: str
     combined: str
     configs: dict[str, Config]
     tagged: frozenset[str]
@@ -66,6 +71,7 @@ class HealthChecks(Step[HealthChecksOut]):
     primary_listeners: Listeners
     standby_listeners: Listeners
     switch: SwitchBucket
+    pin: SwitchBucket
 
     def _prefix(self, run: Run, label: str) -> str:
         return f"{reference_prefix(run)}-{label}-"
@@ -79,7 +85,7 @@ class HealthChecks(Step[HealthChecksOut]):
             ResourceType="healthcheck", ResourceIds=list(ids.values()))["ResourceTagSets"]
         tagged = frozenset(one["ResourceId"] for one in tags
                            if is_ours(as_map(one["Tags"]), run.settings.environment))
-        return HealthChecksOut(ids["primary-app"], ids["standby-app"], ids["switch"], ids["combined"],
+        return HealthChecksOut(ids["primary-app"], ids["standby-app"], ids["switch"], ids["pin"], ids["combined"],
                                {label: check["HealthCheckConfig"] for label, check in current.items()}, tagged, spare)
 
     def _checks(self, run: Run) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -127,10 +133,12 @@ class HealthChecks(Step[HealthChecksOut]):
             case "standby-app":
                 return self._app(run, self.standby_balancer, self.standby_listeners)
             case "switch":
-                return self._endpoint(run, self.switch.host(run), 443, switch_path()) | {"Inverted": True}
+                return self._endpoint(run, self.switch.host(run), 443, self.switch.path) | {"Inverted": True}
+            case "pin":
+                return self._endpoint(run, self.pin.host(run), 443, self.pin.path)
             case _:
-                return {"Type": "CALCULATED", "ChildHealthChecks": sorted((ids["primary-app"], ids["switch"])),
-                        "HealthThreshold": 2, "Inverted": False, "Disabled": False}
+                return {"Type": "CALCULATED", "ChildHealthChecks": sorted(ids[label] for label in CHILDREN),
+                        "HealthThreshold": NEEDED, "Inverted": False, "Disabled": False}
 
     def _app(self, run: Run, balancer: Balancer, listeners: Listeners) -> Config:
         """As visitors come in: a check of another protocol, port or path would say nothing about them."""
@@ -207,13 +215,13 @@ class HealthChecks(Step[HealthChecksOut]):
                     run.at(self.region).route53.delete_health_check, HealthCheckId=check_id), BUSY, within=minutes(2))
 
     def resources(self, out: HealthChecksOut) -> Iterable[Resource]:
-        for check_id in (out.primary_app, out.standby_app, out.switch, out.combined):
+        for check_id in _ids(out).values():
             yield Resource("route53:healthcheck", check_id, "global")
 
 
 def _ids(out: HealthChecksOut) -> dict[str, str]:
     """The ids by label."""
-    return {"primary-app": out.primary_app, "standby-app": out.standby_app, "switch": out.switch,
+    return {"primary-app": out.primary_app, "standby-app": out.standby_app, "switch": out.switch, "pin": out.pin,
             "combined": out.combined}
 
 

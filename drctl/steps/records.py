@@ -1,7 +1,8 @@
 """The failover records of the application's name: the primary balancer while its health says so, else the standby's.
 
-The secondary has no health check: when both are unhealthy Route 53 answers with the primary, dead or alive. Neither
-evaluates its target's health: users follow when the combined check says so, not when the balancer does by itself.
+The secondary follows the standby's own check: when both are unhealthy Route 53 answers with the primary, so that users
+leave a standby whose app is dead, turned switch or not. Neither evaluates its target's health: users follow when the
+checks say so, not when the balancer does by itself.
 """
 
 from __future__ import annotations
@@ -61,12 +62,13 @@ class FailoverRecords(Step[RecordsOut]):
 
     def _wanted(self, run: Run, role: str) -> dict[str, Any]:
         balancer = run.output(self.primary_balancer if role == "primary" else self.standby_balancer)
-        record: dict[str, Any] = {
+        checks = run.output(self.checks)
+        return {
             "Name": run.settings.dns.name, "Type": "A", "SetIdentifier": self._identifier(run, role),
             "Failover": "PRIMARY" if role == "primary" else "SECONDARY",
+            "HealthCheckId": checks.combined if role == "primary" else checks.standby_app,
             "AliasTarget": {"HostedZoneId": balancer.zone_id, "DNSName": f"dualstack.{balancer.dns_name}",
                             "EvaluateTargetHealth": False}}
-        return record | ({"HealthCheckId": run.output(self.checks).combined} if role == "primary" else {})
 
     def ensure(self, run: Run) -> RecordsOut:
         stands = run.found(self)

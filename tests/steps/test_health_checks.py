@@ -12,7 +12,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Step
 from drctl.settings import App, Dns, Settings, Tls
 from drctl.steps.health_checks import HealthChecks, HealthChecksOut
-from drctl.steps.switch_bucket import SWITCH_KEY, SwitchBucket
+from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY, SwitchBucket
 from drctl.steps.zone import Zone
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.edge import Edge
@@ -22,8 +22,15 @@ ZONE = Zone(PRIMARY)
 #: TLS off keeps the tests quick; one test has it on.
 PLAIN = Settings(tls=Tls(mode="off"))
 EDGES = [Edge(site, ZONE, tls=False) for site in (PRIMARY, STANDBY)]
-SWITCH = SwitchBucket(STANDBY)
-CHECKS = HealthChecks(PRIMARY, EDGES[0].balancer, EDGES[1].balancer, EDGES[0].listeners, EDGES[1].listeners, SWITCH)
+SWITCH, PIN = SwitchBucket(STANDBY), SwitchBucket(PRIMARY)
+
+
+def checks_of(edges: list[Edge]) -> HealthChecks:
+    here, there = edges
+    return HealthChecks(PRIMARY, here.balancer, there.balancer, here.listeners, there.listeners, SWITCH, PIN)
+
+
+CHECKS = checks_of(EDGES)
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def findings(run: Run) -> list[str]:
 def test_trap_2_checks_ask_the_protocol_port_and_path_that_the_listeners_serve(make_run: Callable[..., Run]) -> None:
     run = make_run()
     edges = [Edge(site, ZONE) for site in (PRIMARY, STANDBY)]
-    checks = HealthChecks(PRIMARY, edges[0].balancer, edges[1].balancer, edges[0].listeners, edges[1].listeners, SWITCH)
+    checks = checks_of(edges)
     out = ensure_with_needs(run, checks)
     assert list(checks.verify(run, out)) == []
     for label, edge in zip(("primary-app", "standby-app"), edges, strict=True):
@@ -65,14 +72,17 @@ def test_trap_2_without_tls_the_checks_ask_http(run: Run) -> None:
     assert findings(run) == []
 
 
-def test_the_combined_check_wants_the_primary_app_and_an_unturned_switch(run: Run) -> None:
+def test_the_combined_check_wants_two_of_app_unturned_switch_and_pin(run: Run) -> None:
     out = ensure_with_needs(run, CHECKS)
-    combined, switch = out.configs["combined"], out.configs["switch"]
-    assert sorted(combined["ChildHealthChecks"]) == sorted([out.primary_app, out.switch])
+    combined, switch, pin = (out.configs[label] for label in ("combined", "switch", "pin"))
+    assert sorted(combined["ChildHealthChecks"]) == sorted([out.primary_app, out.switch, out.pin])
     assert combined["HealthThreshold"] == 2
     assert switch["Inverted"]
     assert switch["FullyQualifiedDomainName"].endswith(f".s3.{STANDBY.region}.amazonaws.com")
     assert switch["ResourcePath"] == f"/{SWITCH_KEY}"
+    assert not pin["Inverted"]
+    assert pin["FullyQualifiedDomainName"].endswith(f".s3.{PRIMARY.region}.amazonaws.com")
+    assert pin["ResourcePath"] == f"/{PIN_KEY}"
 
 
 def test_a_second_run_changes_nothing_and_looks_at_all_checks_together(run: Run, make_run: Callable[..., Run]) -> None:
@@ -92,7 +102,7 @@ def test_another_path_and_threshold_are_changed_in_place(run: Run, make_run: Cal
     assert after.primary_app == before.primary_app
     assert after.configs["standby-app"]["ResourcePath"] == "/alive"
     assert after.configs["switch"]["FailureThreshold"] == 5
-    assert len(listed(aws)) == 4
+    assert len(listed(aws)) == 5
 
 
 def test_another_interval_replaces_the_checks_and_removes_the_old_ones(run: Run, make_run: Callable[..., Run],
@@ -101,14 +111,15 @@ def test_another_interval_replaces_the_checks_and_removes_the_old_ones(run: Run,
     other = make_run(Settings(tls=Tls(mode="off"), dns=Dns(health_interval_s=30)))
     after = ensure_with_needs(other, CHECKS)
     assert after.combined == before.combined
-    assert {before.primary_app, before.standby_app, before.switch}.isdisjoint(listed(aws))
-    assert sorted(after.configs["combined"]["ChildHealthChecks"]) == sorted([after.primary_app, after.switch])
+    assert {before.primary_app, before.standby_app, before.switch, before.pin}.isdisjoint(listed(aws))
+    assert sorted(after.configs["combined"]["ChildHealthChecks"]) == sorted(
+        [after.primary_app, after.switch, after.pin])
     assert findings(other) == []
-    assert len(listed(aws)) == 4
+    assert len(listed(aws)) == 5
 
 
 def test_a_run_that_died_before_tagging_leaves_no_second_check(run: Run, aws: Aws) -> None:
-    needs: tuple[Step[Any], ...] = (EDGES[0].listeners, EDGES[1].listeners, SWITCH)
+    needs: tuple[Step[Any], ...] = (EDGES[0].listeners, EDGES[1].listeners, SWITCH, PIN)
     for need in needs:
         ensure_with_needs(run, need)
     reference = f"{CHECKS._prefix(run, 'primary-app')}1"
@@ -117,7 +128,7 @@ def test_a_run_that_died_before_tagging_leaves_no_second_check(run: Run, aws: Aw
         CallerReference=reference, HealthCheckConfig=config)["HealthCheck"]["Id"]
     assert ensure_with_needs(run, CHECKS).primary_app == orphan
     assert findings(run) == []
-    assert len(listed(aws)) == 4
+    assert len(listed(aws)) == 5
 
 
 DAMAGE: dict[str, Callable[[Any, HealthChecksOut], Any]] = {

@@ -9,10 +9,10 @@ import pytest
 
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_list
-from drctl.engine.run import Run
+from drctl.engine.run import NotBuilt, Run
 from drctl.errors import Refused
 from drctl.settings import Database, Settings
-from drctl.steps.parameters import Parameters
+from drctl.steps.parameters import Parameters, value_of
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice, given, lagging
 
@@ -20,7 +20,8 @@ SITE, OTHER = Settings().sites
 SECRET = given(SITE, "secret", arn="arn:secret:here", standby_arn="arn:secret:there")
 PARAMETERS, THERE = (
     Parameters(site, given(site, "cluster", endpoint="writer.here", reader_endpoint="reader.here", port=5432), SECRET,
-               given(site, "bucket", name="bucket-here"), given(site, "bus", name="bus-here"))
+               given(site, "bucket", name="bucket-here"), given(site, "bus", name="bus-here"),
+               given(site, "zone", name_servers=("ns-1.example", "ns-2.example")))
     for site in (SITE, OTHER))
 
 
@@ -30,7 +31,8 @@ def test_host_secret_bucket_and_bus_are_those_of_the_region(run: Run) -> None:
     assert here["/drctl/lab/peer-region"] == OTHER.region
     assert (here["/drctl/lab/database-secret"], there["/drctl/lab/database-secret"]) == (
         "arn:secret:here", "arn:secret:there")
-    assert len(here) == 10
+    assert here["/drctl/lab/name-servers"] == "ns-1.example,ns-2.example"
+    assert len(here) == 11
 
 
 def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) -> None:
@@ -54,6 +56,13 @@ def test_a_missing_or_changed_value_is_noticed_and_mended(run: Run, aws: Aws) ->
     ssm = aws[SITE.region].ssm
     assert_mended(run, PARAMETERS, lambda: ssm.delete_parameter(Name="/drctl/lab/bucket"), "absent")
     assert_mended(run, PARAMETERS, lambda: ssm.put_parameter(Name="/drctl/lab/role", Value="x", Overwrite=True), "'x'")
+
+
+def test_one_value_is_asked_of_its_own_region_and_an_absent_one_is_told(run: Run) -> None:
+    ensure_with_needs(run, THERE)
+    assert value_of(run, OTHER, "role") == "standby"
+    with pytest.raises(NotBuilt, match="/drctl/lab/role is absent in us-east-1"):
+        value_of(run, SITE, "role")
 
 
 def test_destroy_leaves_what_others_put_beside_them(run: Run, aws: Aws) -> None:
@@ -80,7 +89,7 @@ def test_a_parameter_of_somebody_else_keeps_its_value(run: Run, aws: Aws) -> Non
 
 def test_parameters_stand_while_they_are_read_late(run: Run, make_run: Callable[..., Run]) -> None:
     with lagging():
-        assert len(ensure_with_needs(run, PARAMETERS).values) == 10
+        assert len(ensure_with_needs(run, PARAMETERS).values) == 11
     assert_a_second_run_changes_nothing(make_run, PARAMETERS)
 
 

@@ -32,12 +32,12 @@ def findings(run: Run) -> list[str]:
     return [finding.text for finding in RECORDS.verify(run, found(run))]
 
 
-def test_the_primary_follows_the_combined_check_and_the_secondary_has_none(run: Run) -> None:
+def test_the_primary_follows_the_combined_check_and_the_secondary_the_standbys_app(run: Run) -> None:
     ensure_with_needs(run, RECORDS)
     assert findings(run) == []
     records = found(run).records
     assert records["primary"]["HealthCheckId"] == run.output(CHECKS).combined
-    assert "HealthCheckId" not in records["standby"]
+    assert records["standby"]["HealthCheckId"] == run.output(CHECKS).standby_app
     assert [record["AliasTarget"]["EvaluateTargetHealth"] for record in records.values()] == [False, False]
     assert found(run).values == tuple(run.output(edge.balancer).dns_name for edge in EDGES)
 
@@ -60,7 +60,7 @@ def alias(run: Run, role: str, **other: Any) -> dict[str, Any]:
 
 
 DAMAGE: dict[str, Callable[[Aws, Run], Any]] = {
-    "HealthCheckId": lambda aws, run: upsert(aws, run, "standby", HealthCheckId=run.output(CHECKS).standby_app),
+    "HealthCheckId": lambda aws, run: upsert(aws, run, "standby", HealthCheckId=run.output(CHECKS).primary_app),
     "target": lambda aws, run: upsert(aws, run, "standby", AliasTarget=found(run).records["primary"]["AliasTarget"]),
     "evaluates": lambda aws, run: upsert(aws, run, "primary",
                                          AliasTarget=alias(run, "primary", EvaluateTargetHealth=True)),

@@ -7,7 +7,7 @@ import json
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.settings import Settings
-from drctl.steps.switch_bucket import SWITCH_KEY, SwitchBucket, switch_path
+from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY, SwitchBucket
 from tests.conftest import ensure_with_needs
 
 SITE = Settings().standby
@@ -33,7 +33,16 @@ def test_the_switch_is_encrypted_without_a_key_that_checkers_could_not_use(run: 
 
 def test_the_switch_has_a_regional_url(run: Run) -> None:
     assert BUCKET.host(run) == "s3-switch-us-west-2-lab-123456789012.s3.us-west-2.amazonaws.com"
-    assert switch_path() == "/switch/traffic-to-standby"
+    assert BUCKET.path == "/switch/traffic-to-standby"
+
+
+def test_the_bucket_of_the_primary_region_holds_the_pin(run: Run, aws: Aws) -> None:
+    bucket = SwitchBucket(Settings().primary)
+    out = ensure_with_needs(run, bucket)
+    policy = aws[bucket.region].s3.get_bucket_policy(Bucket=out.name)["Policy"]
+    assert f"{out.arn}/{PIN_KEY}" in policy
+    assert SWITCH_KEY not in policy
+    assert bucket.path == "/switch/traffic-to-primary"
 
 
 def test_a_turned_switch_is_no_finding_and_stays_on_a_second_run(run: Run, aws: Aws) -> None:

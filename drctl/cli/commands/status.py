@@ -27,8 +27,8 @@ def command(config_path: Path | None, as_json: bool) -> None:
         run = look.run
         stack = stack_of(settings)
         refuse_without(run, stack.database.global_cluster)
-        seen = whole_stack(run, stack.database.global_cluster, stack.front.zone, stack.front.balancer.all,
-                           stack.front.checks, stack.front.switch,
+        seen = whole_stack(run, stack.database.global_cluster, stack.front.balancer, stack.front.checks,
+                           stack.front.switches,
                            tuple(one for one in stack.front.certificate.all if one is not None))
         seen["lease"] = Control.of(settings, look.way).holders()
     emit(seen, as_json=as_json, text=lambda: show_status(seen))
