@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.dns_switch import where_users_are_sent
+from drctl.actions.dns_switch import name_servers, where_users_are_sent
 from drctl.actions.steady_state import instances, replication_lag_s
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
@@ -23,7 +23,6 @@ from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
-from drctl.steps.zone import Zone
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
@@ -66,7 +65,6 @@ class Decide(Action):
     """The gate of an unplanned failover; Refused when it must not be, or nobody has said what may be lost."""
 
     global_cluster: GlobalCluster
-    zone: Zone
     balancer: Balancer
     source: Site
     to: Site
@@ -119,7 +117,8 @@ class Decide(Action):
         """Look at both regions at once."""
         here = {"database": lambda: anew(run, self.global_cluster), "instances": lambda: [*instances(run, self.to)],
                 "lag": lambda: replication_lag_s(run, self.to), "probe": lambda: _health(run, self.to),
-                "dns": lambda: where_users_are_sent(run, self.zone, self.balancer.dns_name(run))}
+                "dns": lambda: where_users_are_sent(
+                    run, name_servers(run, self.to), self.balancer.dns_name(run))}
         there = self._looks_at_the_lost(run)
         seen = look_all({**here, **there}, LOOK_S, needed=tuple(here), grace_s=self.grace_s)
         if run.aside is not None and any(not isinstance(seen[name], Unanswered) for name in there):

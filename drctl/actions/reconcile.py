@@ -15,7 +15,6 @@ from drctl.actions.decide import OUTAGE_BEGAN
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
-from drctl.settings import Site
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.dead_letters import DeadLetters
 
@@ -56,10 +55,9 @@ class ListObjects(Action):
     def do(self, run: Run) -> None:
         since = datetime.fromtimestamp(run.measures.get(OUTAGE_BEGAN) or run.clock.started_at, UTC) - timedelta(
             hours=HOURS_BEFORE)
-        items, looked_at = [], 0
-        for key in self._changed_since(run, since):
-            looked_at += 1
-            if looked_at > LOOKED_AT:
+        items = []
+        for looked_at, key in enumerate(self._changed_since(run, since)):
+            if looked_at == LOOKED_AT:
                 run.say(f"more than {LOOKED_AT} objects have changed since {since:%Y-%m-%d %H:%M} UTC; the others were "
                         "not looked at: S3 Inventory lists their replication status")
                 break
