@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.awsrequest import AWSResponse
 
 from drctl.aws.clients import Aws, Door
+from drctl.aws.fence import Fence
 from drctl.aws.hooks import Listener
 from drctl.lab import outages
 from drctl.lab.faults import FAULTS
@@ -30,8 +31,8 @@ class LabFailed(BaseException):
 class Straight(Aws):
     """Clients of a lab in this process."""
 
-    def __init__(self, app: App, door: Door, listener: Listener) -> None:
-        super().__init__(door, listener)
+    def __init__(self, app: App, door: Door, listener: Listener, fence: Fence | None = None) -> None:
+        super().__init__(door, listener, fence)
         self._app = app
 
     def _new(self, service: str, region: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,10 @@ import botocore.session
 from botocore.config import Config
 
 from drctl import __version__
+from drctl.aws.fence import Fence
 from drctl.aws.hooks import Listener, listen
 from drctl.aws.retries import retry_with_care
+from drctl.settings import Failover
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
@@ -66,6 +68,11 @@ class Door:
     speed: float = 1.0
     #: Whether a refused connection is tried again: AWS comes back, a lab that has ended does not.
     waits_for_endpoint: bool = True
+
+    def in_a_hurry(self, failover: Failover) -> Door:
+        """The same door for calls that nobody may wait for: with the time-outs of a failover."""
+        return replace(self, connect_timeout_s=failover.connect_timeout_s, read_timeout_s=failover.read_timeout_s,
+                       attempts=failover.attempts)
 
 
 #: One string: the SDK would put a longer one together for every request, a tenth of the time that a call takes here.
@@ -126,11 +133,15 @@ def _models() -> Any:
 
 
 class Aws:
-    """All regions behind one door; every request passes the listener before it is sent."""
+    """All regions behind one door; every request passes the listener before it is sent, and the fence if there is one.
 
-    def __init__(self, door: Door, listener: Listener) -> None:
+    The fence raises `drctl.aws.fence.Fenced`; what is behind it belongs behind `Door.in_a_hurry`.
+    """
+
+    def __init__(self, door: Door, listener: Listener, fence: Fence | None = None) -> None:
         self._door = door
         self._listener = listener
+        self._fence = fence
         self._lock = threading.Lock()
         self._regions: dict[str, Region] = {}
         self._clients: dict[tuple[str, str], Any] = {}
@@ -143,7 +154,18 @@ class Aws:
     def _session(self) -> Any:
         core = botocore.session.Session()
         core.register_component("data_loader", _models())
+        core.set_default_client_config(self._config())  # for the clients, too, that it makes to get credentials
+        if self._fence is not None:
+            self._fence.enclose(core, asks_for_credentials=self._door.credentials is None)
         return boto3.session.Session(botocore_session=core)
+
+    def _config(self) -> Config:
+        door = self._door
+        style: Any = {"s3": {"addressing_style": "path"}} if door.endpoint_url else {
+            "s3": {"us_east_1_regional_endpoint": "regional"}}
+        return Config(connect_timeout=door.connect_timeout_s, read_timeout=door.read_timeout_s,
+                      retries={"mode": "standard", "total_max_attempts": door.attempts},
+                      max_pool_connections=32, user_agent=_USER_AGENT, **style)
 
     def _make(self, service: str, region: str) -> Any:
         with self._lock:
@@ -156,13 +178,7 @@ class Aws:
         given = door.credentials
         keys = {} if given is None else {
             "aws_access_key_id": given.access_key, "aws_secret_access_key": given.secret_key}
-        style: Any = {"s3": {"addressing_style": "path"}} if door.endpoint_url else {
-            "s3": {"us_east_1_regional_endpoint": "regional"}}
-        client = self._session.client(
-            service, region_name=region, endpoint_url=door.endpoint_url, **keys,
-            config=Config(connect_timeout=door.connect_timeout_s, read_timeout=door.read_timeout_s,
-                          retries={"mode": "standard", "total_max_attempts": door.attempts},
-                          max_pool_connections=32, user_agent=_USER_AGENT, **style))
+        client = self._session.client(service, region_name=region, endpoint_url=door.endpoint_url, **keys)
         retry_with_care(client, region, door.attempts, door.speed, waits_for_endpoint=door.waits_for_endpoint)
         listen(client, region, self._listener)
         return client
