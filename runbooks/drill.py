@@ -1,4 +1,4 @@
-"""The live drill: a switchover to the other region and back, measured on real writes; always put back."""
+"""The live drill: a switchover to the other region, measured on real writes, and back; or staying there."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from collections.abc import Callable
 from drctl.actions.control import Commit, Settle
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.heartbeats import WhileWriting
-from drctl.actions.prove import ProveWrite
 from drctl.actions.readiness import PublishReadiness
-from drctl.actions.steady_state import SteadyState
 from drctl.actions.switchover import Switchover
-from drctl.engine.runbook import Action, Runbook
+from drctl.engine.runbook import Runbook
+from drctl.runbooks.failover import move, steady_state
 from drctl.settings import Site
 from drctl.stack import Stack
 
 
-def drill(stack: Stack, source: Site, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
-    """`source` is the region that is active, observed; the drill ends there too.
+def drill(stack: Stack, source: Site, begin: Callable[[], None], settle: Callable[[], None], *,
+          stay: bool = False) -> Runbook:
+    """`source` is the region that is active, observed; the drill ends there too, unless it is to `stay` away.
 
-    `begin` notes in the lease that it has to, after the gate and before anything moves; `settle` that it has.
+    `begin` notes in the lease that it has to, after the gate and before anything moves; `settle` that it has. Whatever
+    goes wrong, everything is put back to `source`.
     """
     target = stack.settings.other(source)
+    back = WhileWriting(move(stack, source), target, source, prefix="back_")
     return Runbook(
         "drill",
-        gate=(
-            SteadyState(stack.database.global_cluster, stack.front.balancer.at(source), source, target),
-        ),
+        gate=(steady_state(stack, source, target),),
         lines=(
             Commit(begin),
-            WhileWriting(_move(stack, target), source, target),
-            WhileWriting(_move(stack, source), target, source, prefix="back_"),
+            WhileWriting(move(stack, target), source, target),
+            *((Settle(settle),) if stay else (back,)),
             PublishReadiness(),
         ),
-        put_back=put_back(stack, source, settle).lines)
+        put_back=put_back(stack, source, settle).lines,
+        stays=stay)
 
 
 def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:
@@ -44,12 +45,3 @@ def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:
         ProveDns(stack.front.balancer.at(home), home),
         Settle(settle),
     ))
-
-
-def _move(stack: Stack, to: Site) -> tuple[Action, ...]:
-    return (
-        Switchover(stack.database.global_cluster, to),
-        TurnDns(stack.front.switches, to),
-        ProveWrite(to),
-        ProveDns(stack.front.balancer.at(to), to),
-    )

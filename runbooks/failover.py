@@ -9,7 +9,7 @@ from drctl.actions.control import Commit, Settle
 from drctl.actions.decide import Decide
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.failover import Failover
-from drctl.actions.fencing import WhileFencing
+from drctl.actions.fencing import FenceIfItAnswers, NoteFencing
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
 from drctl.actions.readiness import PublishReadiness
@@ -37,7 +37,8 @@ def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: C
     source, target = decide.source, decide.to
     return Runbook("failover", gate=(decide,), lines=(
         Commit(begin),
-        WhileFencing((UntilServed((
+        FenceIfItAnswers(source),
+        UntilServed((
             SideBySide((
                 Failover(stack.database.global_cluster, target),
                 TurnDns(stack.front.switches, target),
@@ -45,7 +46,8 @@ def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: C
             )),
             ProveWrite(target),
             ProveDns(stack.front.balancer.at(target), target),
-        ), source, target),), source),
+        ), source, target),
+        NoteFencing(source),
         Settle(settle),
     ))
 

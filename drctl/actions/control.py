@@ -17,7 +17,7 @@ class Commit(Action):
     """The lease tells from now on that something is begun, and where everything has to be in the end."""
 
     begin: Callable[[], None]
-    why = "should this process die from here on, the next drill puts everything back first"
+    why = "should this process die from here on, whoever comes next knows what was begun and finishes it"
     typical_minutes = 0.0
     if_stuck = "the same command again"
 
@@ -34,7 +34,7 @@ class Settle(Action):
     """The lease no longer tells of something begun: everything is where it was."""
 
     settle: Callable[[], None]
-    why = "should this process die from here on, nobody has to put anything back"
+    why = "should this process die from here on, nothing has to be finished by anybody"
     typical_minutes = 0.0
     if_stuck = "the same command again"
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
-from drctl.actions.steady_state import instances, replication_lag_s
+from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
 from drctl.engine.looks import Answers, Unanswered, look_all
@@ -71,7 +71,8 @@ class Decide(Action):
     terms: Terms = Terms()
     #: Minutes that failovers of this stack have taken, None when there was none.
     usual_minutes: float | None = None
-    #: Shows the picture and has it confirmed; returns how.
+    #: Shows the picture to whoever decides, and, when nothing speaks against it, has it confirmed and tells how.
+    show: Callable[[Picture], None] = lambda _: None
     confirm: Callable[[Picture], str] = lambda _: ""
     #: Real seconds that are waited for the lost region once the surviving one has answered.
     grace_s: float = 0.0
@@ -94,20 +95,21 @@ class Decide(Action):
             "GlobalClusterIdentifier": self.global_cluster.name(run)})
         yield Command(self.to.region, "rds", "DescribeDBInstances", {
             "Filters": [{"Name": "db-cluster-id", "Values": [cluster]}]})
+        yield lag_by_hand(run, self.to)
         yield probe.invocation(run, self.to, "probe", {"action": "health"})
 
     def do(self, run: Run) -> None:
         picture = self.picture(run)
         run.events.emit("decision", picture=asdict(picture), allowed_loss_s=self.terms.allowed_loss_s,
                         force=self.terms.force)
-        approval = self.confirm(picture)
+        self.show(picture)
         if refusals := tuple(self._refusals(picture)):
             for text in refusals:
                 run.events.emit("finding", text=text)
             raise Refused(f"no failover to {self.to.region}: {refusals[0]}; nothing was changed", findings=refusals[1:],
                           next_step=_next_step(picture, self.terms))
-        run.events.emit("approved", approval=approval)
-        if picture.lag_s is not None and not picture.promoted:
+        run.events.emit("approved", approval=self.confirm(picture))
+        if picture.lag_s is not None and not picture.promoted and OUTAGE_BEGAN not in run.measures:
             run.measure("lag_s", round(picture.lag_s, 1), "s")
             run.measure(OUTAGE_BEGAN, round(time.time() - picture.lag_s / run.clock.speed, 3), "seconds since 1970")
 

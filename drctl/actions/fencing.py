@@ -8,7 +8,7 @@ check turns red, and users who still come there are not served from a database t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from drctl.aws.clients import Aws
@@ -16,7 +16,7 @@ from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone
 from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
-from drctl.engine.runbook import Action, Change, perform
+from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
 
 #: Real seconds for the old region's answer: when it has answered something in this run, and when it has not.
@@ -42,51 +42,56 @@ def is_fenced(run: Run, site: Site) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class WhileFencing(Action):
-    """Stops the old primary's app if its region answers, beside the lines that move the stack; never waits for it."""
+class FenceIfItAnswers(Action):
+    """Stops the old primary's app if its region answers; a region that is silent is tried aside and not waited for."""
 
-    lines: tuple[Action, ...]
     source: Site
     why = "a region that is only cut off could go on writing what nobody will ever see again"
-    typical_minutes = 0.0
+    typical_minutes = 0.1
     if_stuck = "nothing waits for it: drctl failback does it once the region is back"
-    phase: ClassVar[str] = "measure"
+    phase: ClassVar[str] = "promote"
 
     @property
     def title(self) -> str:
-        return f"stop the app in {self.source.region} if it answers, and move away"
+        return f"stop the app in {self.source.region}, if that region answers"
 
     @property
-    def parts(self) -> tuple[Action, ...]:
-        return self.lines
+    def region(self) -> str:
+        return self.source.region
 
-    def with_parts(self, parts: tuple[Action, ...]) -> WhileFencing:
-        return replace(self, lines=parts)
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield fence_command(run, self.source)
 
     def do(self, run: Run) -> None:
-        attempt = _begin(run, self.source)
-        for line in self.lines:
-            perform(run, line)
-        if attempt is not None:
-            _tell(run, self.source, attempt)
+        if run.aside is not None:
+            there: Aws = run.aside.aws
+            run.aside.fencing = Pending("fence", lambda: fence_command(run, self.source).send(there))
+            run.aside.fencing.wait(ANSWERS_S if run.aside.answers else SILENT_S)
 
 
-def _begin(run: Run, source: Site) -> Pending | None:
-    """Fencing under way; a region that has answered is waited for, so that its app stops before the promotion."""
-    if run.aside is None:
-        return None
-    there: Aws = run.aside.aws
-    attempt = Pending("fence", lambda: fence_command(run, source).send(there))
-    attempt.wait(ANSWERS_S if run.aside.answers else SILENT_S)
-    return attempt
+@dataclass(frozen=True, eq=False)
+class NoteFencing(Action):
+    """Tell what became of the attempt to stop the old primary's app."""
 
+    source: Site
+    why = "an app that could not be stopped has to be stopped when its region is back"
+    typical_minutes = 0.0
+    if_stuck = "nothing depends on it"
+    phase: ClassVar[str] = "report"
 
-def _tell(run: Run, source: Site, attempt: Pending) -> None:
-    fenced = not isinstance(attempt.answer, Unanswered)
-    run.measure("fenced", fenced)
-    run.say(f"the app in {source.region} is stopped: nothing writes there" if fenced else
-            f"the app in {source.region} could not be stopped ({attempt.answer.why}): pending, failback does it once "
-            "the region is back")
+    @property
+    def title(self) -> str:
+        return f"note whether the app in {self.source.region} is stopped"
+
+    def do(self, run: Run) -> None:
+        answer = Unanswered("it was not tried")
+        if run.aside is not None and run.aside.fencing is not None:
+            answer = run.aside.fencing.answer
+        fenced = not isinstance(answer, Unanswered)
+        run.measure("fenced", fenced)
+        run.say(f"the app in {self.source.region} is stopped: nothing writes there" if fenced else
+                f"the app in {self.source.region} could not be stopped ({answer.why}): pending, failback does it once "
+                "the region is back")
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
+from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone, refuse_partial
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -24,6 +25,7 @@ from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
+from drctl.steps.event_rule import bus_name
 from drctl.steps.function import Function
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.replication import Replication
@@ -62,6 +64,10 @@ class ProveReplication(Action):
     @property
     def region(self) -> str:
         return self.source.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        for operation, bucket in (("PutObject", self.source), ("HeadObject", self.source), ("HeadObject", self.target)):
+            yield Command(bucket.region, "s3", operation, {"Bucket": bucket.name(run), "Key": self._key})
 
     def needless(self, run: Run) -> bool:
         if self.anew or not untouched(run, self.replication, self.source, self.target):
@@ -130,6 +136,16 @@ class ProveEvents(Action):
     def region(self) -> str:
         return self.source.region
 
+    def by_hand(self, run: Run) -> Iterable[Command | str]:
+        yield Command(self.source.region, "events", "PutEvents", {"Entries": [self._entry(run, "by-hand")]})
+        queue = run.name("queue", "canary", self.target.site)
+        yield (f"aws sqs receive-message --queue-url $(aws sqs get-queue-url --queue-name {queue} --output text "
+               f"--region {self.target.region}) --region {self.target.region}")
+
+    def _entry(self, run: Run, mark: str) -> dict[str, str]:
+        return {"EventBusName": bus_name(run, self.source.site), "Source": run.settings.events.source,
+                "DetailType": DETAIL_TYPE, "Detail": json.dumps({"mark": mark})}
+
     def needless(self, run: Run) -> bool:
         return (not self.anew and untouched(run, self.forwarding, self.source, self.target, self.queue)
                 and PROVEN_TAG in self._tags(run))
@@ -148,10 +164,8 @@ class ProveEvents(Action):
             ResourceARN=run.output(self.forwarding).seen.arn, Tags=[{"Key": PROVEN_TAG, "Value": run.id}])
 
     def _one_canary(self, run: Run, mark: str) -> bool:
-        bus = run.output(self.source).name
-        answer = run.at(self.source.site).events.put_events(Entries=[{
-            "EventBusName": bus, "Source": run.settings.events.source, "DetailType": DETAIL_TYPE,
-            "Detail": json.dumps({"mark": mark})}])
+        entry: Any = self._entry(run, mark)
+        answer = run.at(self.source.site).events.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
             refuse_partial("PutEvents", list(answer["Entries"]))
         return any(mark in body for body in self._received(run))
@@ -231,6 +245,9 @@ class ProveWrite(Action):
     @property
     def region(self) -> str:
         return self.at.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield probe.invocation(run, self.at, "probe", {"action": "write", "run": f"{run.id}-proof", "n": 1})
 
     def do(self, run: Run) -> None:
         run.wait_until(f"the database in {self.at.region} takes a write", lambda: probe.attempt(

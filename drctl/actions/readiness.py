@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.steps.dashboard import NAMESPACE, READINESS
@@ -23,11 +25,15 @@ class PublishReadiness(Action):
     def title(self) -> str:
         return "publish readiness"
 
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        for site in run.settings.sites:
+            yield Command(site.region, "cloudwatch", "PutMetricData", {"Namespace": NAMESPACE, "MetricData": [{
+                "MetricName": READINESS, "Value": 1.0,
+                "Dimensions": [{"Name": "Environment", "Value": run.settings.environment}]}]})
+
     def needless(self, run: Run) -> bool:
         return not any(run.events.changes.values())
 
     def do(self, run: Run) -> None:
-        for site in run.settings.sites:
-            run.at(site).cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[{
-                "MetricName": READINESS, "Value": 1.0,
-                "Dimensions": [{"Name": "Environment", "Value": run.settings.environment}]}])
+        for command in self.by_hand(run):
+            command.send(run.aws)

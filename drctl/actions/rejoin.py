@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from drctl.actions.steady_state import replication_lag_s
+from drctl.actions.steady_state import lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone
@@ -151,6 +151,9 @@ class CatchUp(Action):
     @property
     def region(self) -> str:
         return self.site.region
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield lag_by_hand(run, self.site)
 
     def do(self, run: Run) -> None:
         most = run.settings.alarms.replication_lag_s

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
+from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -39,6 +40,14 @@ class SteadyState(Action):
     @property
     def title(self) -> str:
         return f"steady state, ready to move to {self.target.region}"
+
+    def by_hand(self, run: Run) -> Iterable[Command]:
+        yield Command(self.target.region, "rds", "DescribeGlobalClusters", {
+            "GlobalClusterIdentifier": self.global_cluster.name(run)})
+        yield Command(self.target.region, "rds", "DescribeDBInstances", {
+            "Filters": [{"Name": "db-cluster-id", "Values": [run.name("aurora", "cluster", self.target)]}]})
+        yield lag_by_hand(run, self.target)
+        yield probe.invocation(run, self.target, "probe", {"action": "health"})
 
     def do(self, run: Run) -> None:
         questions: tuple[Callable[[], Iterable[str]], ...] = (
@@ -105,6 +114,14 @@ def replication_lag_s(run: Run, site: Site) -> float | None:
         MetricDataQueries=query, StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1))
     values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
     return values[0] / 1000 if values else None
+
+
+def lag_by_hand(run: Run, site: Site) -> Command:
+    """The call that shows the lag's newest datapoints; the times are for a person to fill in."""
+    return Command(site.region, "cloudwatch", "GetMetricStatistics", {
+        "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag", "Statistics": ["Maximum"], "Period": 60,
+        "Dimensions": [{"Name": "DBClusterIdentifier", "Value": run.name("aurora", "cluster", site)}],
+        "StartTime": "TEN-MINUTES-AGO", "EndTime": "NOW"})
 
 
 def _answered(question: Callable[[], Iterable[str]]) -> list[str]:

@@ -11,6 +11,7 @@ import click
 
 from drctl.aws.clients import Aws
 from drctl.aws.errors import AwsError
+from drctl.aws.fence import Fence
 from drctl.aws.hooks import Answer, Call
 from drctl.cli.session import Session, Way
 from drctl.engine import runner
@@ -21,7 +22,7 @@ from drctl.engine.lost import SETTLE_S
 from drctl.engine.owner import myself
 from drctl.errors import DrctlError, Refused
 from drctl.names import Names
-from drctl.settings import Settings
+from drctl.settings import Settings, Site
 from drctl.stack import Stack
 from drctl.steps.control_bucket import CONTROL
 
@@ -50,16 +51,25 @@ class Control:
 
     settings: Settings
     aws: Aws
+    #: The regions whose control buckets are asked, in the order in which everybody takes the leases.
+    sites: tuple[Site, ...]
 
     @classmethod
     def of(cls, settings: Settings, way: Way) -> Control:
         """The control buckets behind the same door as the run."""
-        return cls(settings, Aws(replace(way.door, connect_timeout_s=CONNECT_S, read_timeout_s=ANSWER_S), Unheard()))
+        door = replace(way.door, connect_timeout_s=CONNECT_S, read_timeout_s=ANSWER_S)
+        return cls(settings, Aws(door, Unheard()), settings.sites)
+
+    @classmethod
+    def of_survivor(cls, settings: Settings, way: Way, site: Site) -> Control:
+        """The control bucket of `site` while the other region is lost: asked once, for nobody may wait for it."""
+        door = replace(way.door.in_a_hurry(settings.failover), attempts=1)
+        return cls(settings, Aws(door, Unheard(), Fence(settings.other(site).region, site.region)), (site,))
 
     def leases(self) -> list[Lease]:
-        """One in each region, in the order in which everybody takes them."""
+        """One in each region."""
         return [Lease(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
-                for site in self.settings.sites]
+                for site in self.sites]
 
     def holders(self) -> dict[str, str]:
         """Who holds the lease, by region."""
@@ -68,7 +78,7 @@ class Control:
     def shelves(self) -> list[Shelf]:
         """Where copies of journals are kept, one in each region."""
         return [Shelf(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
-                for site in self.settings.sites]
+                for site in self.sites]
 
     def _bucket(self, region: str) -> str:
         return Names(self.settings.environment, self.settings.account_id)("s3", CONTROL, region)
@@ -82,21 +92,54 @@ def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False
     What an earlier run has begun and not brought to its end is the holding's `inherited`. Raises Refused when somebody
     else holds a lease.
     """
-    run, control = session.run, Control.of(session.run.settings, session.way)
+    control = Control.of(session.run.settings, session.way)
     if builds:
-        runner.build(run, stack.control.all)
-    owner = myself()
-    terms = Terms(owner, run.id, session.command, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                  lasts(session.way.speed))
+        runner.build(session.run, stack.control.all)
     leases = control.leases()
-    holding = Holding(leases, terms, run.clock, run.say)
+    holding = _holding(session, leases)
     abandoned = [terms for terms in holding.begin(_typed(take_over, leases)) if not terms.released]
+    with _renewed(session, holding, control):
+        _let_settle(session, abandoned)
+        yield holding
+
+
+@contextmanager
+def held_by_survivor(session: Session, site: Site, take_over: str) -> Iterator[Holding]:
+    """The lease of `site` alone, while the other region is lost.
+
+    A control bucket that does not answer keeps nobody from a failover: then it goes on without a lease, and says so.
+    """
+    control = Control.of_survivor(session.run.settings, session.way, site)
+    leases = control.leases()
+    holding = _holding(session, leases)
+    try:
+        for terms in holding.begin(_typed(take_over, leases)):
+            if not terms.released:
+                session.run.say(f"lease taken over from {terms.owner.name}, process {terms.owner.pid}: run {terms.run}")
+    except (NoControlBucket, *AwsError) as error:
+        session.run.say(f"NO LEASE: the control bucket of {site.region} cannot be used ({error}); the failover goes on "
+                        "all the same, so nobody else may begin one")
+        yield _holding(session, ())
+        return
+    with _renewed(session, holding, control):
+        yield holding
+
+
+def _holding(session: Session, leases: Sequence[Lease]) -> Holding:
+    terms = Terms(myself(), session.run.id, session.command, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                  lasts(session.way.speed))
+    return Holding(leases, terms, session.run.clock, session.run.say)
+
+
+@contextmanager
+def _renewed(session: Session, holding: Holding, control: Control) -> Iterator[None]:
+    """What is held guards every change while the body runs, and its journal is copied."""
+    run = session.run
     run.events.guard = holding.refuse_when_lost
     session.copying = Copying(run.id, session.directory.journal, control.shelves())
     session.copying.begin()
     try:
-        _let_settle(session, abandoned)
-        yield holding
+        yield
     except DrctlError as error:
         if holding.lost is None:
             raise

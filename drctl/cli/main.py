@@ -19,7 +19,8 @@ from drctl.errors import ConfigurationError, DrctlError, Interrupted
 COMMANDS = {
     "provision": ("provision", "Build or converge both regions, verify them, print the outputs."),
     "status": ("status", "One screen: which region is active, roles, replication lag, health."),
-    "failover": ("failover", "Rehearse the loss of the active region (--drill)."),
+    "failover": ("failover", "To the other region: unplanned, planned, or as a drill."),
+    "failback": ("failback", "Home again, without loss, and everything that a failover has left."),
     "teardown": ("teardown", "Remove everything drctl made, and prove that nothing is left."),
     "outputs": ("outputs", "The stack's endpoints and identifiers."),
     "runs": ("runs", "Past runs, those that stopped on their way first."),

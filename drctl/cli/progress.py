@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -31,6 +33,9 @@ class Progress(Protocol):
 
     def __enter__(self) -> Progress: ...
 
+    def paused(self) -> AbstractContextManager[None]:
+        """Nothing is drawn meanwhile: a person is asked something."""
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None: ...
 
@@ -45,14 +50,10 @@ class Lines:
     def __enter__(self) -> Lines:
         return self
 
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def __exit__(self, *_: object) -> None:
-        return
-
-
-class Silent(Lines):
-    """Nothing at all: the caller renders everything."""
-
-    def __call__(self, record: Record) -> None:
         return
 
 
@@ -122,12 +123,18 @@ class Live:
         self._live.start()
         return self
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
 
-def progress_for(clock: Clock, *, quiet: bool) -> Progress:
+def progress_for(clock: Clock) -> Progress:
     """The progress that suits where stderr goes."""
-    if quiet:
-        return Silent()
     return Live(clock) if sys.stderr.isatty() else Lines()

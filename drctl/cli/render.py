@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drctl.cli.progress import span
+
+if TYPE_CHECKING:
+    from drctl.actions.decide import Picture, Terms
 
 Report = Mapping[str, Any]
 
@@ -67,6 +70,28 @@ def show_teardown(report: Report) -> None:
     show_totals(report)
 
 
+def show_decision(picture: Picture, terms: Terms) -> None:
+    """The decide screen, on stderr: stdout is for the result."""
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    say(click.style(f"\nfailover from {picture.lost} to {picture.to}", bold=True))
+    for what, told in picture.alive.items():
+        say(f"  {what:44} {click.style(told, fg='yellow') if told.startswith('NO') else told}")
+    lag = "not known" if picture.lag_s is None else f"{picture.lag_s:.1f} s ({picture.lag_from})"
+    bound = "not stated" if terms.allowed_loss_s is None else f"{terms.allowed_loss_s:g} s"
+    say(f"  {'newest known replication lag':44} {lag}")
+    say(f"  {'expected loss':44} {'nothing more' if picture.promoted else 'at most that lag'}; accepted: {bound}")
+    say(f"  {'expected time':44} {picture.minutes:g} min ({picture.minutes_from})")
+    for blocker in picture.blockers:
+        say(click.style(f"  blocked: {blocker}", fg="red"))
+    say("  what will not come back by itself:")
+    for text in picture.gone:
+        say(f"    - {text}")
+    color = {"failover": "green", "switchover": "yellow"}.get(picture.word, "red")
+    say(f"  recommended: {click.style(picture.word, fg=color, bold=True)} - {picture.because}\n")
+
+
 def show_drill(report: Report) -> None:
     """A drill's timeline and result."""
     there, back = report.get("from_region"), report.get("to_region")
@@ -85,6 +110,28 @@ def show_drill(report: Report) -> None:
               ("heartbeats back", f"{report.get('back_acknowledged_rows', '-')} acknowledged, "
                                   f"{report.get('back_lost_rows', '-')} lost"),
               ("way back, RTO", f"{report.get('back_rto_s', '-')} s")))
+    show_totals(report)
+
+
+def show_failover(report: Report) -> None:
+    """A failover's or failback's timeline and result."""
+    heading(f"{report['command']}: {report.get('from_region')} → {report.get('to_region')}")
+    timeline(report)
+    click.echo()
+    objectives = report.get("objectives") or {}
+    for name, key in (("RTO", "rto_s"), ("RPO", "rpo_s")):
+        if key in report:
+            limit = objectives.get(key, float("inf"))
+            verdict(report[key] <= limit, f"  {name} {report[key]:>7.1f} s   objective {limit:g} s   "
+                    f"{'met' if report[key] <= limit else 'MISSED'}{simulated(report)}")
+    rows((text, report[key]) for key, text in (
+        ("execution_rto_s", "execution, s"), ("detect_s", "outage before that, s"), ("rto_from", "RTO counted from"),
+        ("rpo_from", "RPO is"), ("fenced", "old app is stopped"), ("acknowledged_rows", "heartbeats acknowledged"),
+        ("lost_rows", "heartbeats lost")) if key in report)
+    for left in report.get("reconciliation", []):
+        rows([(f"{left['kind']} to reconcile", f"{left['count']} in {left['place']}")])
+    if report["command"] == "failover" and report["outcome"] == "done" and report["request"]["mode"] == "unplanned":
+        click.echo(f"\nonce {report['from_region']} is back: drctl failback")
     show_totals(report)
 
 

@@ -7,7 +7,7 @@ import platform
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,9 @@ import click
 from drctl import __version__
 from drctl.aws.clients import Aws, Credentials, Door, boto_version
 from drctl.aws.errors import AwsError, code_of
+from drctl.aws.fence import Fence
 from drctl.cli import failures
+from drctl.cli.asked import Asked
 from drctl.cli.progress import Progress, progress_for
 from drctl.cli.stopping import ends_on_ctrl_c, stops_on_ctrl_c
 from drctl.configuration import load, packaged_lab
@@ -28,11 +30,11 @@ from drctl.engine.events import Events
 from drctl.engine.journal import Journal
 from drctl.engine.owner import myself
 from drctl.engine.report import report_of
-from drctl.engine.run import Run
+from drctl.engine.run import Aside, Run
 from drctl.engine.rundir import RunDirectory
 from drctl.engine.runner import failure_of
 from drctl.errors import DrctlError, Interrupted, Refused, RunFailed
-from drctl.settings import Settings
+from drctl.settings import Settings, Site
 
 
 def settings_of(config_path: Path | None) -> Settings:
@@ -130,24 +132,26 @@ class Session:
 
 
 @contextmanager
-def opened(command: str, settings: Settings, *, resumes: str = "", approval: str = "",
-           quiet: bool = False) -> Iterator[Session]:
+def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Session]:
     """A run with its journal; at the end, however it comes, the report is written, as JSON and as a page.
 
-    `resumes` is the id of the run that this one goes on with; with the settings it lets any machine go on with this
-    one. `approval` says how somebody confirmed it. A DrctlError passes through after it was recorded; its journal says
-    how the run ended.
+    What was asked for, with the settings, lets any machine go on with the run. With `hurry` no call waits longer than
+    while a region is lost. A DrctlError passes through after it was recorded; the journal says how the run ended.
     """
+    settings = asked.settings
     way = way_to(settings)
+    if hurry:
+        way = replace(way, door=way.door.in_a_hurry(settings.failover))
     directory = rundir.new(command)
     clock = Clock(way.speed)
     journal = Journal(directory.journal)
-    progress = progress_for(clock, quiet=quiet)
+    progress = progress_for(clock)
     events = Events(clock, journal, progress)
     run = Run(directory.id, settings, Aws(way.door, events), clock, events, way.name_server)
     events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
                 version=__version__, versions=_versions(), settings=settings.model_dump(mode="json"),
-                owner=asdict(myself()), approval=approval, **({"resumes": resumes} if resumes else {}))
+                owner=asdict(myself()), approval=asked.approval, request=dict(asked.request),
+                **({"resumes": asked.resumes} if asked.resumes else {}))
     session = Session(command, way, run, directory, progress, {})
     outcome, error = "done", None
     try:
@@ -170,6 +174,14 @@ def opened(command: str, settings: Settings, *, resumes: str = "", approval: str
         if error is not None:
             error.report = session.report
         write_page(directory, session.report)  # last: nothing of a run may wait for a picture of it
+
+
+def take_for_lost(session: Session, site: Site) -> None:
+    """From now on the run asks `site` nothing but aside, and the control planes that live there nothing at all."""
+    run = session.run
+    survivor = run.settings.other(site)
+    run.lost, run.aside = site.region, Aside(run.aws)
+    run.aws = Aws(session.way.door, run.events, Fence(site.region, survivor.region))
 
 
 @dataclass(frozen=True)
@@ -224,12 +236,13 @@ def _versions() -> dict[str, str]:
             "system": f"{platform.system()} {platform.machine()}"}
 
 
-def confirm(settings: Settings, question: str, *, yes: bool, typed: bool) -> str:
+def confirm(asked: Asked, question: str, *, typed: bool) -> str:
     """Ask before anything changes, and return how it was confirmed, for the report.
 
     Against AWS what moves traffic or deletes wants the environment's name typed.
     """
-    if yes:
+    settings = asked.settings
+    if asked.yes:
         return "--yes"
     if settings.target == "lab":
         return "not asked for: the lab is nobody's production"

@@ -2,7 +2,7 @@
 
 A record is a flat mapping with `event` and the fields named here; `step` and `region` say where it belongs.
 
-run-started (command, environment, target, version, settings, resumes), run-ended (outcome, seconds)
+run-started (command, environment, target, version, settings, request, resumes), run-ended (outcome, seconds)
 step-started, step-ended (outcome: created / changed / kept / removed / absent / failed, calls, changes, aws_seconds)
 action-started (title), action-ended (outcome: done / skipped / failed, aws_seconds)
 waiting (sentence, seen, aws_seconds)  one look of a wait
@@ -10,6 +10,8 @@ call (service, operation, to, params, mutating)  before it is sent
 answer (service, operation, to, status, code, request_id, retries, wall_seconds)
 note (text)  something a person should read;  finding (rule, text, mend)  a check that failed
 measure (name, value, unit)  a figure of the report
+decision (picture, allowed_loss_s, force)  what a failover was decided by;  approved (approval)  how it was confirmed
+unreconciled (kind, place, count, items)  what an outage has left for people to look at
 """
 
 from __future__ import annotations

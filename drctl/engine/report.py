@@ -17,18 +17,22 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
     """The report as a JSON document; a run whose journal has no end is `interrupted`."""
     start = _first(records, "run-started")
     end = _first(records, "run-ended")
+    decision, approved = _first(records, "decision"), _last(records, "approved")
     measures = {record["name"]: record["value"] for record in records if record["event"] == "measure"}
     return {
         "run": run_id,
         "command": start.get("command"), "environment": start.get("environment"), "target": start.get("target"),
         "simulated": start.get("target") == "lab",
         "version": start.get("version"), "versions": start.get("versions", {}), "started_at": start.get("at"),
-        "started_by": start.get("owner", {}).get("name", ""), "approval": start.get("approval", ""),
+        "started_by": start.get("owner", {}).get("name", ""),
+        "approval": start.get("approval") or approved.get("approval", ""),
+        "request": start.get("request", {}),
         **({"resumes": start["resumes"]} if "resumes" in start else {}),
         "outcome": end.get("outcome", "interrupted"),
         "aws_seconds": end.get("aws", records[-1]["aws"] if records else 0.0),
         "wall_seconds": round(end["at"] - start["at"], 2) if end and start else None,
         **measures,
+        **({"decision": {key: decision[key] for key in ("picture", "allowed_loss_s", "force")}} if decision else {}),
         "phases": phases(records),
         "actions": [_row(record, "action") for record in records if record["event"] == "action-ended"],
         "steps": [_row(record, "step") for record in records if record["event"] == "step-ended"],
@@ -37,6 +41,8 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "calls": calls(records),
         "failures": end.get("failures", []),
         "findings": [record["text"] for record in records if record["event"] == "finding"],
+        "reconciliation": [{key: record[key] for key in ("kind", "place", "count", "items")}
+                           for record in records if record["event"] == "unreconciled"],
         "notes": [record["text"] for record in records if record["event"] == "note"],
         "journal_hash": records[-1].get("hash") if records else None,
         "journal_records": len(records),
@@ -45,6 +51,10 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
 
 def _first(records: Iterable[Record], event: str) -> Record:
     return next((record for record in records if record["event"] == event), {})
+
+
+def _last(records: Sequence[Record], event: str) -> Record:
+    return _first(reversed(records), event)
 
 
 def _row(record: Record, kind: str) -> Record:

@@ -15,6 +15,7 @@ from drctl.aws.errors import Refusal
 from drctl.aws.tags import STACK_TAG
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
+from drctl.engine.looks import Pending
 from drctl.engine.step import Step
 from drctl.engine.waiting import Waiting
 from drctl.errors import DrctlError
@@ -35,6 +36,8 @@ class Aside:
     aws: Aws
     #: Whether anything in that region has answered this run.
     answers: bool = False
+    #: The attempt to stop the app there.
+    fencing: Pending | None = None
 
 
 @dataclass

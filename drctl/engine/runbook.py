@@ -138,6 +138,8 @@ class Runbook:
     lines: tuple[Action, ...]
     put_back: tuple[Action, ...] = ()
     gate: tuple[Action, ...] = ()
+    #: Whether the end of the lines is where things stay: then only what went wrong is put back.
+    stays: bool = False
 
     def numbered(self) -> list[Numbered]:
         """Gate and lines, numbered from one; lines made of others count by their parts."""
@@ -191,7 +193,7 @@ def play(run: Run, runbook: Runbook) -> None:
         ended = error
         raise
     finally:
-        if runbook.put_back:
+        if runbook.put_back and not (runbook.stays and ended is None):
             _put_back(run, runbook, ended)
 
 

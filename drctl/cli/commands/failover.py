@@ -1,78 +1,148 @@
-"""`drctl failover --drill`."""
+"""`drctl failover`: the real thing, planned or not, and the drills."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from drctl.cli import options
-from drctl.cli.render import emit, show_drill
+from drctl.cli.asked import Asked
+from drctl.cli.render import emit, show_drill, show_failover
 
-if TYPE_CHECKING:
-    from drctl.settings import Settings
+MODES = ("live", "isolated", "tabletop")
+EXAMPLES = """\b
+Examples:
+  drctl failover --allow-data-loss 60s           the active region is gone
+  drctl failover --planned                       both regions are healthy: no loss
+  drctl failover --drill                         there and back, measured
+  drctl failover --drill --mode tabletop         changes nothing, prints the calls
+  drctl failover --show                          the runbook, with AWS CLI commands
+"""
 
 
-@click.command("failover", epilog="Example: drctl failover --drill --yes --json")
+@click.command("failover", epilog=EXAMPLES)
 @options.config
 @options.as_json
 @options.yes
 @options.take_over
-@click.option("--drill", is_flag=True, help="Rehearse: switch over to the other region and back, measured.")
-def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, drill: bool) -> None:
-    """Rehearse the loss of the active region: switchover, DNS, proof, and back; measured on real writes."""
-    if not drill:
-        raise click.UsageError("say --drill; the unplanned failover is not part of this version")
+@click.option("--allow-data-loss", "bound", metavar="SPAN", help="Unplanned: seconds of writes that may be lost: 60s, "
+              "5m. Without it what is known is shown, and nothing is done.")
+@click.option("--force", metavar="REASON", default="", help="Unplanned: go on although the lag is over the bound or "
+              "unknown, or the region seems healthy; the reason goes into the report.")
+@click.option("--planned", is_flag=True, help="A switchover without loss, and stay; refused unless both sides are "
+              "healthy.")
+@click.option("--escalate", metavar="RUN", help="A planned failover whose region has died: go on with RUN as an "
+              "unplanned one.")
+@click.option("--drill", is_flag=True, help="Rehearse; see --mode.")
+@click.option("--mode", type=click.Choice(MODES), help="Drill: live moves the stack there and back; isolated proves a "
+              "copy in the standby region; tabletop changes nothing.")
+@click.option("--stay", is_flag=True, help="Live drill: stay in the other region.")
+@click.option("--to", metavar="REGION", help="The region to move to; without it, the one that is not active.")
+@click.option("--show", is_flag=True, help="Print the runbook with the commands of a person; nothing is called.")
+@click.option("--from", "begin_at", type=click.IntRange(min=1), default=1, metavar="STEP", help="Start at a line of "
+              "the runbook, by its number in --show.")
+def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, **asked: Any) -> None:
+    """Bring the stack to the other region: when the active one is gone, as a planned move, or as a drill."""
     from drctl.cli.session import settings_of
 
+    _refuse_contradictions(asked)
     settings = settings_of(config_path)
-    approval = ask(settings, yes=yes)
-    report = carry_out(settings, take_over=take_over, approval=approval)
-    show(report, as_json=as_json)
+    if asked["show"]:
+        from drctl.cli.by_hand import show_runbook
+
+        show_runbook(settings, request_of(asked)["mode"], asked["to"])
+        return
+    if asked["to"] and asked["to"] not in {site.region for site in settings.sites}:
+        raise click.BadParameter(f"{asked['to']!r} is no region of this stack", param_hint="--to")
+    wanted = Asked(settings, request_of(asked), yes, take_over)
+    if asked["escalate"]:
+        wanted = _escalating(wanted, asked["escalate"])
+    show(carry_out(wanted.approved(ask(wanted))), as_json=as_json)
 
 
-def ask(settings: Settings, *, yes: bool) -> str:
-    """Have it confirmed."""
+def _refuse_contradictions(asked: Mapping[str, Any]) -> None:
+    """Bad usage gets exit 2 before anything is called."""
+    from drctl.cli.failing_over import bound_of
+
+    bound_of(asked["bound"])
+    drill_only = [name for name in ("mode", "stay") if asked[name]]
+    if drill_only and not asked["drill"]:
+        raise click.UsageError(f"--{drill_only[0]} goes with --drill")
+    if asked["stay"] and asked["mode"] not in {None, "live"}:
+        raise click.UsageError("--stay goes with a live drill")
+    kinds = [name for name in ("drill", "planned", "escalate") if asked[name]]
+    if len(kinds) > 1:
+        raise click.UsageError(f"--{kinds[0]} and --{kinds[1]} exclude each other")
+    unplanned_only = [name for name in ("bound", "force") if asked[name]]
+    if unplanned_only and {"drill", "planned"} & set(kinds):
+        raise click.UsageError("--allow-data-loss and --force go with an unplanned failover")
+    if asked["begin_at"] > 1 and (asked["drill"] or asked["escalate"]):
+        raise click.UsageError("--from goes with a failover; a drill begins anew")
+    if asked["to"] and asked["drill"] and not asked["show"]:
+        raise click.UsageError("--to goes with a failover; a drill moves away from the active region")
+
+
+def request_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for, in the words in which the run's journal keeps it."""
+    from drctl.cli.failing_over import bound_of
+
+    if asked["drill"]:
+        return {"mode": asked["mode"] or "live", "stay": asked["stay"]}
+    if asked["planned"]:
+        return {"mode": "planned", "to": asked["to"], "from": asked["begin_at"]}
+    return {"mode": "unplanned", "to": asked["to"], "allowed_loss_s": bound_of(asked["bound"]), "force": asked["force"],
+            "from": asked["begin_at"]}
+
+
+def ask(asked: Asked) -> str:
+    """Have it confirmed; an unplanned failover asks for itself, once it has shown what is known."""
     from drctl.cli.session import confirm
 
-    return confirm(settings, f"Move the traffic of {settings.environment} to the other region and back?", yes=yes,
-                   typed=True)
+    mode, name = asked.request.get("mode", "live"), asked.settings.environment
+    back = "" if asked.request.get("stay") else " and back"
+    questions = {"planned": f"Move {name} to the other region, without loss, and stay there?",
+                 "isolated": f"Make a temporary copy of {name}'s database in the standby region?",
+                 "live": f"Move the traffic of {name} to the other region{back}?"}
+    return confirm(asked, questions[mode], typed=mode != "isolated") if mode in questions else ""
 
 
-def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", approval: str = "") -> dict[str, Any]:
-    """A drill under the lease, after an earlier one that did not come to its end was put back; the report."""
-    from functools import partial
+def carry_out(asked: Asked) -> dict[str, Any]:
+    """Do what is asked for; the report."""
+    match asked.request.get("mode", "live"):
+        case "unplanned":
+            from drctl.cli.failing_over import unplanned
 
-    from drctl.actions.judge import judge
-    from drctl.actions.prove import refuse_without
-    from drctl.actions.switchover import active_site
-    from drctl.cli.control import held
-    from drctl.cli.session import opened
-    from drctl.engine.runbook import play
-    from drctl.runbooks.drill import drill, put_back
-    from drctl.stack import stack_of
+            return unplanned(asked)
+        case "planned":
+            from drctl.cli.failing_over import planned
 
-    with opened("drill", settings, resumes=resumes, approval=approval) as session:
-        run, stack = session.run, stack_of(settings)
-        refuse_without(run, stack.database.global_cluster)
-        source = active_site(run, stack.database.global_cluster) or settings.primary
-        with held(session, stack, take_over) as holding:
-            if holding.inherited:
-                source = next(site for site in settings.sites if site.region == holding.inherited["home"])
-                run.say(f"an earlier drill did not come to its end: everything is put back to {source.region} first")
-                play(run, put_back(stack, source, holding.settle))
-            run.measure("mode", "live")
-            run.measure("from_region", source.region)
-            run.measure("to_region", settings.other(source).region)
-            try:
-                begin = partial(holding.begins, command="drill", home=source.region)
-                play(run, drill(stack, source, begin, holding.settle))
-            finally:
-                judge(run, run.measures)
-    return session.report
+            return planned(asked)
+        case _:
+            from drctl.cli.drills import live
+
+            return live(asked)
+
+
+def _escalating(asked: Asked, run: str) -> Asked:
+    """The planned run's lease is taken over by name: should its process live, it stops at its next change."""
+    from drctl.cli.evidence import named
+    from drctl.engine.report import report_of
+    from drctl.errors import Refused
+
+    directory = named(run, lambda: asked.settings)
+    before = report_of(directory.id, directory.records())
+    if "from_region" not in before:
+        raise Refused(f"run {directory.id} was no failover or drill: there is nothing to escalate",
+                      next_step="drctl failover")
+    return replace(asked, before=before, take_over=before["started_by"])
 
 
 def show(report: dict[str, Any], *, as_json: bool) -> None:
-    """The drill's result."""
-    emit(report, as_json=as_json, text=lambda: show_drill(report))
+    """The result."""
+    text = show_drill if report["command"] == "drill" else show_failover
+    emit(report, as_json=as_json, text=lambda: text(report))
+

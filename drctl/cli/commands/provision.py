@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from drctl.cli import options
+from drctl.cli.asked import Asked
 from drctl.cli.render import emit, show_outputs
-
-if TYPE_CHECKING:
-    from drctl.settings import Settings
 
 
 @click.command("provision", epilog="Example: drctl provision -c config/dev.yaml")
@@ -26,21 +24,19 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str) 
     """
     from drctl.cli.session import settings_of
 
-    settings = settings_of(config_path)
-    approval = ask(settings, yes=yes)
-    report = carry_out(settings, take_over=take_over, approval=approval)
-    show(report, as_json=as_json)
+    asked = Asked(settings_of(config_path), yes=yes, take_over=take_over)
+    show(carry_out(asked.approved(ask(asked))), as_json=as_json)
 
 
-def ask(settings: Settings, *, yes: bool) -> str:
+def ask(asked: Asked) -> str:
     """Have it confirmed."""
     from drctl.cli.session import confirm
 
-    return confirm(settings, f"Build or converge {settings.environment} in account {settings.account_id}?", yes=yes,
+    return confirm(asked, f"Build or converge {asked.settings.environment} in account {asked.settings.account_id}?",
                    typed=False)
 
 
-def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", approval: str = "") -> dict[str, Any]:
+def carry_out(asked: Asked) -> dict[str, Any]:
     """Provision under the lease; the report."""
     from drctl.actions.preflight import identity
     from drctl.actions.switchover import active_site
@@ -50,10 +46,11 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", app
     from drctl.runbooks.provision import provision
     from drctl.stack import stack_of
 
-    with opened("provision", settings, resumes=resumes, approval=approval) as session:
+    settings = asked.settings
+    with opened("provision", asked) as session:
         stack = stack_of(settings)
         identity(session.run)
-        with held(session, stack, take_over, builds=True):
+        with held(session, stack, asked.take_over, builds=True):
             active = active_site(session.run, stack.database.global_cluster) or settings.primary
             play(session.run, provision(stack, active))
         session.run.measure("outputs", stack.outputs(session.run))

@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from drctl.cli import options
+from drctl.cli.asked import Asked
 from drctl.errors import ConfigurationError
 
 #: Module of the command that carries out what a journal calls so.
-CARRIED_OUT_BY = {"provision": "provision", "drill": "failover", "teardown": "teardown"}
+CARRIED_OUT_BY = {"provision": "provision", "drill": "failover", "failover": "failover", "failback": "failback",
+                  "teardown": "teardown"}
 
 
 @click.command("resume", epilog="Example: drctl resume; on another machine: drctl resume -c config/dev.yaml")
@@ -39,6 +41,5 @@ def command(run: str | None, config_path: Path | None, as_json: bool, yes: bool,
     click.echo(f"going on with {report['run']}: {start['command']} of {settings.environment}, {report['outcome']}",
                err=True)
     carrier: Any = importlib.import_module(f"drctl.cli.commands.{CARRIED_OUT_BY[start['command']]}")
-    approval = carrier.ask(settings, yes=yes)
-    carrier.show(carrier.carry_out(settings, take_over=take_over, resumes=report["run"], approval=approval),
-                 as_json=as_json)
+    asked = Asked(settings, start.get("request", {}), yes, take_over, before=report)
+    carrier.show(carrier.carry_out(asked.approved(carrier.ask(asked))), as_json=as_json)

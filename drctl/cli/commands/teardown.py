@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from drctl.cli import options
+from drctl.cli.asked import Asked
 from drctl.cli.render import emit, show_teardown
 from drctl.errors import Refused
-
-if TYPE_CHECKING:
-    from drctl.settings import Settings
 
 
 @click.command("teardown", epilog="Example: drctl teardown -c config/dev.yaml")
@@ -27,24 +25,22 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str) 
     """
     from drctl.cli.session import settings_of
 
-    settings = settings_of(config_path)
-    approval = ask(settings, yes=yes)
-    report = carry_out(settings, take_over=take_over, approval=approval)
-    show(report, as_json=as_json)
+    asked = Asked(settings_of(config_path), yes=yes, take_over=take_over)
+    show(carry_out(asked.approved(ask(asked))), as_json=as_json)
 
 
-def ask(settings: Settings, *, yes: bool) -> str:
+def ask(asked: Asked) -> str:
     """Have it confirmed, unless the configuration forbids it."""
     from drctl.cli.session import confirm
 
+    settings = asked.settings
     if settings.deletion_protection:
         raise Refused("deletion_protection is true in the configuration; nothing was changed",
                       next_step="set deletion_protection: false, drctl provision, then drctl teardown")
-    return confirm(settings, f"Remove {settings.environment} in account {settings.account_id}, data included?", yes=yes,
-                   typed=True)
+    return confirm(asked, f"Remove {settings.environment} in account {settings.account_id}, data included?", typed=True)
 
 
-def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", approval: str = "") -> dict[str, Any]:
+def carry_out(asked: Asked) -> dict[str, Any]:
     """Teardown under the lease, which goes last; the report."""
     from drctl.actions.preflight import identity
     from drctl.cli.control import held
@@ -54,11 +50,11 @@ def carry_out(settings: Settings, *, take_over: str = "", resumes: str = "", app
     from drctl.runbooks.teardown import teardown
     from drctl.stack import stack_of
 
-    with opened("teardown", settings, resumes=resumes, approval=approval) as session:
-        stack = stack_of(settings)
+    with opened("teardown", asked) as session:
+        stack = stack_of(asked.settings)
         identity(session.run)
         try:
-            with held(session, stack, take_over) as holding:
+            with held(session, stack, asked.take_over) as holding:
                 def let_go() -> None:
                     session.end_copying()
                     holding.leave()

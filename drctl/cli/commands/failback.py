@@ -1,0 +1,55 @@
+"""`drctl failback`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drctl.cli import options
+from drctl.cli.asked import Asked
+from drctl.cli.render import emit, show_failover
+
+
+@click.command("failback", epilog="Example: drctl failback -c config/production.yaml")
+@options.config
+@options.as_json
+@options.yes
+@options.take_over
+@click.option("--rebuild", is_flag=True, help="Make the home region's cluster anew if it stands outside the global "
+              "database; a last snapshot of it is kept.")
+@click.option("--show", "shows", is_flag=True, help="Print the runbook with the commands of a person; nothing is "
+              "called.")
+def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, rebuild: bool, shows: bool) -> None:
+    """Go home: wait for the lost region, rejoin it, list what was lost there, switch over without loss, DNS last."""
+    from drctl.cli.session import settings_of
+
+    settings = settings_of(config_path)
+    if shows:
+        from drctl.cli.by_hand import show_runbook
+
+        show_runbook(settings, "failback", None)
+        return
+    asked = Asked(settings, {"rebuild": rebuild}, yes, take_over)
+    show(carry_out(asked.approved(ask(asked))), as_json=as_json)
+
+
+def ask(asked: Asked) -> str:
+    """Have it confirmed."""
+    from drctl.cli.session import confirm
+
+    settings, anew = asked.settings, ", making its database anew if needed" if asked.request.get("rebuild") else ""
+    return confirm(asked, f"Bring {settings.environment} home to {settings.primary.region}{anew}?", typed=True)
+
+
+def carry_out(asked: Asked) -> dict[str, Any]:
+    """Failback, and everything that a failover has left to be done; the report."""
+    from drctl.cli.failing_back import failback
+
+    return failback(asked)
+
+
+def show(report: dict[str, Any], *, as_json: bool) -> None:
+    """The result."""
+    emit(report, as_json=as_json, text=lambda: show_failover(report))

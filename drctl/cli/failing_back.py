@@ -1,0 +1,45 @@
+"""Carries out a failback: waits for the region that was lost, then holds both leases and brings the stack home."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from drctl.actions.aftermath import aftermath_in
+from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.judge import judge
+from drctl.actions.rejoin import AwaitRegion
+from drctl.cli.asked import Asked
+from drctl.cli.control import held
+from drctl.cli.failing_over import where_it_writes
+from drctl.cli.session import opened
+from drctl.engine.runbook import perform, play
+from drctl.runbooks.failback import failback as runbook
+from drctl.stack import stack_of
+
+
+def failback(asked: Asked) -> dict[str, Any]:
+    """The report. What an earlier run has begun and not ended is brought to its end by the same lines."""
+    settings = asked.settings
+    with opened("failback", asked) as session:
+        run, stack = session.run, stack_of(settings)
+        active = where_it_writes(run, stack)
+        returned = settings.other(active)
+        perform(run, AwaitRegion(returned))  # before the leases, one of which lies there
+        with held(session, stack, asked.take_over) as holding:
+            note = aftermath_in(run, active)
+            lost = note is not None and note.lost == returned.region
+            if note is not None and note.outage_began is not None:
+                run.measure(OUTAGE_BEGAN, note.outage_began)
+            for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
+                                ("after", note.run if note and lost else "")):
+                run.measure(name, value)
+            begin = partial(holding.begins, command="failback", run=run.id)
+            book = runbook(stack, active, begin, holding.settle, after_failover=lost,
+                           rebuild=bool(asked.request.get("rebuild")))
+            try:
+                play(run, book)
+            finally:
+                if active != settings.primary:
+                    judge(run, run.measures)
+    return session.report

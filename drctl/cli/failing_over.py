@@ -1,0 +1,190 @@
+"""Carries out the real failovers: unplanned, planned, and the planned one that has to become an unplanned one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from statistics import median
+from typing import Any
+
+import click
+
+from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
+from drctl.actions.judge import judge
+from drctl.actions.prove import refuse_without
+from drctl.actions.switchover import active_site
+from drctl.cli.asked import Asked
+from drctl.cli.control import held, held_by_survivor
+from drctl.cli.render import show_decision
+from drctl.cli.session import Session, confirm, opened, take_for_lost
+from drctl.engine import rundir
+from drctl.engine.holding import Holding
+from drctl.engine.looks import Unanswered, first_of
+from drctl.engine.run import Run
+from drctl.engine.runbook import Runbook, perform, play
+from drctl.errors import Refused
+from drctl.runbooks import failover as runbooks
+from drctl.runbooks.drill import put_back
+from drctl.settings import Settings, Site
+from drctl.stack import Stack, stack_of
+
+Report = dict[str, Any]
+#: Real seconds in which one of the regions must tell who writes.
+LOCATE_S = 8.0
+#: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
+GRACE_S, NO_GRACE_S = 2.0, 0.05
+#: Newest runs that are looked at for how long failovers take.
+EARLIER = 20
+
+
+def unplanned(asked: Asked) -> Report:
+    """The active region is gone: the other one takes over; the report. Refused where a guard speaks against it."""
+    settings = asked.settings
+    terms = Terms(asked.request.get("allowed_loss_s"), asked.request.get("force", ""))
+    with opened("failover", asked, hurry=True) as session:
+        run, stack = session.run, stack_of(settings)
+        source = _named_source(asked) or where_it_writes(run, stack)
+        take_for_lost(session, source)
+        target = settings.other(source)
+        note_move(run, "unplanned", source)
+        if began := asked.told(OUTAGE_BEGAN):
+            run.measure(OUTAGE_BEGAN, began)
+        decide = _decision(session, stack, source, terms, asked)
+        if terms.allowed_loss_s is None:
+            perform(run, decide)  # shows the picture; without a bound it refuses, before any lease is taken
+        with held_by_survivor(session, target, asked.take_over) as holding:
+            begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
+            book = runbooks.unplanned(stack, decide, begin, holding.settle)
+            try:
+                play(run, book.starting_at(1 if asked.before else asked.request.get("from", 1)))
+            finally:
+                judge(run, run.measures)
+    return session.report
+
+
+def planned(asked: Asked) -> Report:
+    """A switchover to the other region, and stay there; the report. Refused when either side is not healthy."""
+    settings = asked.settings
+    with opened("failover", asked) as session:
+        run, stack = session.run, stack_of(settings)
+        refuse_without(run, stack.database.global_cluster)
+        with held(session, stack, asked.take_over) as holding:
+            source = _named_source(asked)
+            if not asked.before:
+                settle_drill(run, stack, holding)
+            source = source or active_site(run, stack.database.global_cluster) or settings.primary
+            note_move(run, "planned", source)
+            begin = partial(holding.begins, command="planned failover", source=source.region, run=run.id)
+            book = runbooks.planned(stack, source, begin, holding.settle)
+            try:
+                play(run, _going_on(book, run, stack, source) if asked.before
+                     else book.starting_at(asked.request.get("from", 1)))
+            finally:
+                judge(run, run.measures)
+    return session.report
+
+
+def _named_source(asked: Asked) -> Site | None:
+    """The region to leave, where it does not have to be found out: by --to, or of the run that is gone on with."""
+    to = _site(asked.settings, asked.request.get("to"))
+    return asked.settings.other(to) if to else _site(asked.settings, asked.told("from_region"))
+
+
+def note_move(run: Run, mode: str, source: Site) -> None:
+    """What is moved from where to where, for the report and for whoever goes on with the run."""
+    for name, value in (("mode", mode), ("from_region", source.region),
+                        ("to_region", run.settings.other(source).region)):
+        run.measure(name, value)
+
+
+def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
+    """Bring a drill to its end whose process died; Refused for what has to be gone on with by name."""
+    inherited = holding.inherited
+    if not inherited:
+        return
+    if inherited.get("command") != "drill":
+        raise Refused(f"a {inherited.get('command')} did not come to its end: run {inherited.get('run')}",
+                      next_step=f"drctl resume {inherited.get('run')}; if its region is gone: drctl failover")
+    home = next(site for site in run.settings.sites if site.region == inherited["home"])
+    run.say(f"an earlier drill did not come to its end: everything is put back to {home.region} first")
+    play(run, put_back(stack, home, holding.settle))
+
+
+def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
+    """Past the gate once the database has moved: it asks for a stack that has not."""
+    active = active_site(run, stack.database.global_cluster)
+    return book if active == source else replace(book, gate=())
+
+
+def where_it_writes(run: Run, stack: Stack) -> Site:
+    """The region of the writer, as the first region tells that answers at all. Raises Refused when none does."""
+    cluster = stack.database.global_cluster
+    looks = {site.region: partial(cluster.find_from, run, site.region) for site in run.settings.sites}
+    seen = first_of(looks, LOCATE_S)
+    told = next((one for one in seen.values() if not isinstance(one, Unanswered)), None)
+    if told is None:
+        findings = tuple(f"{region}: {one.why}" for region, one in seen.items() if isinstance(one, Unanswered))
+        raise Refused(f"there is no stack {run.settings.environment}" if len(findings) < len(seen) else
+                      "neither region tells which of them writes; nothing was changed", findings=findings,
+                      next_step="drctl provision" if len(findings) < len(seen) else
+                      "look at credentials and network; then the same command again")
+    run.remember(cluster, told)
+    return _site(run.settings, told.writer) or run.settings.primary
+
+
+def _site(settings: Settings, region: str | None) -> Site | None:
+    return next((site for site in settings.sites if site.region == region), None)
+
+
+# The decision ----------------------------------------------------------------------------------------------------
+
+
+def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked: Asked) -> Decide:
+    settings = asked.settings
+    target = settings.other(source)
+    asks = not asked.yes and settings.target == "aws"
+
+    def show(picture: Picture) -> None:
+        with session.progress.paused():
+            show_decision(picture, terms)
+
+    def approve(picture: Picture) -> str:
+        with session.progress.paused():
+            return confirm(asked, f"Fail {settings.environment} over to {picture.to}, losing what was not "
+                           "replicated?", typed=True)
+
+    return Decide(stack.database.global_cluster, stack.front.balancer.at(target), source, target, terms,
+                  usual_minutes(settings), show, approve, GRACE_S if asks else NO_GRACE_S)
+
+
+def usual_minutes(settings: Settings) -> float | None:
+    """Median of the minutes that this home's newest failovers and drills of the stack took; None without any."""
+    took = [report["execution_rto_s"] for report in _newest_reports()
+            if report.get("environment") == settings.environment and report.get("target") == settings.target
+            and report.get("execution_rto_s") is not None]
+    return round(median(took) / 60, 1) if took else None
+
+
+def _newest_reports() -> Iterator[Report]:
+    moves = [one for one in rundir.all_runs() if "failover" in one.id or "drill" in one.id]
+    for directory in moves[:EARLIER]:
+        with suppress(OSError, ValueError):
+            yield json.loads(directory.report.read_text(encoding="utf-8"))
+
+
+def bound_of(text: str | None) -> float | None:
+    """Seconds of `60`, `60s`, `5m` or `1h`; BadParameter for anything else."""
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise click.BadParameter(f"{text!r} is no span of time: 60s, 5m, 1h", param_hint="--allow-data-loss")
+    return seconds
