@@ -17,6 +17,7 @@ from drctl.errors import DrctlError
 from drctl.lab import outages
 from drctl.lab.databases import DATABASES
 from drctl.lab.execution import Deployed, Fleet, Outcome
+from drctl.lab.function_concurrency import execution
 from drctl.lab.functions import ResourceConflict
 from drctl.lab.rules import rule
 from drctl.settings import LAB_ACCOUNT
@@ -37,17 +38,26 @@ def invoke(region: str, function_name: str, payload: bytes, qualifier: str | Non
 def run(function: LambdaFunction, payload: bytes) -> Outcome:
     """One invocation of a deployed version.
 
-    Raises ResourceConflict while it is Pending, and ServiceException while Lambda is out in its region.
+    Raises ResourceConflict while it is Pending, ServiceException while Lambda is out in its region, and
+    TooManyRequests when what is reserved for it is used up.
     """
     if outages.is_down(function.region, "lambda"):
         raise LambdaClientError("ServiceException", f"Lambda is out in {function.region}")
     if function.state != "Active":
         raise ResourceConflict("The operation cannot be performed at this time. The function is currently in the "
                                f"following state: {function.state}")
-    deployed = deployed_as(function)
-    outcome = fleet().run(deployed, payload, _port_of, _trust(function))
+    with execution(function):
+        outcome = fleet().run(deployed_as(function), payload, _port_of, _trust(function))
     _log(function, outcome)
     return outcome
+
+
+def run_later(function: LambdaFunction, payload: bytes) -> None:
+    """An asynchronous invocation: nobody waits for the answer. What is throttled is dropped; AWS tries it for hours."""
+    try:
+        run(function, payload)
+    except LambdaClientError:
+        log.info("an asynchronous invocation of %s was not run", function.function_name, exc_info=True)
 
 
 def _trust(function: LambdaFunction) -> dict[str, str]:
@@ -116,7 +126,8 @@ def invoke_runs_the_code(_: Any, self: LambdaSimpleBackend, function_name: str, 
     if kind == "DryRun":
         return b""
     if kind == "Event":
-        threading.Thread(target=run, args=(function, payload), name="asynchronous-invocation", daemon=True).start()
+        threading.Thread(target=run_later, args=(function, payload), name="asynchronous-invocation",
+                         daemon=True).start()
         return b""
     outcome = run(function, payload)
     if outcome.failed:

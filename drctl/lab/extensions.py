@@ -26,6 +26,7 @@ from drctl.lab import (
     event_delivery,  # noqa: F401  # importing installs its rules
     event_rules,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules
+    function_concurrency,  # noqa: F401  # importing installs its rules
     function_limits,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
     health,
