@@ -53,6 +53,19 @@ class Listener(Protocol):
         """After its last try."""
 
 
+class Unheard:
+    """Hears nothing: for calls that are none of the run's, such as those of leases, copies and notices."""
+
+    def sending(self, call: Call) -> None:
+        return
+
+    def leaving(self, call: Call) -> None:
+        return
+
+    def answered(self, call: Call, answer: Answer) -> None:
+        return
+
+
 def redact(value: Any, shape: Any) -> Any:
     """`value` with every member that botocore's model marks sensitive replaced, and blobs by their length."""
     if shape is not None and shape.metadata.get("sensitive"):

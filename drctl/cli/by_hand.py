@@ -10,7 +10,7 @@ import click
 from drctl.actions.decide import Decide
 from drctl.aws.clients import Aws, Door
 from drctl.aws.commands import Command
-from drctl.cli.control import Unheard
+from drctl.aws.hooks import Unheard
 from drctl.cli.render import heading
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events

@@ -12,7 +12,7 @@ import click
 from drctl.aws.clients import Aws
 from drctl.aws.errors import AwsError
 from drctl.aws.fence import Fence
-from drctl.aws.hooks import Answer, Call
+from drctl.aws.hooks import Unheard
 from drctl.cli.session import Session, Way
 from drctl.engine import runner
 from drctl.engine.copies import Copying, Shelf
@@ -32,19 +32,6 @@ CONNECT_S, ANSWER_S = 3.0, 10.0
 ASK = "?"
 
 
-class Unheard:
-    """Leases and copies are no calls of the run: were they in the journal, each copy would make another one needed."""
-
-    def sending(self, call: Call) -> None:
-        return
-
-    def leaving(self, call: Call) -> None:
-        return
-
-    def answered(self, call: Call, answer: Answer) -> None:
-        return
-
-
 @dataclass(frozen=True)
 class Control:
     """The control buckets of a stack, reached by clients of their own with short time-outs."""
@@ -56,7 +43,10 @@ class Control:
 
     @classmethod
     def of(cls, settings: Settings, way: Way) -> Control:
-        """The control buckets behind the same door as the run."""
+        """The control buckets behind the same door as the run.
+
+        Leases and copies are no calls of the run: were they in the journal, each copy would make another one needed.
+        """
         door = replace(way.door, connect_timeout_s=CONNECT_S, read_timeout_s=ANSWER_S)
         return cls(settings, Aws(door, Unheard()), settings.sites)
 

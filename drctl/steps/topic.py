@@ -14,6 +14,7 @@ from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
+from drctl.settings import Site
 from drctl.steps.key import Key
 
 #: A topic just made is unknown, and a key or principal just made is refused, for a while (Terraform provider: 2 min).
@@ -33,6 +34,11 @@ class TopicOut:
     emails: dict[str, str]
 
 
+def topic_arn(run: Run, site: Site) -> str:
+    """The ARN that the topic of a region has if it stands: known without asking AWS."""
+    return f"arn:aws:sns:{site.region}:{run.settings.account_id}:{run.name('sns', 'alarms', site)}"
+
+
 @dataclass(frozen=True, eq=False)
 class Topic(Step[TopicOut]):
     """One topic per region: an alarm can only speak to a topic of its own region."""
@@ -40,7 +46,7 @@ class Topic(Step[TopicOut]):
     encryption_key: Key
 
     def _arn(self, run: Run) -> str:
-        return f"arn:aws:sns:{self.region}:{run.settings.account_id}:{run.name('sns', 'alarms', self.site)}"
+        return topic_arn(run, self.site)
 
     def _policy(self, run: Run) -> dict[str, Any]:
         return document({
