@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from drctl.actions.judge import judge
 from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
-from drctl.cli.failing_over import note_move, settle_drill
-from drctl.cli.session import opened
+from drctl.cli.failing_over import judged, note_move, settle_drill
+from drctl.cli.session import notices, opened
 from drctl.engine.runbook import play
 from drctl.runbooks.drill import drill
 from drctl.stack import stack_of
@@ -30,8 +29,6 @@ def live(asked: Asked) -> Report:
             source = active_site(run, stack.database.global_cluster) or settings.primary
             note_move(run, "live, staying" if stay else "live", source)
             begin = partial(holding.begins, command="drill", home=source.region, run=run.id)
-            try:
+            with notices(session, "drill", source, settings.other(source)), judged(run):
                 play(run, drill(stack, source, begin, holding.settle, stay=stay))
-            finally:
-                judge(run, run.measures)
     return session.report

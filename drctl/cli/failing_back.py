@@ -7,12 +7,11 @@ from typing import Any
 
 from drctl.actions.aftermath import aftermath_in
 from drctl.actions.decide import OUTAGE_BEGAN
-from drctl.actions.judge import judge
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
-from drctl.cli.failing_over import where_it_writes
-from drctl.cli.session import opened
+from drctl.cli.failing_over import judged, where_it_writes
+from drctl.cli.session import notices, opened
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
 from drctl.stack import stack_of
@@ -37,9 +36,6 @@ def failback(asked: Asked) -> dict[str, Any]:
             begin = partial(holding.begins, command="failback", run=run.id)
             book = runbook(stack, active, begin, holding.settle, after_failover=lost,
                            rebuild=bool(asked.request.get("rebuild")))
-            try:
+            with notices(session, "failback", active, settings.primary), judged(run):
                 play(run, book)
-            finally:
-                if active != settings.primary:
-                    judge(run, run.measures)
     return session.report

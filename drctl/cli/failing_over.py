@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -14,12 +14,13 @@ import click
 
 from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
 from drctl.actions.judge import judge
+from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held, held_by_survivor
 from drctl.cli.render import show_decision
-from drctl.cli.session import Session, confirm, opened, take_for_lost
+from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding
 from drctl.engine.looks import Unanswered, first_of
@@ -52,16 +53,15 @@ def unplanned(asked: Asked) -> Report:
         note_move(run, "unplanned", source)
         if began := asked.told(OUTAGE_BEGAN):
             run.measure(OUTAGE_BEGAN, began)
-        decide = _decision(session, stack, source, terms, asked)
+        told = notices(session, "failover", source, target)
+        decide = _decision(session, stack, source, terms, asked, told)
         if terms.allowed_loss_s is None:
             perform(run, decide)  # shows the picture; without a bound it refuses, before any lease is taken
-        with held_by_survivor(session, target, asked.take_over) as holding:
+        with told, held_by_survivor(session, target, asked.take_over) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
             book = runbooks.unplanned(stack, decide, begin, holding.settle)
-            try:
+            with judged(run):
                 play(run, book.starting_at(1 if asked.before else asked.request.get("from", 1)))
-            finally:
-                judge(run, run.measures)
     return session.report
 
 
@@ -79,11 +79,9 @@ def planned(asked: Asked) -> Report:
             note_move(run, "planned", source)
             begin = partial(holding.begins, command="planned failover", source=source.region, run=run.id)
             book = runbooks.planned(stack, source, begin, holding.settle)
-            try:
+            with notices(session, "planned failover", source, settings.other(source)), judged(run):
                 play(run, _going_on(book, run, stack, source) if asked.before
                      else book.starting_at(asked.request.get("from", 1)))
-            finally:
-                judge(run, run.measures)
     return session.report
 
 
@@ -91,6 +89,15 @@ def _named_source(asked: Asked) -> Site | None:
     """The region to leave, where it does not have to be found out: by --to, or of the run that is gone on with."""
     to = _site(asked.settings, asked.request.get("to"))
     return asked.settings.other(to) if to else _site(asked.settings, asked.told("from_region"))
+
+
+@contextmanager
+def judged(run: Run) -> Iterator[None]:
+    """However it ends, what was measured is judged by what was promised."""
+    try:
+        yield
+    finally:
+        judge(run, run.measures)
 
 
 def note_move(run: Run, mode: str, source: Site) -> None:
@@ -142,7 +149,8 @@ def _site(settings: Settings, region: str | None) -> Site | None:
 # The decision ----------------------------------------------------------------------------------------------------
 
 
-def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked: Asked) -> Decide:
+def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked: Asked,
+              told: Notices) -> Decide:
     settings = asked.settings
     target = settings.other(source)
     asks = not asked.yes and settings.target == "aws"
@@ -152,6 +160,8 @@ def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked:
             show_decision(picture, terms)
 
     def approve(picture: Picture) -> str:
+        if asks:
+            told.decision_needed(f"fail over to {picture.to}? Newest known lag: {picture.lag_s or '?'} s")
         with session.progress.paused():
             return confirm(asked, f"Fail {settings.environment} over to {picture.to}, losing what was not "
                            "replicated?", typed=True)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from drctl import __version__
+from drctl.actions.notify import Notices, channels_of
 from drctl.aws.clients import Aws, Credentials, Door, boto_version
 from drctl.aws.errors import AwsError, code_of
 from drctl.aws.fence import Fence
@@ -182,6 +183,14 @@ def take_for_lost(session: Session, site: Site) -> None:
     survivor = run.settings.other(site)
     run.lost, run.aside = site.region, Aside(run.aws)
     run.aws = Aws(session.way.door, run.events, Fence(site.region, survivor.region))
+
+
+def notices(session: Session, what: str, source: Site, target: Site) -> Notices:
+    """Messages about a move by the topic of the region that is moved to, and by the webhook; nothing waits for them."""
+    run = session.run
+    fence = Fence(run.lost, target.region) if run.lost else None
+    return Notices(run, what, source.region, target.region,
+                   channels_of(run, session.way.door, target, fence, os.environ))
 
 
 @dataclass(frozen=True)

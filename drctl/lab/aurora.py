@@ -15,6 +15,7 @@ from drctl.lab import (
     aurora_names,  # noqa: F401  # importing installs its rules
     aurora_outage,
     aurora_quotas,  # noqa: F401  # importing installs its rules
+    aurora_restores,  # noqa: F401  # importing installs its operations
     aurora_states,
     aurora_store,
     aurora_visibility,  # noqa: F401  # importing installs its rules
@@ -22,10 +23,11 @@ from drctl.lab import (
 from drctl.lab.aurora_leaving import ON_DETACH
 from drctl.lab.aurora_outage import ON_OUTAGE, lose, restore
 from drctl.lab.aurora_roles import ON_ROLE_CHANGE
+from drctl.lab.aurora_snapshots import ON_DATA
 from drctl.settings import LAB_ACCOUNT
 
-__all__ = ["ON_DETACH", "ON_OUTAGE", "ON_ROLE_CHANGE", "endpoint_role", "global_cluster_of", "is_writer", "lose",
-           "reset", "restore", "set_lag_ms"]
+__all__ = ["ON_DATA", "ON_DETACH", "ON_OUTAGE", "ON_ROLE_CHANGE", "endpoint_role", "global_cluster_of", "is_writer",
+           "lose", "reset", "restore", "set_lag_ms"]
 
 _REGIONAL = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<kind>cluster-ro-|cluster-|)c[0-9a-f]{11}\.(?P<region>[a-z0-9-]+)"
                        r"\.rds\.amazonaws\.com")

@@ -13,6 +13,7 @@ from drctl.aws.durations import seconds
 from drctl.lab import aurora_interfaces
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_events import tell
+from drctl.lab.aurora_snapshots import move
 from drctl.lab.aurora_states import check, fault, goes, gone_at, instances_of, require_available
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import operation
@@ -56,6 +57,7 @@ def _remove_cluster(cluster: DBCluster) -> None:
         cluster.master_user_secret.delete_secret()
     for name, snapshot in list(backend.cluster_snapshots.items()):
         if snapshot.db_cluster_identifier == identifier and snapshot.snapshot_type == "automated":
+            move("forget", snapshot.arn)
             backend.cluster_snapshots.pop(name)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from moto.rds.models import RDSBackend
+from moto.rds.responses import RDSResponse
 
 from drctl.lab.aurora_states import check, fault
 
 #: Defaults in one Region; a test or a drill may lower them.
-QUOTAS = {"clusters": 40, "instances": 40, "subnet groups": 50, "parameter groups": 50}
+QUOTAS = {"clusters": 40, "instances": 40, "subnet groups": 50, "parameter groups": 50, "snapshots": 100}
 
 
 @check("cluster-quota", RDSBackend, "create_db_cluster")
@@ -53,3 +54,14 @@ def fifty_cluster_parameter_groups(self: RDSBackend, **_kwargs: Any) -> None:
     """
     if len(self.db_cluster_parameter_groups) >= QUOTAS["parameter groups"]:
         raise fault("DBParameterGroupQuotaExceeded", "DB cluster parameter group quota exceeded")
+
+
+@check("snapshot-quota", RDSResponse, "create_db_cluster_snapshot", "copy_db_cluster_snapshot")
+def a_hundred_manual_snapshots(self: RDSResponse) -> None:
+    """A Region has 100 manual DB cluster snapshots at most: otherwise SnapshotQuotaExceeded.
+
+    Source: Aurora User Guide, Quotas in Amazon Aurora; RDS API Reference, CreateDBClusterSnapshot
+    """
+    manual = [one for one in self.backend.cluster_snapshots.values() if one.snapshot_type == "manual"]
+    if len(manual) >= QUOTAS["snapshots"]:
+        raise fault("SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots.")

@@ -15,6 +15,7 @@ from drctl.aws.durations import seconds
 from drctl.lab import aurora_metrics as metrics
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_events import tell
+from drctl.lab.aurora_snapshots import save_the_tail
 from drctl.lab.aurora_states import LOCK, UNSEEN_S, available_instances, check, fault, passes_through, stage
 from drctl.lab.aurora_store import LOST, Change, GlobalCluster, Member
 from drctl.lab.aurora_versions import compare
@@ -211,6 +212,7 @@ def _promote(known: GlobalCluster, change: Change, old: Member, new: Member) -> 
         old.is_writer, new.is_writer = False, True
         old.reader_since = CLOCK.now()
         old.connected_at = store.NEVER if change.loses_data else CLOCK.now()
+        old.has_tail = change.loses_data
     for listener in ON_ROLE_CHANGE:
         try:
             listener("failover" if change.loses_data else "switchover", known.identifier, old.arn, new.arn)
@@ -246,6 +248,9 @@ def resynchronise(member: Member) -> None:
     """The old primary is rebuilt from the new one and connected again; a lost Region's has to wait for it."""
     if member.region in LOST or member.connected_at != store.NEVER:
         return
+    if member.has_tail and (cluster := store.cluster_of(member.arn)):
+        member.has_tail = False
+        save_the_tail(cluster)
     tell("RDS-EVENT-0240", member.arn)
     moment = CLOCK.now() + seconds("global-resync")
     with LOCK:

@@ -26,6 +26,8 @@ class Member:
     connected_at: float = NEVER
     reader_since: float = 0.0
     leaves_at: float = NEVER
+    #: Whether it lost its role to a failover, and what only it has is not saved yet.
+    has_tail: bool = False
 
     @property
     def region(self) -> str:

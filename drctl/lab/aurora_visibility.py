@@ -49,6 +49,17 @@ def a_new_instance_is_not_found_at_once(proceed: Wrapped, self: RDSResponse) -> 
                  self.params.get("DBInstanceIdentifier"))
 
 
+@rule("snapshot-visible-late", RDSResponse, "create_db_cluster_snapshot", "copy_db_cluster_snapshot",
+      "describe_db_cluster_snapshots")
+def a_new_snapshot_is_not_found_at_once(proceed: Wrapped, self: RDSResponse) -> Any:
+    """A cluster snapshot just made is DBClusterSnapshotNotFoundFault for seconds, and lists do not have it.
+
+    Source: Terraform provider: aws_db_cluster_snapshot, waits for available from its first look on
+    """
+    return _late(proceed(), "DBClusterSnapshot", "DBClusterSnapshots", "DBClusterSnapshotNotFoundFault",
+                 self.params.get("DBClusterSnapshotIdentifier"))
+
+
 @rule("global-cluster-visible-late", RDSResponse, "create_global_cluster", "describe_global_clusters")
 def a_new_global_cluster_is_not_found_at_once(proceed: Wrapped, self: RDSResponse) -> Any:
     """A global cluster just made is GlobalClusterNotFoundFault for seconds, and lists do not have it.

@@ -16,6 +16,7 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from drctl.errors import DrctlError
 from drctl.lab import outages
 from drctl.lab.databases import DATABASES
+from drctl.lab.endpoint_names import reached_by
 from drctl.lab.execution import Deployed, Fleet, Outcome
 from drctl.lab.function_concurrency import execution
 from drctl.lab.functions import ResourceConflict
@@ -46,8 +47,9 @@ def run(function: LambdaFunction, payload: bytes) -> Outcome:
     if function.state != "Active":
         raise ResourceConflict("The operation cannot be performed at this time. The function is currently in the "
                                f"following state: {function.state}")
+    extra = _trust(function) | reached_by(function, function.environment_vars, _address())
     with execution(function):
-        outcome = fleet().run(deployed_as(function), payload, _port_of, _trust(function))
+        outcome = fleet().run(deployed_as(function), payload, _port_of, extra)
     _log(function, outcome)
     return outcome
 
@@ -87,11 +89,16 @@ def deployed_as(function: LambdaFunction) -> Deployed:
                     tuple(sorted(function.environment_vars.items())), function.code_bytes, function.code_sha_256)
 
 
+def _address() -> str:
+    """Where the lab answers."""
+    return f"http://127.0.0.1:{os.environ['MOTO_PORT']}"
+
+
 def fleet() -> Fleet:
     """The environments of this lab process; made at first need."""
     with _lock:
         if not _fleet:
-            _fleet.append(Fleet(f"http://127.0.0.1:{os.environ['MOTO_PORT']}"))
+            _fleet.append(Fleet(_address()))
         return _fleet[0]
 
 

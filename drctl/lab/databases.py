@@ -9,9 +9,11 @@ from typing import Any
 from moto.rds.models import DBCluster, rds_backends
 
 from drctl.lab import aurora, aurora_metrics, aurora_store
+from drctl.lab.aurora_snapshots import Move
 from drctl.lab.clock import CLOCK
 from drctl.lab.postgres import ReplicatedDatabase, change_password
 from drctl.lab.postgres_server import Home, Login, Server
+from drctl.lab.saved_data import SavedData
 from drctl.settings import LAB_ACCOUNT
 
 #: Real seconds that the way between two regions takes at most, however large the lag is set.
@@ -38,6 +40,8 @@ class Databases:
         self._lock = threading.RLock()
         self._home: Home | None = None
         self._known: list[Known] = []
+        #: Data of snapshots by ARN; a snapshot of a database that never had a server has none.
+        self._saved: dict[str, SavedData] = {}
 
     @property
     def home(self) -> Home:
@@ -99,13 +103,46 @@ class Databases:
         with self._lock:
             self._known.append(Known(known.database.detach(label(cluster)), known.login))
 
+    def move(self, kind: Move, source: str, target: str) -> None:
+        """What `aurora.ON_DATA` calls: clusters are cloned, saved as snapshots and restored from them."""
+        with self._lock:
+            match kind:
+                case "clone":
+                    self.copied(source, target)
+                case "save":
+                    self._save(source, target)
+                case "copy" if source in self._saved:
+                    self._saved[target] = self._saved[source].again(self.home)
+                case "load":
+                    self._load(source, target)
+                case "forget" if source in self._saved:
+                    self._saved.pop(source).forget()
+
     def copied(self, source_arn: str, copy_arn: str) -> None:
         """A cluster was restored as a clone of another: its server starts with the data that the other has now."""
         source, copy = aurora_store.cluster_of(source_arn), aurora_store.cluster_of(copy_arn)
-        if source is None or copy is None or (known := self._of(label(source))) is None:
+        if source is None or copy is None or (known := self._known_of(source)) is None:
             return  # no server was ever needed, so there is nothing to copy
-        with self._lock:
-            self._known.append(Known(known.database.copy(label(source), label(copy), hosts(copy)), known.login))
+        self._known.append(Known(known.database.copy(label(source), label(copy), hosts(copy)), known.login))
+
+    def _save(self, cluster_arn: str, snapshot_arn: str) -> None:
+        """As it is now: what a failover left behind is not undone before."""
+        cluster = aurora_store.cluster_of(cluster_arn)
+        if cluster is not None and (known := self._known_of(cluster)) is not None:
+            self._saved[snapshot_arn] = SavedData.of(known.database.servers[label(cluster)], known.login)
+
+    def _load(self, snapshot_arn: str, cluster_arn: str) -> None:
+        cluster, saved = aurora_store.cluster_of(cluster_arn), self._saved.get(snapshot_arn)
+        if cluster is not None and saved is not None:
+            self._known.append(Known(saved.database(self.home, label(cluster), hosts(cluster), way_s), saved.login))
+
+    def _known_of(self, cluster: DBCluster) -> Known | None:
+        """The servers of a cluster, its own among them, if any of its global database has ever been needed."""
+        members = _members(cluster)
+        known = next(filter(None, (self._of(label(member)) for member in members)), None)
+        if known is not None and label(cluster) not in known.database.servers:
+            known.database.add(label(cluster), hosts(cluster))
+        return known
 
     def stop(self) -> None:
         """End every server and forget it."""
@@ -113,6 +150,7 @@ class Databases:
             for known in self._known:
                 known.database.stop()
             self._known.clear()
+            self._saved.clear()  # their files are in the home
             if self._home is not None:
                 self._home.close()
                 self._home = None
@@ -198,3 +236,4 @@ DATABASES = Databases()
 aurora.ON_ROLE_CHANGE.append(DATABASES.change_roles)
 aurora.ON_DETACH.append(DATABASES.detach)
 aurora.ON_OUTAGE.append(DATABASES.outage)
+aurora.ON_DATA.append(DATABASES.move)

@@ -23,6 +23,7 @@ from drctl.lab import (
     ec2_quotas,  # noqa: F401  # importing installs its rules
     ec2_reads,  # noqa: F401  # importing installs its rules
     ec2_tags,  # noqa: F401  # importing installs its rules
+    endpoint_names,  # noqa: F401  # importing installs its rules
     event_delivery,  # noqa: F401  # importing installs its rules
     event_rules,  # noqa: F401  # importing installs its rules
     firewall,  # noqa: F401  # importing installs its rules

@@ -1,4 +1,5 @@
-"""Lambda entry point of the probe: writes numbered heartbeats, reads them back, tells how the database stands.
+"""Lambda entry point of the probe: writes numbered heartbeats, reads them back, tells how the database stands, and
+lists rows as keys and hashes.
 
 Direct invokes only. It never raises: a drill counts on an answer, and an error is one.
 """
@@ -14,6 +15,7 @@ from typing import Any
 from ..database.connection import Database, from_environment, region
 from ..database.errors import DatabaseProblem, Rejected
 from ..database.standing import standing
+from .rows import rows, tables
 
 Answer = dict[str, Any]
 #: A schema of its own, so that no table of the application can be in the way.
@@ -99,7 +101,8 @@ def health(database: Database, given: Mapping[str, Any]) -> Answer:
             "version": os.environ.get("SERVICE_VERSION", "")}
 
 
-ACTIONS: dict[str, Callable[[Database, Mapping[str, Any]], Answer]] = {"write": write, "read": read, "health": health}
+ACTIONS: dict[str, Callable[[Database, Mapping[str, Any]], Answer]] = {
+    "write": write, "read": read, "health": health, "tables": tables, "rows": rows}
 
 
 @cache
