@@ -5,6 +5,7 @@ Start-up matters at 3 a.m.: nothing but click is imported before a subcommand is
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -75,8 +76,14 @@ def cli(debug: bool) -> None:
         os.environ["DRCTL_DEBUG"] = "1"
 
 
+#: Objects made before Python looks for garbage again: a start makes some 150,000, which all stay, and looking through
+#: them again and again would take a tenth of its time.
+NO_GARBAGE_BEFORE = 200_000
+
+
 def main() -> None:
     """Entry point of the console script."""
+    gc.set_threshold(NO_GARBAGE_BEFORE)
     try:
         cli.main(standalone_mode=False)
         code = 0
