@@ -2,60 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from drctl.actions.aftermath import Aftermath, aftermath_in
 from drctl.actions.dns_switch import Sent, is_turned, name_servers, where_users_are_sent
+from drctl.actions.fencing import is_fenced
 from drctl.actions.prove import is_green, reports
 from drctl.actions.steady_state import replication_lag_s
-from drctl.aws.errors import AwsError, code_of
+from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.run import Run
-from drctl.errors import DrctlError
 from drctl.settings import Both
 from drctl.steps.balancer import Balancer
 from drctl.steps.certificate import Certificate
 from drctl.steps.given_certificate import GivenCertificate
-from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.global_cluster import GlobalClusterOut
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.switch_bucket import SwitchBucket
+
+#: Real seconds that one screen may take, a region that hangs included.
+LOOK_S = 6.0
 
 Answer = dict[str, Any]
 
 
-def whole_stack(run: Run, global_cluster: GlobalCluster, balancers: Both[Balancer], checks: HealthChecks,
+def whole_stack(run: Run, database: GlobalClusterOut, balancers: Both[Balancer], checks: HealthChecks,
                 switches: Both[SwitchBucket], certificates: tuple[Certificate | GivenCertificate, ...]) -> Answer:
-    """Each part is looked at on its own; what cannot be seen says why and hides nothing else."""
-    looks: dict[str, Callable[[], Any]] = {
-        "database": lambda: _database(run, global_cluster),
-        "health": lambda: _health(run, checks),
-        "switch": lambda: _switches(run, switches),
-        "dns": lambda: _name(run, balancers),
-        "certificates": lambda: {one.region: run.output(one).days_left for one in certificates},
-    }
-    with ThreadPoolExecutor(max_workers=len(looks)) as pool:
-        asked = {name: pool.submit(copy_context().run, _seen, look) for name, look in looks.items()}
-    return {"environment": run.settings.environment, **{name: answer.result() for name, answer in asked.items()}}
+    """Each part is looked at on its own and not waited for long: what cannot be seen says why and hides nothing else.
+
+    `database` is the global database as a region has told that answers.
+    """
+    reader = next((site for site in run.settings.sites if site.region != database.writer), run.settings.standby)
+    active = run.settings.other(reader)
+    told = ask({
+        "lag": lambda: replication_lag_s(run, reader), "health": lambda: _health(run, checks),
+        "aftermath": lambda: aftermath_in(run, active),
+        **{f"fenced {site.region}": partial(is_fenced, run, site) for site in run.settings.sites},
+        **{f"switch {one.region}": partial(is_turned, run, one) for one in switches.all},
+        **{f"dns {one.region}": partial(_sent, run, one) for one in balancers.all},
+        **{f"certificate {one.region}": partial(_days_left, run, one) for one in certificates},
+    })
+    return {
+        "environment": run.settings.environment, "database": _database(database, told["lag"]),
+        "health": told["health"], "switch": _switches(switches, told), "dns": _name(run, balancers, told),
+        "certificates": {one.region: told[f"certificate {one.region}"] for one in certificates},
+        "left": _left(run, told)}
 
 
-def _seen(look: Callable[[], Any]) -> Any:
-    try:
-        return look()
-    except AwsError as error:
-        return {"not_seen": code_of(error)}
-    except DrctlError as error:
-        return {"not_seen": error.message}
+def ask(looks: Mapping[str, Callable[[], Any]]) -> Answer:
+    """The answers by name; what could not be seen says why in `not_seen`."""
+    return {name: {"not_seen": answer.why} if isinstance(answer, Unanswered) else answer
+            for name, answer in look_all(looks, LOOK_S).items()}
 
 
-def _database(run: Run, global_cluster: GlobalCluster) -> Answer:
-    out = run.output(global_cluster)
-    reader = next((site for site in run.settings.sites if site.region != out.writer), run.settings.standby)
+def _days_left(run: Run, certificate: Certificate | GivenCertificate) -> int | None:
+    return run.output(certificate).days_left
+
+
+def _database(out: GlobalClusterOut, lag: Any) -> Answer:
     return {"active": out.writer, "status": out.status, "changing_roles": out.changing_roles,
-            "engine_version": out.engine_version, "lag_s": replication_lag_s(run, reader),
+            "engine_version": out.engine_version, "lag_s": lag,
             "members": {member.region: "writer" if member.is_writer else member.synchronization
                         for member in out.members}}
+
+
+def _left(run: Run, told: Answer) -> list[str]:
+    """What a failover has left to be done, in words."""
+    note, found = told["aftermath"], []
+    if isinstance(note, Aftermath):
+        found.append(f"the failover from {note.lost} (run {note.run}): drctl failback")
+    return found + [f"the app in {site.region} is stopped" for site in run.settings.sites
+                    if told[f"fenced {site.region}"] is True]
 
 
 def _health(run: Run, checks: HealthChecks) -> Answer:
@@ -66,10 +84,10 @@ def _health(run: Run, checks: HealthChecks) -> Answer:
             for region, said in found.items()}
 
 
-def _switches(run: Run, switches: Both[SwitchBucket]) -> str:
+def _switches(switches: Both[SwitchBucket], told: Answer) -> str:
     """What both switch objects say together; what one of them says when the other cannot be asked."""
     primary, standby = switches.primary.region, switches.standby.region
-    asked = {bucket.region: _seen(partial(is_turned, run, bucket)) for bucket in switches.all}
+    asked = {bucket.region: told[f"switch {bucket.region}"] for bucket in switches.all}
     unseen = [f"what lies in {region} is not seen: {seen['not_seen']}" for region, seen in asked.items()
               if isinstance(seen, dict)]
     words = {(True, True): f"pinned to {primary}, against a switch that is turned to {standby}",
@@ -78,9 +96,9 @@ def _switches(run: Run, switches: Both[SwitchBucket]) -> str:
     return "; ".join(filter(None, (words[asked[standby] is True, asked[primary] is True], *unseen)))
 
 
-def _name(run: Run, balancers: Both[Balancer]) -> Answer:
+def _name(run: Run, balancers: Both[Balancer], told: Answer) -> Answer:
     """Which region the name answers with, by the zone's own name servers; each region is asked for its own part."""
-    seen = {balancer.region: _seen(partial(_sent, run, balancer)) for balancer in balancers.all}
+    seen = {balancer.region: told[f"dns {balancer.region}"] for balancer in balancers.all}
     answers = {region: sent for region, sent in seen.items() if isinstance(sent, Sent)}
     if not answers:
         return dict(next(iter(seen.values())))

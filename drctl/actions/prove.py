@@ -10,9 +10,11 @@ import json
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from drctl.actions import probe
+from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone, refuse_partial
 from drctl.engine.run import Run
@@ -271,10 +273,13 @@ class ProveHealthChecks(Action):
 
     def do(self, run: Run) -> None:
         out = run.output(self.checks)
-        for name, check in (("primary", out.primary_app), ("standby", out.standby_app)):
-            run.wait_until(f"the {name} health check is green", lambda check=check: reports(run, self.checks, check),  # type: ignore[misc]  # the loop's value is bound on purpose
-                           is_green, within=minutes(15), every=10,
-                           show=lambda reports: reports[0] if reports else "no data yet")
+        for site, check in zip(run.settings.sites, (out.primary_app, out.standby_app), strict=True):
+            if is_fenced(run, site):
+                run.say(f"the app in {site.region} is stopped since a failover, so its check is red: drctl failback")
+            else:
+                run.wait_until(f"the {site.role} health check is green", partial(reports, run, self.checks, check),
+                               is_green, within=minutes(15), every=10,
+                               show=lambda reports: reports[0] if reports else "no data yet")
 
 
 def reports(run: Run, checks: HealthChecks, check_id: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 
@@ -18,6 +19,7 @@ from drctl.engine import runner
 from drctl.engine.copies import Copying, Shelf
 from drctl.engine.holding import Holding, lasts
 from drctl.engine.lease import Lease, NoControlBucket, Seen, Terms
+from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.lost import SETTLE_S
 from drctl.engine.owner import myself
 from drctl.errors import DrctlError, Refused
@@ -28,6 +30,8 @@ from drctl.steps.control_bucket import CONTROL
 
 #: Seconds for a connection and for an answer of S3 where a lease is concerned: far less than it lasts.
 CONNECT_S, ANSWER_S = 3.0, 10.0
+#: Seconds to tell who holds them.
+HOLDERS_S = 3.0
 #: `--take-over` without a name: the person is asked to type it.
 ASK = "?"
 
@@ -62,8 +66,9 @@ class Control:
                 for site in self.sites]
 
     def holders(self) -> dict[str, str]:
-        """Who holds the lease, by region."""
-        return {lease.region: _holder(lease) for lease in self.leases()}
+        """Who holds the lease, by region; a region that does not answer is not waited for."""
+        seen = look_all({lease.region: partial(_holder, lease) for lease in self.leases()}, HOLDERS_S)
+        return {region: f"not seen: {one.why}" if isinstance(one, Unanswered) else one for region, one in seen.items()}
 
     def shelves(self) -> list[Shelf]:
         """Where copies of journals are kept, one in each region."""

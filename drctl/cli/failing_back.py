@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ def failback(asked: Asked) -> dict[str, Any]:
         run, stack = session.run, stack_of(settings)
         active = where_it_writes(run, stack)
         returned = settings.other(active)
-        perform(run, AwaitRegion(returned))  # before the leases, one of which lies there
+        perform(run, AwaitRegion(returned))  # the first line, before the leases: one of them lies there
         with held(session, stack, asked.take_over) as holding:
             note = aftermath_in(run, active)
             lost = note is not None and note.lost == returned.region
@@ -36,6 +37,7 @@ def failback(asked: Asked) -> dict[str, Any]:
             begin = partial(holding.begins, command="failback", run=run.id)
             book = runbook(stack, active, begin, holding.settle, after_failover=lost,
                            rebuild=bool(asked.request.get("rebuild")))
-            with notices(session, "failback", active, settings.primary), judged(run):
-                play(run, book)
+            with notices(session, "failback", active, settings.primary), (
+                    judged(run) if active != settings.primary else nullcontext()):
+                play(run, book.starting_at(2))
     return session.report

@@ -18,12 +18,12 @@ from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
-from drctl.cli.control import held, held_by_survivor
+from drctl.cli.control import Control, held, held_by_survivor
 from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding
-from drctl.engine.looks import Unanswered, first_of
+from drctl.engine.looks import Pending, Unanswered, first_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
@@ -37,6 +37,8 @@ Report = dict[str, Any]
 LOCATE_S = 8.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
+#: Real seconds for the writer's region to tell what was begun there.
+BEGUN_S = 0.15
 #: Newest runs that are looked at for how long failovers take.
 EARLIER = 20
 
@@ -47,7 +49,7 @@ def unplanned(asked: Asked) -> Report:
     terms = Terms(asked.request.get("allowed_loss_s"), asked.request.get("force", ""))
     with opened("failover", asked, hurry=True) as session:
         run, stack = session.run, stack_of(settings)
-        source = _named_source(asked) or where_it_writes(run, stack)
+        source = _source_of(asked, session, stack)
         take_for_lost(session, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
@@ -131,15 +133,33 @@ def where_it_writes(run: Run, stack: Stack) -> Site:
     cluster = stack.database.global_cluster
     looks = {site.region: partial(cluster.find_from, run, site.region) for site in run.settings.sites}
     seen = first_of(looks, LOCATE_S)
-    told = next((one for one in seen.values() if not isinstance(one, Unanswered)), None)
-    if told is None:
-        findings = tuple(f"{region}: {one.why}" for region, one in seen.items() if isinstance(one, Unanswered))
-        raise Refused(f"there is no stack {run.settings.environment}" if len(findings) < len(seen) else
-                      "neither region tells which of them writes; nothing was changed", findings=findings,
-                      next_step="drctl provision" if len(findings) < len(seen) else
-                      "look at credentials and network; then the same command again")
-    run.remember(cluster, told)
-    return _site(run.settings, told.writer) or run.settings.primary
+    answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
+    if not answers:
+        findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
+        raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
+                      next_step="look at credentials and network; then the same command again")
+    if answers[0] is None:
+        raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
+    run.remember(cluster, answers[0])
+    return _site(run.settings, answers[0].writer) or run.settings.primary
+
+
+def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
+    """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
+
+    After a promotion the writer is in the surviving region, so its lease is asked what was begun. In an outage that is
+    just detected the writer's region is the lost one: it is given no time to answer.
+    """
+    if named := _named_source(asked):
+        return named
+    writer = where_it_writes(session.run, stack)
+    lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
+    seen = Pending("lease", lease.look).wait(BEGUN_S)
+    begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished
+    if begun.get("command") == "failover" and (source := _site(asked.settings, begun.get("source"))):
+        session.run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
+        return source
+    return writer
 
 
 def _site(settings: Settings, region: str | None) -> Site | None:

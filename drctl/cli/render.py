@@ -208,6 +208,8 @@ def show_status(seen: Mapping[str, Any]) -> None:
     heading(f"{seen['environment']}: active in {seen['database'].get('active', 'an unknown region')}")
     for part in ("database", "health", "switch", "dns", "lease", "certificates"):
         click.echo(f"  {part:14}" + _in_words(part, seen[part]))
+    for text in seen["left"]:
+        click.echo(click.style(f"  to be done    {text}", fg="yellow"))
 
 
 def _in_words(part: str, value: Any) -> str:
@@ -218,12 +220,13 @@ def _in_words(part: str, value: Any) -> str:
     match part:
         case "database":
             members = ", ".join(f"{region} {role}" for region, role in value["members"].items())
-            lag = "unknown" if value["lag_s"] is None else f"{value['lag_s']:.2f} s"
+            lag = f"{value['lag_s']:.2f} s" if isinstance(value["lag_s"], float) else "unknown"
             return f"{value['status']}; {members}; lag {lag}; engine {value['engine_version']}"
         case "dns":
             told = ", ".join(value["addresses"]) or value["problem"] or "no address"
             return f"{value['name']} answers with {value['region'] or 'nothing known'}: {told}"
         case "certificates":
-            return ", ".join(f"{region}: {days} days left" for region, days in value.items()) or "none"
+            return ", ".join(f"{region}: " + (f"{days} days left" if isinstance(days, int) else _in_words("", days))
+                             for region, days in value.items()) or "none"
         case _:
             return ", ".join(f"{key} {word}" for key, word in value.items())

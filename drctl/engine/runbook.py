@@ -211,7 +211,9 @@ def _put_back(run: Run, runbook: Runbook, ended: DrctlError | None) -> None:
         for action in runbook.put_back:
             perform(run, action)
     except DrctlError as error:
-        error.message = f"not put back: {error.message}" + (f" (after: {ended.message})" if ended else "")
+        error.message = f"NOT PUT BACK: {error.message}" + (f" (after: {ended.message})" if ended else "")
+        error.next_step = (f"drctl resume {run.id} puts it back; if the writer's region is gone: drctl failover "
+                           f"--escalate {run.id} --allow-data-loss 60s")
         raise
     if ended:
         ended.message += "; everything is put back"

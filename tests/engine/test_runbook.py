@@ -63,7 +63,7 @@ def test_an_error_tells_whether_everything_is_put_back() -> None:
     assert end.value.message.endswith("bang; everything is put back")
     with pytest.raises(RunFailed) as end:
         play(offline_run(), Runbook("r", (boom,), (stuck,)))
-    assert end.value.message.startswith("not put back: back: ")
+    assert end.value.message.startswith("NOT PUT BACK: back: ")
     assert "(after: one: " in end.value.message
 
 

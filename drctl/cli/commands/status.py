@@ -19,15 +19,14 @@ def command(config_path: Path | None, as_json: bool) -> None:
 
     settings = settings_of(config_path)
     from drctl.actions.look import whole_stack
-    from drctl.actions.prove import refuse_without
     from drctl.cli.control import Control
+    from drctl.cli.failing_over import where_it_writes
     from drctl.stack import stack_of
 
-    with looking(settings) as look:
-        run = look.run
-        stack = stack_of(settings)
-        refuse_without(run, stack.database.global_cluster)
-        seen = whole_stack(run, stack.database.global_cluster, stack.front.balancer, stack.front.checks,
+    with looking(settings, hurry=True) as look:
+        run, stack = look.run, stack_of(settings)
+        where_it_writes(run, stack)
+        seen = whole_stack(run, run.output(stack.database.global_cluster), stack.front.balancer, stack.front.checks,
                            stack.front.switches,
                            tuple(one for one in stack.front.certificate.all if one is not None))
         seen["lease"] = Control.of(settings, look.way).holders()
