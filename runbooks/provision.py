@@ -5,7 +5,8 @@ from __future__ import annotations
 from drctl.actions.build import Build
 from drctl.actions.dns_switch import ProveDns
 from drctl.actions.preflight import Preflight
-from drctl.actions.prove import ProveApp, ProveEvents, ProveHealthChecks, ProveReplication
+from drctl.actions.prove import ProveApp, ProveEvents, ProveReplication
+from drctl.actions.prove_health import ProveHealthChecks
 from drctl.actions.readiness import PublishReadiness
 from drctl.engine.runbook import Runbook, SideBySide
 from drctl.settings import Site

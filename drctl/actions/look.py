@@ -9,7 +9,7 @@ from typing import Any
 from drctl.actions.aftermath import Aftermath, aftermath_in
 from drctl.actions.dns_switch import Sent, is_turned, name_servers, where_users_are_sent
 from drctl.actions.fencing import is_fenced
-from drctl.actions.prove import is_green, reports
+from drctl.actions.prove_health import is_green, reports
 from drctl.actions.steady_state import replication_lag_s
 from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.run import Run
@@ -22,7 +22,7 @@ from drctl.steps.health_checks import HealthChecks
 from drctl.steps.switch_bucket import SwitchBucket
 
 #: Real seconds that one screen may take, a region that hangs included.
-LOOK_S = 6.0
+LOOK_S = 5.0
 
 Answer = dict[str, Any]
 

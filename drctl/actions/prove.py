@@ -10,11 +10,9 @@ import json
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone, refuse_partial
 from drctl.engine.run import Run
@@ -29,7 +27,6 @@ from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
 from drctl.steps.event_rule import bus_name
 from drctl.steps.function import Function
-from drctl.steps.health_checks import HealthChecks
 from drctl.steps.replication import Replication
 
 #: Below this prefix, which no application uses, lies the object whose replica proves replication.
@@ -255,44 +252,6 @@ class ProveWrite(Action):
         run.wait_until(f"the database in {self.at.region} takes a write", lambda: probe.attempt(
             probe.ask, run, self.at, action="write", run=f"{run.id}-proof", n=round(run.clock.now() * 1000) + 1),
             lambda answer: bool(answer.get("ok")), within=minutes(10), every=5, show=probe.in_words)
-
-
-@dataclass(frozen=True, eq=False)
-class ProveHealthChecks(Action):
-    """Both regions' health checks are green, as Route 53's checkers see them (trap 2)."""
-
-    checks: HealthChecks
-    why = "both regions unhealthy means that Route 53 answers with the primary, dead or alive"
-    typical_minutes = 1.0
-    if_stuck = "aws route53 get-health-check-status names the reason; look at listener, security group and WAF"
-    phase: ClassVar[str] = "prove"
-
-    @property
-    def title(self) -> str:
-        return "prove that the health checks of both regions are green"
-
-    def do(self, run: Run) -> None:
-        out = run.output(self.checks)
-        for site, check in zip(run.settings.sites, (out.primary_app, out.standby_app), strict=True):
-            if is_fenced(run, site):
-                run.say(f"the app in {site.region} is stopped since a failover, so its check is red: drctl failback")
-            else:
-                run.wait_until(f"the {site.role} health check is green", partial(reports, run, self.checks, check),
-                               is_green, within=minutes(15), every=10,
-                               show=lambda reports: reports[0] if reports else "no data yet")
-
-
-def reports(run: Run, checks: HealthChecks, check_id: str) -> list[str]:
-    """What Route 53's checkers report of one endpoint check."""
-    answer = run.at(checks.site).route53.get_health_check_status(HealthCheckId=check_id)
-    return [one["StatusReport"]["Status"] for one in answer["HealthCheckObservations"] if "StatusReport" in one]
-
-
-def is_green(reports: list[str]) -> bool:
-    """More than 18 % of the checkers must say so (Route 53 Developer Guide, "How Route 53 determines whether a health
-    check is healthy")."""
-    green = sum(report.startswith("Success") for report in reports)
-    return bool(reports) and green / len(reports) > 0.18
 
 
 def refuse_without(run: Run, step: Step[Any]) -> None:

@@ -31,7 +31,7 @@ from drctl.steps.control_bucket import CONTROL
 #: Seconds for a connection and for an answer of S3 where a lease is concerned: far less than it lasts.
 CONNECT_S, ANSWER_S = 3.0, 10.0
 #: Seconds to tell who holds them.
-HOLDERS_S = 3.0
+HOLDERS_S = 2.0
 #: `--take-over` without a name: the person is asked to type it.
 ASK = "?"
 
