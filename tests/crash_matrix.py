@@ -184,12 +184,15 @@ class Workshop:
             shutil.rmtree(home / "home" / "runs", ignore_errors=True)
         return home, ["resume", "--yes", "--json"] if "resume" in way else list(COMMANDS[run])
 
-    def process(self, home: Path, arguments: Sequence[str], point: int = 0, *,
-                after: bool = False) -> tuple[int, str, str]:
-        """One process from its begin to its end, or to call `point`: its exit code and what it has said."""
+    def process(self, home: Path, arguments: Sequence[str], point: int = 0, *, after: bool = False,
+                program: str = "") -> tuple[int, str, str]:
+        """One process from its begin to its end, or to call `point`: its exit code and what it has said.
+
+        `program` is a module whose `main` is run in place of drctl's own.
+        """
         environment = {**cli_in(home).environment, "AWS_ENDPOINT_URL": self.lab.endpoint}
         self.killing.expect(point, after=after)
-        process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err")
+        process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err", program)
         self.killing.begun(process.pid)
         try:
             code = process.wait(WITHIN_S)
