@@ -1,8 +1,9 @@
 """`make blackout-matrix`: a failover while something is gone, and how it may be gone: every place, way and moment.
 
-Places: the active region, with the global control planes when it is us-east-1; each service of it alone that a failover
-could touch; the surviving region's control bucket, alone and beside a lost region. Ways: connections are cut, 503, no
-answer at all. Moments: before the run, at its first call, as the promotion is asked for, while the writer is waited for.
+Places: the active region, with the global control planes when it is us-east-1; each service of it alone that a
+failover could touch; the surviving region's control bucket, alone and beside a lost region. Ways: connections are cut,
+503, no answer at all. Moments: before the run, at its first call, as the promotion is asked for, while the writer is
+waited for.
 
 Each must end with exit 0, with the writer, the users' name and a write in the surviving region. Every request is seen
 where the network stands: the region that is left may be asked aside, each question once or twice, and nothing else; the
@@ -188,7 +189,10 @@ class Blackouts:
         self._do(home, "failback", "--yes", "--json")
 
     def _do(self, home: Path, *arguments: str) -> None:
+        """A command that has to succeed; a gate that refuses, because this machine is busy, is asked once more."""
         code, _, err = self.shop.process(home, arguments)
+        if code == 3:
+            code, _, err = self.shop.process(home, arguments)
         assert code == 0, f"{' '.join(arguments)} exit {code}: {err[-1500:]}"
 
     def _moment_missed(self, cell: Cell) -> Iterator[str]:

@@ -28,6 +28,8 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 LOOK_S = 6.0
 #: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
 OUTAGE_BEGAN = "outage_began"
+#: Name of the look at the lost region's database through the probe.
+LOST_PROBE = "lost probe"
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ class Decide(Action):
                     run, name_servers(run, self.to), self.balancer.dns_name(run))}
         there = self._looks_at_the_lost(run)
         seen = look_all({**here, **there}, LOOK_S, needed=tuple(here), grace_s=self.grace_s)
-        if run.aside is not None and any(not isinstance(seen[name], Unanswered) for name in there):
-            run.aside.answers = True
+        if run.aside is not None:  # what the service that stops the app has answered, not another one
+            run.aside.answers = not isinstance(seen[LOST_PROBE], Unanswered)
         return self._judge(seen)
 
     def _looks_at_the_lost(self, run: Run) -> dict[str, Callable[[], Any]]:
@@ -135,7 +137,7 @@ class Decide(Action):
             "DBClusterIdentifier": run.name("aurora", "cluster", self.source)})
         call = probe.invocation(run, self.source, "probe", {"action": "health"})
         return {"lost database": lambda: cluster.send(there)["DBClusters"][0]["Status"],
-                "lost probe": lambda: probe.told(run, self.source, "probe", call.send(there))}
+                LOST_PROBE: lambda: probe.told(run, self.source, "probe", call.send(there))}
 
     def _judge(self, seen: Answers) -> Picture:
         database, lag, lag_from = seen["database"], *_lag(seen)
@@ -152,7 +154,7 @@ class Decide(Action):
     def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
         for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
                            "probe"), ("dns", "users' name"), ("lost database", f"API of {self.source.region}"),
-                           ("lost probe", f"database of {self.source.region}, through the probe")):
+                           (LOST_PROBE, f"database of {self.source.region}, through the probe")):
             if name in seen:
                 yield text, _in_words(seen[name])
 
@@ -171,7 +173,7 @@ class Decide(Action):
             return "failover", f"{self.to.region} is the writer already: what is left is to bring users there"
         if blockers:
             return "wait", f"{self.to.region} cannot take over now"
-        there = seen.get("lost probe")
+        there = seen.get(LOST_PROBE)
         if isinstance(there, dict) and there.get("ok") and there.get("writer"):
             return "switchover", (f"{self.source.region} answers and its database writes: a planned failover loses "
                                   "nothing (drctl failover --planned)")

@@ -67,7 +67,8 @@ class Outage:
     def wire(self) -> dict[str, Any]:
         """As the lab tells it."""
         return {"region": self.region, "service": self.service, "bucket": self.bucket, "mode": self.mode,
-                "since": round(self.since, 1), "struck": self.struck, "waiting": sum(one.waiting is not None for one in list(self.waiting))}
+                "since": round(self.since, 1), "struck": self.struck,
+                "waiting": sum(one.waiting is not None for one in list(self.waiting))}
 
 
 _lock = threading.Lock()

@@ -80,7 +80,7 @@ def status(as_json: bool) -> None:
 
 
 def _place(outage: dict[str, Any]) -> str:
-    return " ".join(filter(None, (outage["region"], outage["service"], outage["bucket"])))
+    return " ".join(filter(None, (outage["region"], outage["service"], outage.get("bucket"))))
 
 
 def _faults(faults: dict[str, Any]) -> str:
