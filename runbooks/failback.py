@@ -20,10 +20,10 @@ from drctl.stack import Stack
 
 
 def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Callable[[], None], *,
-             after_failover: bool, rebuild: bool = False) -> Runbook:
+             after_failover: bool, rebuild: bool = False, prefix: str = "") -> Runbook:
     """`active` is the region that writes, observed; home is the primary. With `after_failover` the other one was lost.
 
-    When home writes already only what the outage has left is put in order.
+    When home writes already only what the outage has left is put in order. `prefix` is that of the figures of the way.
     """
     home, returned = stack.settings.primary, stack.settings.other(active)
     return Runbook("failback", (
@@ -34,7 +34,7 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
         CatchUp(returned),
         *(_reconcile(stack, returned) if after_failover else ()),
         Unfence(returned),
-        *(_go_home(stack, active) if active != home else (
+        *(_go_home(stack, active, prefix) if active != home else (
             TurnDns(stack.front.switches, home),
             ProveDns(stack.front.balancer.at(home), home))),
         *_prove_wires(stack, home),
@@ -44,9 +44,9 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
     ))
 
 
-def _go_home(stack: Stack, active: Site) -> tuple[Action, ...]:
+def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
     home = stack.settings.primary
-    return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home))
+    return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home, prefix))
 
 
 def _reconcile(stack: Stack, returned: Site) -> tuple[Action, ...]:
