@@ -20,6 +20,7 @@ GOES_WITH: dict[tuple[str, ...], Callable[[Mapping[str, Any]], bool]] = {
     ("bound", "force"): lambda asked: not asked["drill"] and not asked["planned"],
     ("begin_at",): lambda asked: not asked["drill"] and not asked["escalate"],
     ("to",): lambda asked: not asked["escalate"] and (not asked["drill"] or asked["show"])}
+DEFAULTS = {"begin_at": 1}
 SPELLED = {"bound": "--allow-data-loss", "begin_at": "--from"}
 MODES = ("live", "isolated", "tabletop")
 EXAMPLES = """\b
@@ -86,7 +87,7 @@ def _refuse_contradictions(asked: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--{kinds[0]} and --{kinds[1]} exclude each other")
     for options_, kind in GOES_WITH.items():
         for name in options_:
-            if asked[name] not in {None, "", False, 1} and not kind(asked):
+            if asked[name] and asked[name] != DEFAULTS.get(name) and not kind(asked):
                 raise click.UsageError(f"{SPELLED.get(name, f'--{name}')} does not go with this; see drctl failover -h")
     if asked["stay"] and asked["fault"]:
         raise click.UsageError("--stay and --fault exclude each other")
