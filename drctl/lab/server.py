@@ -39,8 +39,8 @@ _CALL = "drctl.call"
 
 
 class Counting:
-    """WSGI layer: counts AWS calls (but those of functions), strikes them in outages and with faults, throttles; has the
-    lab's own pages."""
+    """WSGI layer: counts AWS calls (but those of functions), strikes them in outages and with faults, throttles; has
+    the lab's own pages."""
 
     def __init__(self, aws: Any) -> None:
         self._aws = aws

@@ -343,7 +343,7 @@ def test_names_lead_to_the_standby_while_the_region_that_holds_route_53s_control
 
 
 def test_the_calls_of_functions_are_struck_like_all_others_and_not_counted(lab: Lab) -> None:
-    by_function = botocore.session.Session().create_client(
+    by_function: Any = botocore.session.Session().create_client(
         "sqs", region_name=HERE, endpoint_url=lab.endpoint, aws_access_key_id=FUNCTIONS_KEY,
         aws_secret_access_key="lab", config=Config(retries={"total_max_attempts": 1, "mode": "standard"}))
     by_function.list_queues()
