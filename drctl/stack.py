@@ -11,7 +11,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
 from drctl.settings import Both, Settings, Site, both
 from drctl.steps import backup as backups
-from drctl.steps import event_forwarding, flow_logs, function_role, replication
+from drctl.steps import event_forwarding, flow_logs, function_role, latch, replication
 from drctl.steps.alarms import Alarms
 from drctl.steps.backup import Backup
 from drctl.steps.balancer import Balancer
@@ -34,6 +34,8 @@ from drctl.steps.global_cluster import GlobalCluster
 from drctl.steps.health_alarms import HealthAlarms
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.key import Key
+from drctl.steps.latch import Latch
+from drctl.steps.latch_schedule import LatchSchedule
 from drctl.steps.listeners import Listeners
 from drctl.steps.log_bucket import LogBucket
 from drctl.steps.nat import Nat
@@ -93,7 +95,7 @@ class Wires:
 
 @dataclass(frozen=True)
 class Front:
-    """What users reach: name, balancers, listeners, health checks and the switches."""
+    """What users reach: name, balancers, listeners, and what decides which region they are sent to."""
 
     zone: Zone
     certificate: Both[Certificate | GivenCertificate | None]
@@ -101,6 +103,8 @@ class Front:
     listeners: Both[Listeners]
     switches: Both[SwitchBucket]
     checks: HealthChecks
+    records: FailoverRecords
+    latch: Both[Latch]
 
 
 @dataclass(frozen=True)
@@ -159,11 +163,12 @@ def stack_of(settings: Settings) -> Stack:
     app = both(settings, lambda site: _function(site, "app", ground.at(site), database, roles.at(site)))
     probe = both(settings, lambda site: _function(site, "probe", ground.at(site), database, roles.at(site)))
     front = _front(settings, ground, app)
-    dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all),
+    dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all, *front.latch.all),
                           wires.replication.all, wires.dead_letters.all, front.checks)
     control = both(settings, ControlBucket)
     leaves: list[Step[Any]] = [
-        *control.all, dashboard, FailoverRecords(primary, front.zone, front.checks, *front.balancer.all),
+        *control.all, dashboard,
+        *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
         *(ground.at(site).flow_logs for site in settings.sites),
         *(PeeringRoutes(site, ground.at(site).tables, peering, settings.other(site)) for site in settings.sites),
@@ -229,7 +234,7 @@ def _function_roles(site: Site, ground: Ground, database: Database) -> dict[str,
 
 def _function(site: Site, label: str, ground: Ground, database: Database, roles: dict[str, Role]) -> Function:
     """The functions share Lambda's interfaces, which it takes down with either's role: both outlive both functions."""
-    return Function(site, label, ground.subnets, ground.groups, ground.key, roles[label], database.secret,
+    return Function(site, label, ground.key, roles[label], ground.subnets, ground.groups, database.secret,
                     database.cluster.at(site), ground.egress, sharing=tuple(roles.values()))
 
 
@@ -263,7 +268,16 @@ def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Fro
     listeners = both(settings, lambda site: Listeners(site, balancer.at(site), app.at(site), certificate.at(site)))
     switches = both(settings, SwitchBucket)
     checks = HealthChecks(primary, *balancer.all, *listeners.all, switches.standby, switches.primary)
-    return Front(zone, certificate, balancer, listeners, switches, checks)
+    latches = both(settings, lambda site: _latch(site, ground.at(site), zone, balancer.at(site), switches))
+    return Front(zone, certificate, balancer, listeners, switches, checks,
+                 FailoverRecords(primary, zone, checks, *balancer.all), latches)
+
+
+def _latch(site: Site, ground: Ground, zone: Zone, balancer: Balancer, switches: Both[SwitchBucket]) -> Latch:
+    own, other = switches.at(site), switches.beside(site)
+    role = Role(site, latch.LABEL, "lambda", partial(latch.policy, site=site, key=ground.key, own=own, other=other),
+                (ground.key, own, other))
+    return Latch(site, latch.LABEL, ground.key, role, zone, balancer, own, other)
 
 
 def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires: Wires, front: Front,
@@ -271,8 +285,8 @@ def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires:
     for site in settings.sites:
         topic = Topic(site, ground.at(site).key)
         yield Alarms(site, topic, front.balancer.at(site), front.listeners.at(site), database.cluster.at(site),
-                     app.at(site), probe.at(site), wires.dead_letters.at(site), wires.replication.at(site),
-                     front.certificate.at(site))
+                     app.at(site), probe.at(site), front.latch.at(site), wires.dead_letters.at(site),
+                     wires.replication.at(site), front.certificate.at(site))
         if site.region == "us-east-1":  # Route 53's metrics exist there only (Route 53 Developer Guide, monitoring)
             yield HealthAlarms(site, topic, front.checks)
 

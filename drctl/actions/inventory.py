@@ -91,6 +91,7 @@ REGIONAL = (
     Listing("sqs:queue", "sqs", "list_queues", "QueueUrls", "", name=""),
     Listing("sns:topic", "sns", "list_topics", "Topics", "TopicArn", name="TopicArn"),
     Listing("events:event-bus", "events", "list_event_buses", "EventBuses", "Arn", name="Name"),
+    Listing("events:rule", "events", "list_rules", "Rules", "Arn", name="Name"),
     Listing("events:archive", "events", "list_archives", "Archives", "ArchiveName", name="ArchiveName"),
     Listing("cloudwatch:alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmArn", name="AlarmName"),
     Listing("backup:vault", "backup", "list_backup_vaults", "BackupVaultList", "BackupVaultArn",
