@@ -17,7 +17,7 @@ from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.packaging import Package, package
 from drctl.steps import log_group
-from drctl.steps.cluster import Cluster
+from drctl.steps.cluster_state import ClusterOut
 from drctl.steps.function_role import log_group_name
 from drctl.steps.key import Key
 from drctl.steps.role import Role
@@ -71,7 +71,7 @@ class Function(Step[FunctionOut]):
     encryption_key: Key
     role: Role
     secret: DatabaseSecret
-    cluster: Cluster
+    cluster: Step[ClusterOut]
     #: What must stand so that the function can reach AWS from its subnets: endpoints, or NAT.
     egress: tuple[Step[Any], ...]
     #: Roles of the functions in the same subnets and group: Lambda shares network interfaces among them and removes
@@ -115,12 +115,17 @@ class Function(Step[FunctionOut]):
 
     # What it should be -------------------------------------------------------------------------------------------
 
+    @property
+    def code(self) -> str:
+        """Which of the packages it runs: the app's, or the probe's."""
+        return self.label
+
     def _package(self, run: Run) -> Package:
-        return package(run.settings, self.label)
+        return package(run.settings, self.code)
 
     def _architecture(self, run: Run) -> Literal["arm64", "x86_64"]:
         """Our packages are pure Python and run where a second costs less; a user's may hold code for x86."""
-        return "x86_64" if self.label == "app" and run.settings.app.package else "arm64"
+        return "x86_64" if self.code == "app" and run.settings.app.package else "arm64"
 
     def _wanted(self, run: Run) -> dict[str, Any]:
         code = self._package(run)
