@@ -148,7 +148,7 @@ class Stack:
                 label: str = ISOLATED) -> TemporaryCopy:
         """The steps of a temporary copy of the database in `site`: cloned, by a snapshot, or of a snapshot given."""
         beside = _beside(site, self.ground.at(site), self.database)
-        made: Step[Any] = beside.cluster if origin == "clone" else snapshot_in(site, label, beside)
+        made: Step[Any] = beside.instances if origin == "clone" else snapshot_in(site, label, beside)
         return copy_in(site, label, beside, made if isinstance(origin, str) else origin)
 
     def count_resources(self, run: Run) -> int:
@@ -245,7 +245,8 @@ def _function(site: Site, label: str, ground: Ground, database: Database, roles:
 
 
 def _beside(site: Site, ground: Ground, database: Database) -> Beside:
-    return Beside(ground.network, ground.subnets, database.cluster.at(site), database.secret)
+    return Beside(ground.network, ground.subnets, database.cluster.at(site), database.instances.at(site),
+                  database.secret)
 
 
 def _wires(settings: Settings, ground: Both[Ground]) -> Wires:

@@ -19,6 +19,7 @@ from drctl.steps.cluster import CLUSTER_CHANGE, LOGS, SERVERLESS, Cluster
 from drctl.steps.cluster_snapshot import SnapshotOut
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
+from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.global_cluster import ENGINE
 from drctl.steps.key import Key
 from drctl.steps.steady import PAUSE, steadily
@@ -43,8 +44,8 @@ class CloneRefused(DrctlError):
 class TemporaryCluster(Step[ClusterOut]):
     """One cluster, found by its identifier, with subnet and parameter groups of its region.
 
-    `origin` says where the data comes from: a cluster of the region is cloned, a snapshot (`ClusterSnapshot`,
-    `GivenSnapshot`) restored. `ensure` raises CloneRefused when AWS does not clone.
+    `origin` says where the data comes from: the cluster of given instances is cloned (without one it cannot be), a
+    snapshot (`ClusterSnapshot`, `GivenSnapshot`) is restored. `ensure` raises CloneRefused when AWS does not clone.
     """
 
     waits = ("snapshot-restore",)
@@ -94,8 +95,8 @@ class TemporaryCluster(Step[ClusterOut]):
             self._refuse_a_foreign(run, seen)
         self._wait_until_gone(run)
         with already(Refusal("DBClusterAlreadyExistsFault")):
-            if isinstance(self.origin, Cluster):
-                self._clone(run, self.origin)
+            if isinstance(self.origin, DatabaseInstances):
+                self._clone(run, self.origin.cluster)
             else:
                 self._restore(run, run.output(self.origin))
 

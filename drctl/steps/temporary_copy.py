@@ -11,6 +11,7 @@ from drctl.settings import Site
 from drctl.steps import temporary_function
 from drctl.steps.cluster import Cluster
 from drctl.steps.cluster_snapshot import ClusterSnapshot
+from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.network import Network
 from drctl.steps.role import Role
 from drctl.steps.secret import DatabaseSecret
@@ -61,6 +62,7 @@ class Beside:
     network: Network
     subnets: Subnets
     cluster: Cluster
+    instances: DatabaseInstances
     secret: DatabaseSecret
 
 

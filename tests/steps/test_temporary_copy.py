@@ -19,14 +19,26 @@ from drctl.steps.cluster_snapshot import GivenSnapshot
 from drctl.steps.temporary_cluster import CloneRefused
 from drctl.steps.temporary_copy import ISOLATED, Beside, TemporaryCopy, copy_in, snapshot_in
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.database import AWAY, HOME, NETWORKS, PRIMARY, READERS, SECRET, SECURITY, STANDBY, SUBNETS, WORLD
+from tests.steps.database import (
+    AWAY,
+    HOME,
+    NETWORKS,
+    PRIMARY,
+    READERS,
+    SECRET,
+    SECURITY,
+    STANDBY,
+    SUBNETS,
+    WORLD,
+    WRITERS,
+)
 from tests.steps.lifecycle import assert_mended, findings, lagging
 
-BESIDE = {HOME: Beside(NETWORKS[HOME], SUBNETS[HOME], PRIMARY, SECRET),
-          AWAY: Beside(NETWORKS[AWAY], SUBNETS[AWAY], STANDBY, SECRET)}
+BESIDE = {HOME: Beside(NETWORKS[HOME], SUBNETS[HOME], PRIMARY, WRITERS, SECRET),
+          AWAY: Beside(NETWORKS[AWAY], SUBNETS[AWAY], STANDBY, READERS, SECRET)}
 BY_SNAPSHOT = copy_in(AWAY, ISOLATED, BESIDE[AWAY], snapshot_in(AWAY, ISOLATED, BESIDE[AWAY]))
-BY_CLONE = copy_in(AWAY, ISOLATED, BESIDE[AWAY], STANDBY)
-AT_HOME = copy_in(HOME, ISOLATED, BESIDE[HOME], PRIMARY)
+BY_CLONE = copy_in(AWAY, ISOLATED, BESIDE[AWAY], READERS)
+AT_HOME = copy_in(HOME, ISOLATED, BESIDE[HOME], WRITERS)
 ID = "aurora-isolated-us-west-2-lab"
 
 
@@ -123,7 +135,8 @@ def test_its_functions_reach_its_database_and_its_endpoint_whatever_way_out_the_
         make_run: Callable[..., Run], egress: Any) -> None:
     run = make_run(Settings(network=NetworkSettings(egress=egress)))
     out = ensure_with_needs(run, BY_SNAPSHOT.groups)
-    ways = {purpose: {(rule.direction, rule.first, rule.peer) for rule in rules} for purpose, rules in out.rules.items()}
+    ways = {purpose: {(rule.direction, rule.first, rule.peer) for rule in rules}
+            for purpose, rules in out.rules.items()}
     assert ways == {"app": {("out", 5432, out.database), ("out", 443, out.endpoints)},
                     "database": {("in", 5432, out.app)}, "endpoints": {("in", 443, out.app)}}
 
