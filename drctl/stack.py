@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
@@ -53,6 +53,7 @@ from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.standby_cluster import StandbyCluster
 from drctl.steps.subnets import Subnets
 from drctl.steps.switch_bucket import SwitchBucket
+from drctl.steps.temporary_copy import ISOLATED, Beside, TemporaryCopy, copy_in, snapshot_in
 from drctl.steps.topic import Topic
 from drctl.steps.waf import Waf
 from drctl.steps.zone import Zone
@@ -113,7 +114,7 @@ class Stack:
 
     settings: Settings
     steps: tuple[Step[Any], ...]
-    #: What the settings do not choose now but may have chosen before: a teardown looks for it too.
+    #: What a teardown looks for too: what the settings may have chosen before, and what a drill that died left.
     retired: tuple[Step[Any], ...]
     #: Lease and journals: made before everything else and removed after it, so not in the order of the rest.
     control: Both[ControlBucket]
@@ -147,6 +148,13 @@ class Stack:
             "dashboard_url": run.output(self.dashboard).url,
         }
 
+    def copy_in(self, site: Site, origin: Literal["clone", "snapshot"] | Step[Any] = "snapshot",
+                label: str = ISOLATED) -> TemporaryCopy:
+        """The steps of a temporary copy of the database in `site`: cloned, by a snapshot, or of a snapshot given."""
+        beside = _beside(site, self.ground.at(site), self.database)
+        made: Step[Any] = beside.instances if origin == "clone" else snapshot_in(site, label, beside)
+        return copy_in(site, label, beside, made if isinstance(origin, str) else origin)
+
     def count_resources(self, run: Run) -> int:
         """How many AWS resources stand."""
         return sum(len(list(step.resources(run.output(step)))) for step in self.steps)
@@ -179,8 +187,11 @@ def stack_of(settings: Settings) -> Stack:
         *([_backup(settings, ground, database)] if settings.backup.enabled else []),
     ]
     steps = with_needs(leaves)
+    beside = {site: _beside(site, ground.at(site), database) for site in settings.sites}
+    copies = [copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()]
     retired = with_needs([_backup(settings, ground, database),
-                          *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm")])
+                          *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm"),
+                          *(step for copy in copies for step in copy.steps)])
     chosen = {step.key for step in steps}
     unchosen = tuple(step for step in retired if step.key not in chosen)
     return Stack(settings, steps, unchosen, control, ground, database, wires, front, app, probe, peering, dashboard)
@@ -236,6 +247,11 @@ def _function(site: Site, label: str, ground: Ground, database: Database, roles:
     """The functions share Lambda's interfaces, which it takes down with either's role: both outlive both functions."""
     return Function(site, label, ground.key, roles[label], ground.subnets, ground.groups, database.secret,
                     database.cluster.at(site), ground.egress, sharing=tuple(roles.values()))
+
+
+def _beside(site: Site, ground: Ground, database: Database) -> Beside:
+    return Beside(ground.network, ground.subnets, database.cluster.at(site), database.instances.at(site),
+                  database.secret)
 
 
 def _wires(settings: Settings, ground: Both[Ground]) -> Wires:

@@ -22,6 +22,7 @@ from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.runbook import play
 from drctl.errors import ChecksFailed, ConfigurationError
 from drctl.runbooks.drill import drill, fault_drill
+from drctl.runbooks.isolated import isolated as isolated_drill
 from drctl.settings import Site
 from drctl.stack import Stack, stack_of
 
@@ -41,6 +42,22 @@ def live(asked: Asked) -> Report:
             begin = partial(holding.begins, command="drill", home=source.region, run=run.id)
             with notices(session, "drill", source, settings.other(source)), judged(run):
                 play(run, drill(stack, source, begin, holding.settle, stay=stay))
+    return session.report
+
+
+def isolated(asked: Asked) -> Report:
+    """A copy of the database in the standby region with the app at it, proven and removed; production goes on."""
+    settings = asked.settings
+    with opened("drill", asked) as session:
+        run, stack = session.run, stack_of(settings)
+        refuse_without(run, stack.database.global_cluster)
+        with held(session, stack, asked.take_over) as holding:
+            source = active_site(run, stack.database.global_cluster) or settings.primary
+            settle_drill(run, stack, holding)
+            note_move(run, "isolated", source)
+            begin = partial(holding.begins, command="isolated drill", target=settings.other(source).region, run=run.id)
+            with notices(session, "drill", source, settings.other(source)):
+                play(run, isolated_drill(stack, source, begin, holding.settle))
     return session.report
 
 

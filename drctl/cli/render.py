@@ -127,6 +127,18 @@ def show_tabletop(report: Report) -> None:
     show_totals(report)
 
 
+def show_isolated(report: Report) -> None:
+    """What an isolated drill has proven."""
+    heading(f"isolated drill in {report['to_region']}: production in {report['from_region']} went on untouched")
+    timeline(report)
+    click.echo()
+    rows((text, report[key]) for key, text in (
+        ("copied_by", "copied by"), ("copy_minutes", "copy ready after, min"), ("lag_s", "replication lag, s"))
+        if key in report)
+    verdict(report["outcome"] == "done", "  the copy read, wrote, led nowhere and is removed" + simulated(report))
+    show_totals(report)
+
+
 def show_failover(report: Report) -> None:
     """A failover's or failback's timeline and result."""
     heading(f"{report['command']}: {report.get('from_region')} → {report.get('to_region')}")

@@ -97,12 +97,17 @@ class DeployedFunction(Step[FunctionOut]):
 
     # What it should be -------------------------------------------------------------------------------------------
 
+    @property
+    def code(self) -> str:
+        """Which of the packages it runs."""
+        return self.label
+
     def _package(self, run: Run) -> Package:
-        return package(run.settings, self.label)
+        return package(run.settings, self.code)
 
     def _architecture(self, run: Run) -> Literal["arm64", "x86_64"]:
         """Our packages are pure Python and run where a second costs less; a user's may hold code for x86."""
-        return "x86_64" if self.label == "app" and run.settings.app.package else "arm64"
+        return "x86_64" if self.code == "app" and run.settings.app.package else "arm64"
 
     def _wanted(self, run: Run) -> dict[str, Any]:
         code = self._package(run)

@@ -10,7 +10,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Step
 from drctl.engine.waiting import minutes
 from drctl.packaging import Package
-from drctl.steps.cluster import Cluster
+from drctl.steps.cluster_state import ClusterOut
 from drctl.steps.deployed_function import ALIAS, DeployedFunction, FunctionOut
 from drctl.steps.role import Role
 from drctl.steps.secret import DatabaseSecret
@@ -32,7 +32,7 @@ class Function(DeployedFunction):
     subnets: Subnets
     groups: SecurityGroups
     secret: DatabaseSecret
-    cluster: Cluster
+    cluster: Step[ClusterOut]
     #: What must stand so that the function can reach AWS from its subnets: endpoints, or NAT.
     egress: tuple[Step[Any], ...]
     #: Roles of the functions in the same subnets and group: Lambda shares network interfaces among them and removes

@@ -11,7 +11,7 @@ import click
 
 from drctl.cli import options
 from drctl.cli.asked import Asked
-from drctl.cli.render import emit, show_drill, show_failover, show_tabletop
+from drctl.cli.render import emit, show_drill, show_failover, show_isolated, show_tabletop
 
 #: Options, and whether what else is asked for knows them.
 GOES_WITH: dict[tuple[str, ...], Callable[[Mapping[str, Any]], bool]] = {
@@ -132,6 +132,10 @@ def carry_out(asked: Asked) -> dict[str, Any]:
             from drctl.cli.drills import tabletop
 
             return tabletop(asked)
+        case "isolated":
+            from drctl.cli.drills import isolated
+
+            return isolated(asked)
         case _:
             from drctl.cli.drills import fault, live
 
@@ -156,6 +160,6 @@ def show(report: dict[str, Any], *, as_json: bool) -> None:
     """The result."""
     text = show_failover
     if report["command"] == "drill":
-        text = show_tabletop if report["mode"] == "tabletop" else show_drill
+        text = {"tabletop": show_tabletop, "isolated": show_isolated}.get(report["mode"], show_drill)
     emit(report, as_json=as_json, text=lambda: text(report))
 
