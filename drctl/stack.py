@@ -46,6 +46,7 @@ from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.primary_cluster import PrimaryCluster
 from drctl.steps.records import FailoverRecords
 from drctl.steps.replication import Replication
+from drctl.steps.rescue_snapshot import RESCUE, RescueSnapshots
 from drctl.steps.role import Role
 from drctl.steps.route_tables import RouteTables
 from drctl.steps.secret import DatabaseSecret
@@ -155,6 +156,10 @@ class Stack:
         made: Step[Any] = beside.instances if origin == "clone" else snapshot_in(site, label, beside)
         return copy_in(site, label, beside, made if isinstance(origin, str) else origin)
 
+    def rescued_in(self, site: Site) -> TemporaryCopy:
+        """The steps of a copy of what the old volume in `site` held; its origin are the rescue snapshots."""
+        return self.copy_in(site, RescueSnapshots(site, self.database.cluster.at(site)), RESCUE)
+
     def count_resources(self, run: Run) -> int:
         """How many AWS resources stand."""
         return sum(len(list(step.resources(run.output(step)))) for step in self.steps)
@@ -188,7 +193,8 @@ def stack_of(settings: Settings) -> Stack:
     ]
     steps = with_needs(leaves)
     beside = {site: _beside(site, ground.at(site), database) for site in settings.sites}
-    copies = [copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()]
+    copies = [*(copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()),
+              *(copy_in(site, RESCUE, one, RescueSnapshots(site, one.cluster)) for site, one in beside.items())]
     retired = with_needs([_backup(settings, ground, database),
                           *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm"),
                           *(step for copy in copies for step in copy.steps)])

@@ -13,10 +13,12 @@ from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.readiness import PublishReadiness
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.actions.rejoin import AwaitRegion, CatchUp, Rejoin
+from drctl.actions.rescue import KeepRescueSnapshot, ListRows
 from drctl.engine.runbook import Action, Runbook
 from drctl.runbooks.failover import move, steady_state
 from drctl.settings import Site
 from drctl.stack import Stack
+from drctl.steps.rescue_snapshot import RescueSnapshots
 
 
 def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Callable[[], None], *,
@@ -31,13 +33,14 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
         Commit(begin),
         *((Fence(returned),) if after_failover else ()),
         Rejoin(stack.database.global_cluster, stack.database.instances.at(returned), returned, rebuild),
+        *((KeepRescueSnapshot(_rescued(stack, returned)),) if after_failover else ()),
         CatchUp(returned),
-        *(_reconcile(stack, returned) if after_failover else ()),
         Unfence(returned),
         *(_go_home(stack, active, prefix) if active != home else (
             TurnDns(stack.front.switches, home),
             ProveDns(stack.front.balancer.at(home), home))),
         *_prove_wires(stack, home),
+        *(_reconcile(stack, returned) if after_failover else ()),
         CloseAftermath(active),
         PublishReadiness(),
         Settle(settle),
@@ -49,10 +52,16 @@ def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
     return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home, prefix))
 
 
+def _rescued(stack: Stack, returned: Site) -> RescueSnapshots:
+    return RescueSnapshots(returned, stack.database.cluster.at(returned))
+
+
 def _reconcile(stack: Stack, returned: Site) -> tuple[Action, ...]:
+    """Last, when users are home: it takes the longest, and nobody waits for a list."""
     return (
         ListObjects(stack.wires.data.at(returned)),
         *(ListDeadLetters(queue) for queue in stack.wires.dead_letters.all),
+        ListRows(_rescued(stack, returned), stack.rescued_in(returned), stack.settings.primary),
     )
 
 

@@ -12,7 +12,6 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
-from drctl.settings import Site
 from drctl.steps import log_group
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
@@ -204,11 +203,11 @@ class Cluster(Step[ClusterOut]):
             self._delete(run)
         self._wait_until_gone(run)
 
-    def remove_alone(self, run: Run) -> None:
+    def remove_alone(self, run: Run, last_snapshot: str) -> None:
         """Remove a cluster that is in no global cluster, and leave the other region's alone; a last snapshot stays."""
         if (seen := self._seen(run)) is not None:
             self._refuse_a_foreign(run, seen)
-            self._delete(run, last_snapshot=last_snapshot(run, self.site, str(seen["DbClusterResourceId"])))
+            self._delete(run, last_snapshot)
             self._wait_until_gone(run)
         run.forget(self)
 
@@ -259,8 +258,3 @@ class Cluster(Step[ClusterOut]):
         yield Resource("rds:cluster", out.arn, self.region)
         if out.logs:
             yield Resource("logs:log-group", out.logs.name, self.region)
-
-
-def last_snapshot(run: Run, site: Site, resource_id: str) -> str:
-    """Name of the snapshot that is kept of a cluster which is made anew; another cluster of that name has another."""
-    return f"{run.name('aurora', 'rescue', site)}-{resource_id.lower()[-12:]}"
