@@ -27,7 +27,7 @@ LOOKED_AT, LISTED = 2000, 500
 def tell(run: Run, kind: str, place: str, items: list[str]) -> None:
     """Have what is not reconciled in journal and report, and count it."""
     run.events.emit("unreconciled", kind=kind, place=place, count=len(items), items=items[:LISTED])
-    run.measure(f"unreconciled_{kind}", len(items))
+    run.measure(f"unreconciled_{kind}", run.measures.get(f"unreconciled_{kind}", 0) + len(items))
     run.say(f"{len(items) or 'no'} {kind} to reconcile in {place}")
 
 
