@@ -154,6 +154,7 @@ def _databases(at: Any) -> Things:
     rds = at.rds
     for kind, items in (("cluster", rds.describe_db_clusters()["DBClusters"]),
                         ("instance", rds.describe_db_instances()["DBInstances"]),
+                        ("snapshot", rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]),
                         ("subnet group", rds.describe_db_subnet_groups()["DBSubnetGroups"]),
                         ("cluster parameters", rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]),
                         ("parameters", rds.describe_db_parameter_groups()["DBParameterGroups"])):

@@ -161,9 +161,11 @@ def test_a_drill_that_was_killed_is_begun_anew_and_a_teardown_finds_what_is_left
 # Each proof can fail -------------------------------------------------------------------------------------------------
 
 
-def test_every_open_wall_is_told(stack: Stack, make_run: Callable[..., Run], aws: Aws) -> None:
+def test_a_lost_row_and_every_open_wall_are_told(stack: Stack, make_run: Callable[..., Run], aws: Aws) -> None:
     run, copy = make_run(), stack.copy_in(AWAY)
     runner.build(run, copy.steps)
+    with pytest.raises(ChecksFailed, match="lacks the heartbeat"):
+        ProveReads(copy).do(run)
     proof = ProveIsolation(copy, stack.database.global_cluster, stack.ground.standby.groups, HOME)
     proof.do(run)
     at, own, security = aws[AWAY.region], run.output(copy.groups), run.output(stack.ground.standby.groups)
@@ -198,13 +200,6 @@ def test_every_open_wall_is_told(stack: Stack, make_run: Callable[..., Run], aws
                   "BUS is bus-events-us-west-2-lab", "is told another database",
                   "holds what was written to the copy"):
         assert words in told, f"{words} is not in {told}"
-
-
-def test_a_copy_without_productions_last_row_is_told(stack: Stack, make_run: Callable[..., Run]) -> None:
-    run, copy = make_run(), stack.copy_in(AWAY)
-    runner.build(run, copy.steps)
-    with pytest.raises(ChecksFailed, match="lacks the heartbeat"):
-        ProveReads(copy).do(run)
 
 
 def test_a_standby_that_is_not_there_or_lags_too_far_is_not_copied(
