@@ -41,6 +41,7 @@ from drctl.steps.log_bucket import LogBucket
 from drctl.steps.nat import Nat
 from drctl.steps.network import Network
 from drctl.steps.parameters import Parameters
+from drctl.steps.parts import Database, Front, Ground, Wires
 from drctl.steps.peering import Peering
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.primary_cluster import PrimaryCluster
@@ -58,55 +59,6 @@ from drctl.steps.temporary_copy import ISOLATED, Beside, TemporaryCopy, copy_in,
 from drctl.steps.topic import Topic
 from drctl.steps.waf import Waf
 from drctl.steps.zone import Zone
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What everything else in a region stands on."""
-
-    key: Key
-    network: Network
-    subnets: Subnets
-    tables: RouteTables
-    groups: SecurityGroups
-    egress: tuple[Step[Any], ...]
-    flow_logs: FlowLogs
-
-
-@dataclass(frozen=True)
-class Database:
-    """The global database with a cluster and its instances in each region."""
-
-    secret: DatabaseSecret
-    global_cluster: GlobalCluster
-    cluster: Both[PrimaryCluster | StandbyCluster]
-    instances: Both[DatabaseInstances]
-
-
-@dataclass(frozen=True)
-class Wires:
-    """What carries data and events between the regions."""
-
-    data: Both[DataBucket]
-    replication: Both[Replication]
-    bus: Both[EventBus]
-    dead_letters: Both[DeadLetters]
-    forwarding: Both[EventForwarding]
-    canaries: Both[CanaryQueue]
-
-
-@dataclass(frozen=True)
-class Front:
-    """What users reach: name, balancers, listeners, and what decides which region they are sent to."""
-
-    zone: Zone
-    certificate: Both[Certificate | GivenCertificate | None]
-    balancer: Both[Balancer]
-    listeners: Both[Listeners]
-    switches: Both[SwitchBucket]
-    checks: HealthChecks
-    records: FailoverRecords
-    latch: Both[Latch]
 
 
 @dataclass(frozen=True)
@@ -158,7 +110,7 @@ class Stack:
 
     def rescued_in(self, site: Site) -> TemporaryCopy:
         """The steps of a copy of what the old volume in `site` held; its origin are the rescue snapshots."""
-        return self.copy_in(site, RescueSnapshots(site, self.database.cluster.at(site)), RESCUE)
+        return self.copy_in(site, self.database.rescue.at(site), RESCUE)
 
     def count_resources(self, run: Run) -> int:
         """How many AWS resources stand."""
@@ -194,7 +146,7 @@ def stack_of(settings: Settings) -> Stack:
     steps = with_needs(leaves)
     beside = {site: _beside(site, ground.at(site), database) for site in settings.sites}
     copies = [*(copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()),
-              *(copy_in(site, RESCUE, one, RescueSnapshots(site, one.cluster)) for site, one in beside.items())]
+              *(copy_in(site, RESCUE, one, database.rescue.at(site)) for site, one in beside.items())]
     retired = with_needs([_backup(settings, ground, database),
                           *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm"),
                           *(step for copy in copies for step in copy.steps)])
@@ -239,7 +191,8 @@ def _database(settings: Settings, ground: Both[Ground]) -> Database:
     writer = DatabaseInstances(primary, first, global_cluster, here.key)
     second = StandbyCluster(standby, global_cluster, first, writer, groups.standby, there.groups, there.key)
     reader = DatabaseInstances(standby, second, global_cluster, there.key)
-    return Database(secret, global_cluster, Both(first, second), Both(writer, reader))
+    return Database(secret, global_cluster, Both(first, second), Both(writer, reader),
+                    Both(RescueSnapshots(primary, first), RescueSnapshots(standby, second)))
 
 
 def _function_roles(site: Site, ground: Ground, database: Database) -> dict[str, Role]:

@@ -18,7 +18,6 @@ from drctl.engine.runbook import Action, Runbook
 from drctl.runbooks.failover import move, steady_state
 from drctl.settings import Site
 from drctl.stack import Stack
-from drctl.steps.rescue_snapshot import RescueSnapshots
 
 
 def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Callable[[], None], *,
@@ -33,7 +32,7 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
         Commit(begin),
         *((Fence(returned),) if after_failover else ()),
         Rejoin(stack.database.global_cluster, stack.database.instances.at(returned), returned, rebuild),
-        *((KeepRescueSnapshot(_rescued(stack, returned)),) if after_failover else ()),
+        *((KeepRescueSnapshot(stack.database.rescue.at(returned)),) if after_failover else ()),
         CatchUp(returned),
         Unfence(returned),
         *(_go_home(stack, active, prefix) if active != home else (
@@ -52,16 +51,12 @@ def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
     return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home, prefix))
 
 
-def _rescued(stack: Stack, returned: Site) -> RescueSnapshots:
-    return RescueSnapshots(returned, stack.database.cluster.at(returned))
-
-
 def _reconcile(stack: Stack, returned: Site) -> tuple[Action, ...]:
     """Last, when users are home: it takes the longest, and nobody waits for a list."""
     return (
         ListObjects(stack.wires.data.at(returned)),
         *(ListDeadLetters(queue) for queue in stack.wires.dead_letters.all),
-        ListRows(_rescued(stack, returned), stack.rescued_in(returned), stack.settings.primary),
+        ListRows(stack.database.rescue.at(returned), stack.rescued_in(returned), stack.settings.primary),
     )
 
 
