@@ -121,7 +121,7 @@ def fault(asked: Asked) -> Report:
         run, stack, unfenced = session.run, stack_of(settings), session.run.aws
         source = where_it_writes(run, stack)
         target = settings.other(source)
-        note_move(run, f"live, with a fault ({place})", source)
+        note_move(run, f"live, fault {place}", source)
 
         def broken() -> None:
             _ask_lab("POST", region=source.region, service=service, mode=mode or "refuse")
