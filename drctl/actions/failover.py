@@ -62,8 +62,9 @@ class Failover(Change):
         now = current(run, self.global_cluster)  # as `done` has just seen it
         if now.member(self.to.region) is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
-        run.retry("the global database takes the failover", partial(self._call_unless_there, run), BUSY,
-                  within=WITHIN, every=EVERY)
+        if now.writer != self.to.region:
+            run.retry("the global database takes the failover", partial(self._call_unless_there, run), BUSY,
+                      within=WITHIN, every=EVERY)
         run.wait_until(f"the writer is in {self.to.region}", partial(anew, run, self.global_cluster),
                        lambda seen: is_settled_at(seen, self.to), within=WITHIN, every=EVERY)
 
