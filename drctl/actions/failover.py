@@ -11,12 +11,15 @@ from typing import ClassVar
 
 from drctl.actions.switchover import BUSY, WITHIN, anew, cluster_arn, current, is_settled_at, is_unseen
 from drctl.aws.commands import Command
+from drctl.aws.errors import AwsError, Refusal, is_one_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
 from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.global_cluster import GlobalCluster
 
+#: The answer where the target is the writer, or cannot become it.
+NO_TARGET = Refusal("InvalidDBClusterStateFault")
 #: AWS seconds between two looks: users wait for what is seen late.
 EVERY = 2.0
 
@@ -73,5 +76,10 @@ class Failover(Change):
         if run.roles_asked is not None and anew(run, self.global_cluster).writer == self.to.region:
             return
         run.roles_asked = (run.clock.now(), current(run, self.global_cluster).writer)
-        self._command(run).send(run.aws)
+        try:
+            self._command(run).send(run.aws)
+        except AwsError as error:
+            # a failover that was under way may have come to its end since the last look: the target writes already
+            if not is_one_of(error, NO_TARGET) or anew(run, self.global_cluster).writer != self.to.region:
+                raise
 

@@ -149,6 +149,18 @@ def test_a_promotion_that_is_not_at_rest_yet_is_waited_for_and_not_asked_for_aga
     assert asked(records) == []
 
 
+def test_one_that_came_to_its_end_since_the_last_look_is_no_failure(survivor: Run, aws: Aws, slow: None) -> None:
+    with lost(HOME.region):
+        CLOCK.set_speed(1.0)
+        assert anew(survivor, WORLD).writer == HOME.region
+        THERE._command(survivor).send(aws)
+        CLOCK.skip(2 * seconds("failover"))
+        settle(CLOCK)
+        CLOCK.set_speed(SLOW)
+        THERE.do(survivor)
+        assert THERE.done(survivor)
+
+
 def test_a_switchover_that_lost_its_primary_is_cancelled_by_aurora_and_the_call_repeated_until_then(
         survivor: Run, aws: Aws, records: list[Record], slow: None) -> None:
     aws[HOME.region].rds.switchover_global_cluster(
