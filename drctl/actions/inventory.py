@@ -78,6 +78,9 @@ REGIONAL = (
     Listing("wafv2:ipset", "wafv2", "list_ip_sets", "IPSets", "ARN", name="Name", arguments=(("Scope", "REGIONAL"),)),
     Listing("rds:cluster", "rds", "describe_db_clusters", "DBClusters", "DBClusterArn", tags="TagList"),
     Listing("rds:db", "rds", "describe_db_instances", "DBInstances", "DBInstanceArn", tags="TagList"),
+    # Automated ones go with their cluster; other manual ones may carry our tags, which a cluster can hand on to them.
+    Listing("rds:cluster-snapshot", "rds", "describe_db_cluster_snapshots", "DBClusterSnapshots",
+            "DBClusterSnapshotArn", name="DBClusterSnapshotIdentifier", arguments=(("SnapshotType", "manual"),)),
     Listing("rds:subgrp", "rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupArn",
             name="DBSubnetGroupName"),
     Listing("rds:cluster-pg", "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups",
