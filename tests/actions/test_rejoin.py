@@ -47,7 +47,11 @@ def test_a_region_that_answers_is_not_waited_for_though_nothing_stands_in_it(run
 @pytest.mark.parametrize(("service", "mode"), [("s3", "error"), ("rds", "refuse"), ("lambda", "error")])
 def test_it_is_waited_for_until_the_last_service_answers(
         run: Run, records: list[Record], service: str, mode: str) -> None:
-    run.events.add_sink(lambda record: outages.end() if record["event"] == "waiting" else None)
+    def end_it(record: Record) -> None:
+        if record["event"] == "waiting":
+            outages.end()
+
+    run.events.add_sink(end_it)
     outages.start(HOME.region, service, mode)
     perform(run, AwaitRegion(HOME))
     assert looks(records)[0].startswith(f"{service}: ")
