@@ -21,7 +21,7 @@ from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
-from drctl.steps.rescue_snapshot import rescue_name
+from drctl.steps.rescue_snapshot import last_name
 
 #: Real seconds for one look at a region that may hang.
 LOOK_S = 6.0
@@ -126,7 +126,7 @@ class Rejoin(Change):
                               "join only when it is made", next_step="drctl failback --rebuild: keeps a last snapshot "
                               "of it and makes it anew from the writer")
             self.instances.remove_alone(run)
-            cluster.remove_alone(run, rescue_name(run, self.site, stands.resource_id.lower()[-12:]))
+            cluster.remove_alone(run, last_name(run, self.site, stands.resource_id))
         runner.build(run, (cluster, self.instances))
 
 

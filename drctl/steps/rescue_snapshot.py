@@ -30,8 +30,13 @@ RESCUE = "rescue"
 
 
 def rescue_name(run: Run, site: Site, mark: str) -> str:
-    """Name of one snapshot; `mark` tells it from those of other failovers."""
+    """Name of one snapshot; `mark`, of ten characters at most, tells it from those of other failovers."""
     return run.name("snapshot", f"{RESCUE}-{mark}", site)
+
+
+def last_name(run: Run, site: Site, resource_id: str) -> str:
+    """Name of the last snapshot of a cluster that is made anew, by its resource id: no other cluster has it."""
+    return rescue_name(run, site, resource_id.lower()[-10:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,8 @@ class RescueSnapshots(Step[SnapshotOut]):
 
     def _keep(self, run: Run, saved: Any) -> None:
         source = saved["DBClusterSnapshotIdentifier"]
-        name = rescue_name(run, self.site, re.sub(r"[^0-9]+", "", source.removeprefix(SAVED))[-14:])
+        moment = re.sub(r"[^0-9]+", "", source.removeprefix(SAVED))[-14:]  # to the second; names are short
+        name = rescue_name(run, self.site, moment[2:12])
         if any(one["DBClusterSnapshotIdentifier"] == name for one in self.kept(run)):
             return
         with already(Refusal("DBClusterSnapshotAlreadyExistsFault")):
