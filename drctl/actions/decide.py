@@ -183,7 +183,9 @@ class Decide(Action):
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        return "failover", f"{self.source.region} does not answer, and {self.to.region} is ready"
+        answers = any(name in seen and not isinstance(seen[name], Unanswered) for name in ("lost database", "lost probe"))
+        told = "answers, but its database does not write" if answers else "does not answer"
+        return "failover", f"{self.source.region} {told}, and {self.to.region} is ready"
 
     def _gone(self, lag: float | None) -> Iterable[str]:
         span = "an unknown time" if lag is None else f"up to {lag:.1f} s"

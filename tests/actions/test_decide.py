@@ -107,7 +107,7 @@ def test_what_answered_and_what_did_not_is_told_in_words() -> None:
     assert picture({**LOST, "lost probe": Unanswered("connection refused")}).alive == {
         "global database": "available, us-east-1 writes, us-west-2 connected",
         "database of us-west-2, through the probe": "answers, reads",
-        "users' name": "192.0.2.1; the balancer is 192.0.2.2",
+        "users' name": "answers with something else than us-west-2: 192.0.2.1",
         "API of us-east-1": "NO ANSWER within the time for a look",
         "database of us-east-1, through the probe": "NO ANSWER (connection refused)"}
     told = picture({**HEALTHY, "probe": {"ok": False, "error": "UNREACHABLE", "text": "no route"}}).alive
