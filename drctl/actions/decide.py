@@ -183,7 +183,8 @@ class Decide(Action):
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        answers = any(name in seen and not isinstance(seen[name], Unanswered) for name in ("lost database", "lost probe"))
+        looks = [seen[name] for name in ("lost database", "lost probe") if name in seen]
+        answers = any(not isinstance(one, Unanswered) for one in looks)
         told = "answers, but its database does not write" if answers else "does not answer"
         return "failover", f"{self.source.region} {told}, and {self.to.region} is ready"
 

@@ -11,6 +11,8 @@ from typing import Any, cast
 import pytest
 
 from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms, documented_minutes
+from drctl.actions.dns_switch import Sent
+from drctl.aws import dns
 from drctl.engine.events import Record
 from drctl.engine.looks import Answers, Unanswered
 from drctl.engine.run import Run
@@ -37,7 +39,7 @@ def database(writer: str = HOME.region, *, changing: bool = False, regions: tupl
 
 #: A region that is lost while the other is well.
 LOST: Answers = {"database": database(), "instances": [], "lag": 0.08, "probe": {"ok": True, "writer": False},
-                 "dns": "192.0.2.1; the balancer is 192.0.2.2", "lost database": SILENT, "lost probe": SILENT}
+                 "dns": Sent(dns.Answer(("192.0.2.1",)), dns.Answer(("192.0.2.2",))), "lost database": SILENT, "lost probe": SILENT}
 HEALTHY = {**LOST, "lost database": "available", "lost probe": {"ok": True, "writer": True}}
 BOUND = Terms(allowed_loss_s=60.0)
 FORCE = Terms(allowed_loss_s=60.0, force="the board said so")
