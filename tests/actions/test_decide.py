@@ -39,7 +39,8 @@ def database(writer: str = HOME.region, *, changing: bool = False, regions: tupl
 
 #: A region that is lost while the other is well.
 LOST: Answers = {"database": database(), "instances": [], "lag": 0.08, "probe": {"ok": True, "writer": False},
-                 "dns": Sent(dns.Answer(("192.0.2.1",)), dns.Answer(("192.0.2.2",))), "lost database": SILENT, "lost probe": SILENT}
+                 "dns": Sent(dns.Answer(("192.0.2.1",)), dns.Answer(("192.0.2.2",))), "lost database": SILENT,
+                 "lost probe": SILENT}
 HEALTHY = {**LOST, "lost database": "available", "lost probe": {"ok": True, "writer": True}}
 BOUND = Terms(allowed_loss_s=60.0)
 FORCE = Terms(allowed_loss_s=60.0, force="the board said so")
