@@ -29,6 +29,7 @@ from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
 from drctl.runbooks import failover as runbooks
 from drctl.runbooks.drill import put_back
+from drctl.runbooks.isolated import put_back as remove_copy
 from drctl.settings import Settings, Site
 from drctl.stack import Stack, stack_of
 
@@ -114,6 +115,11 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
     """Bring a drill to its end whose process died; Refused for what has to be gone on with by name."""
     inherited = holding.inherited
     if not inherited:
+        return
+    if inherited.get("command") == "isolated drill":
+        target = next(site for site in run.settings.sites if site.region == inherited["target"])
+        run.say(f"an earlier isolated drill did not come to its end: its copy in {target.region} is removed first")
+        play(run, remove_copy(stack, target, holding.settle))
         return
     if inherited.get("command") != "drill":
         raise Refused(f"a {inherited.get('command')} did not come to its end: run {inherited.get('run')}",

@@ -115,7 +115,7 @@ def test_a_bucket_that_falls_silent_after_the_lease_was_had_loses_nothing_and_ho
     held = aside(region, told, lasts_s=SHORT, clock=clock)
     held.begin()
     silence, began = Silence(region), time.monotonic()
-    until(lambda: held._overdue())
+    until(held._overdue)
     for _ in range(5):
         held.refuse_when_lost(CHANGE)
     held.end()
