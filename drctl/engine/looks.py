@@ -18,7 +18,7 @@ class Unanswered:
     """What stands for the answer of a look that failed (`why`, and with what), or has not answered in time."""
 
     why: str = "no answer yet"
-    error: Exception | None = field(default=None, compare=False)
+    error: Exception | None = field(default=None, compare=False, repr=False)
 
 
 class Pending:
