@@ -8,7 +8,8 @@ waited for.
 Each must end with exit 0, with the writer, the users' name and a write in the surviving region. Every request is seen
 where the network stands: the region that is left may be asked aside, each question once or twice, and nothing else; the
 global control planes change nothing; and a place that hangs takes no longer than one that refuses. Afterwards
-`drctl failback` brings the stack home, so that no case is the heir of another.
+the region that was left comes back, and a planned failover brings the stack home, so that no case is the heir of
+another; `drctl failback`, which takes longer, ends each worker's day.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import random
 import re
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,6 +52,8 @@ MOMENTS = (BEFORE, FIRST, PROMOTION, WAITING)
 #: Real seconds that a run may take longer where a place hangs or fails than where it refuses; and how often both are
 #: run again for it, because a busy machine takes its time too.
 LONGER_S, AGAIN = 1.5, 2
+#: Real seconds that a region may take to be a copy again.
+BACK_S = 60.0
 #: What the region that is left may be asked, aside, and how often at most, each try of the SDK counted.
 ASIDE = {"who writes": r"rds DescribeGlobalClusters", "what it has begun": r"s3 GET /s3-control-[^/]+/lease\.json",
          "its database": r"rds DescribeDBClusters", "its probe": r"lambda POST /.*lambda-probe-[^/]+/invocations",
@@ -83,7 +87,7 @@ class Cell:
     def begin(self) -> None:
         """Take the place away."""
         if self.place in {BUCKET, BOTH}:
-            outages.start(self.survivor, "s3", self.mode, f"s3-control-{self.survivor}-lab-{ACCOUNT}")
+            outages.start(self.survivor, "s3", self.mode, control_bucket(self.survivor))
         elif self.place in GLOBAL:
             outages.start(EAST, self.place, self.mode)
         else:
@@ -186,7 +190,28 @@ class Blackouts:
             went.wrong += in_the_journal(cell, home, json.loads(out))
             went.wrong += self._stands_in_the_survivor(cell)
         outages.end()
-        self._do(home, "failback", "--yes", "--json")
+        self._bring_back(cell.left)
+        if cell.left == EAST:
+            self._do(home, "failover", "--planned", "--yes", "--json")
+
+    def _bring_back(self, region: str) -> None:
+        """The essence of a failback, in moments: the region's copy is connected, its app serves, nothing is left open.
+
+        A bucket that was silent may have kept a lease from telling that its failover came to its end.
+        """
+        aws, until, pause = self.shop.aws, time.monotonic() + BACK_S, threading.Event()
+        while not self._connected(region):
+            assert time.monotonic() < until, f"the copy in {region} is not connected after {BACK_S:g} s"
+            pause.wait(0.05)
+        aws[region].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
+        for key in ("lease.json", "aftermath.json"):
+            aws[OTHER[region]].s3.delete_object(Bucket=control_bucket(OTHER[region]), Key=key)
+
+    def _connected(self, region: str) -> bool:
+        seen = self.shop.aws[OTHER[region]].rds.describe_global_clusters()["GlobalClusters"][0]
+        return seen["Status"] == "available" and not seen.get("FailoverState") and any(
+            one["DBClusterArn"].split(":")[3] == region and one.get("SynchronizationStatus") == "connected"
+            for one in seen["GlobalClusterMembers"])
 
     def _do(self, home: Path, *arguments: str) -> None:
         """A command that has to succeed; a gate that refuses, because this machine is busy, is asked once more."""
@@ -216,9 +241,19 @@ class Blackouts:
         if not (wrote := json.load(answer["Payload"])).get("ok"):
             yield f"no write in {cell.survivor}: {wrote}"
 
-    def as_before(self) -> list[str]:
-        """What differs from the stack as it was built, now that it is home again."""
-        return difference(self.shop.wanted["blackout"], stands(self.shop.aws)) if self.stands else []
+    def end(self) -> list[str]:
+        """Put everything in order by a failback; what differs from the stack as it was built, but for the snapshots of
+        what was lost, which are kept."""
+        if not self.stands:
+            return []
+        self._do(self.shop.another_home(), "failback", "--yes", "--json")
+        lines = difference(self.shop.wanted["blackout"], stands(self.shop.aws))
+        return [line for line in lines if not re.match(r"too much \d+: snapshot ", line)]
+
+
+def control_bucket(region: str) -> str:
+    """Name of a region's control bucket."""
+    return f"s3-control-{region}-lab-{ACCOUNT}"
 
 
 def judged(cell: Cell, seen: Iterable[Seen], aside: dict[str, int]) -> Iterator[str]:
@@ -272,7 +307,7 @@ def work() -> None:
         blackouts = Blackouts(shop)
         for asked in questions:
             if asked is None:
-                answer(blackouts.as_before())
+                answer(blackouts.end())
             else:
                 answer([asdict(one) for one in blackouts.trio(Cell(**asked))])
 
