@@ -203,6 +203,7 @@ class Blackouts:
         while not self._connected(region):
             assert time.monotonic() < until, f"the copy in {region} is not connected after {BACK_S:g} s"
             pause.wait(0.05)
+        self.shop.forget_what_was_lost()
         aws[region].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
         for key in ("lease.json", "aftermath.json"):
             aws[OTHER[region]].s3.delete_object(Bucket=control_bucket(OTHER[region]), Key=key)
