@@ -19,7 +19,6 @@ import json
 import random
 import re
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,8 +51,6 @@ MOMENTS = (BEFORE, FIRST, PROMOTION, WAITING)
 #: Real seconds that a run may take longer where a place hangs or fails than where it refuses; and how often both are
 #: run again for it, because a busy machine takes its time too.
 LONGER_S, AGAIN = 1.5, 2
-#: Real seconds that a region may take to be a copy again.
-BACK_S = 60.0
 #: What the region that is left may be asked, aside, and how often at most, each try of the SDK counted.
 ASIDE = {"who writes": r"rds DescribeGlobalClusters", "what it has begun": r"s3 GET /s3-control-[^/]+/lease\.json",
          "its database": r"rds DescribeDBClusters", "its probe": r"lambda POST /.*lambda-probe-[^/]+/invocations",
@@ -199,20 +196,12 @@ class Blackouts:
 
         A bucket that was silent may have kept a lease from telling that its failover came to its end.
         """
-        aws, until, pause = self.shop.aws, time.monotonic() + BACK_S, threading.Event()
-        while not self._connected(region):
-            assert time.monotonic() < until, f"the copy in {region} is not connected after {BACK_S:g} s"
-            pause.wait(0.05)
+        aws = self.shop.aws
+        self.shop.await_copy(region)
         self.shop.forget_what_was_lost()
         aws[region].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
         for key in ("lease.json", "aftermath.json"):
             aws[OTHER[region]].s3.delete_object(Bucket=control_bucket(OTHER[region]), Key=key)
-
-    def _connected(self, region: str) -> bool:
-        seen = self.shop.aws[OTHER[region]].rds.describe_global_clusters()["GlobalClusters"][0]
-        return seen["Status"] == "available" and not seen.get("FailoverState") and any(
-            one["DBClusterArn"].split(":")[3] == region and one.get("SynchronizationStatus") == "connected"
-            for one in seen["GlobalClusterMembers"])
 
     def _do(self, home: Path, *arguments: str) -> None:
         """A command that has to succeed; a gate that refuses, because this machine is busy, is asked once more."""
@@ -281,8 +270,8 @@ def in_the_journal(cell: Cell, home: Path, report: dict[str, Any]) -> Iterator[s
 
 
 def _too_slow(went: Sequence[Went]) -> Iterator[Went]:
-    """Those that took longer than the first, where the place refused."""
-    return (one for one in went[1:] if one.seconds > went[0].seconds + LONGER_S)
+    """Those that took longer than the first, where the place refused; what nothing came to was not waited for."""
+    return (one for one in went[1:] if one.struck and one.seconds > went[0].seconds + LONGER_S)
 
 
 # The matrix ----------------------------------------------------------------------------------------------------------
