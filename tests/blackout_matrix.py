@@ -32,13 +32,12 @@ from drctl.aws import dns
 from drctl.engine.journal import read
 from drctl.lab import outages
 from tests.account import difference, stands
-from tests.crash_matrix import Workshop, say, workshop
+from tests.crash_matrix import EAST, Workshop, control_bucket, other, say, workshop
 from tests.watching import Seen, Watching
 from tests.working import Worker, being_asked, work_off
 
-EAST, WEST = "us-east-1", "us-west-2"
-OTHER = {EAST: WEST, WEST: EAST}
-NAME, ACCOUNT = "app.dr.example.com", "123456789012"
+WEST = other(EAST)
+NAME = "app.dr.example.com"
 #: Places that are no service: all of the region; the survivor's control bucket; that one while the region is lost too.
 REGION, BUCKET, BOTH = "region", "bucket", "bucket+region"
 #: Services without regions, whose control planes are in us-east-1.
@@ -74,7 +73,7 @@ class Cell:
 
     @property
     def survivor(self) -> str:
-        return OTHER[self.left]
+        return other(self.left)
 
     @property
     def seems_healthy(self) -> bool:
@@ -187,21 +186,10 @@ class Blackouts:
             went.wrong += in_the_journal(cell, home, json.loads(out))
             went.wrong += self._stands_in_the_survivor(cell)
         outages.end()
-        self._bring_back(cell.left)
+        self.shop.await_copy(cell.left)
+        self.shop.tidy_up(cell.left)
         if cell.left == EAST:
             self._do(home, "failover", "--planned", "--yes", "--json")
-
-    def _bring_back(self, region: str) -> None:
-        """The essence of a failback, in moments: the region's copy is connected, its app serves, nothing is left open.
-
-        A bucket that was silent may have kept a lease from telling that its failover came to its end.
-        """
-        aws = self.shop.aws
-        self.shop.await_copy(region)
-        self.shop.forget_what_was_lost()
-        aws[region].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
-        for key in ("lease.json", "aftermath.json"):
-            aws[OTHER[region]].s3.delete_object(Bucket=control_bucket(OTHER[region]), Key=key)
 
     def _do(self, home: Path, *arguments: str) -> None:
         """A command that has to succeed; a gate that refuses, because this machine is busy, is asked once more."""
@@ -239,11 +227,6 @@ class Blackouts:
         self._do(self.shop.another_home(), "failback", "--yes", "--json")
         lines = difference(self.shop.wanted["blackout"], stands(self.shop.aws))
         return [line for line in lines if not re.match(r"too much \d+: snapshot ", line)]
-
-
-def control_bucket(region: str) -> str:
-    """Name of a region's control bucket."""
-    return f"s3-control-{region}-lab-{ACCOUNT}"
 
 
 def judged(cell: Cell, seen: Iterable[Seen], aside: dict[str, int]) -> Iterator[str]:

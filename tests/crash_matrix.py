@@ -189,7 +189,7 @@ class Workshop:
             self.empty()
             self._undisturbed("provision")
         elif self._stands != HOME:
-            self._undisturbed("failback")
+            self.come_home()
         if wanted == LOST:
             self._undisturbed("failover")
 
@@ -255,6 +255,24 @@ class Workshop:
             self.killing.end()
         return code, process.out.read_text(), process.err.read_text()
 
+    def come_home(self) -> None:
+        """The essence of a failback from WEST, in moments: nothing is left open, and a planned failover.
+
+        A bucket that was silent may have kept a lease from telling that its failover came to its end.
+        """
+        self.await_copy(EAST)
+        self.tidy_up(EAST)
+        code, _, err = self.process(self.another_home(), ASKED["planned"])
+        assert code == 0, err
+        self._stands = HOME
+
+    def tidy_up(self, lost: str) -> None:
+        """What a failback does about a region that was lost, but for moving back there."""
+        self.forget_what_was_lost()
+        self.aws[lost].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{lost}-lab")
+        for key in ("lease.json", "aftermath.json"):
+            self.aws[other(lost)].s3.delete_object(Bucket=control_bucket(other(lost)), Key=key)
+
     def await_copy(self, region: str) -> None:
         """Return when the database of a region that was lost is a connected copy again."""
         until, pause = time.monotonic() + BACK_S, threading.Event()
@@ -264,8 +282,7 @@ class Workshop:
 
     def _is_copy(self, region: str) -> bool:
         """As the other region tells."""
-        other = next(one for one in REGIONS if one != region)
-        seen = self.aws[other].rds.describe_global_clusters()["GlobalClusters"][0]
+        seen = self.aws[other(region)].rds.describe_global_clusters()["GlobalClusters"][0]
         return seen["Status"] == "available" and not seen.get("FailoverState") and any(
             one["DBClusterArn"].split(":")[3] == region and one.get("SynchronizationStatus") == "connected"
             for one in seen["GlobalClusterMembers"])
@@ -294,6 +311,16 @@ class Workshop:
         self._go(again)
         yield from again.wrong
         yield from (f"changed once more: {call}" for call in self.killing.calls if CONTROL not in call)
+
+
+def other(region: str) -> str:
+    """The other one of the two."""
+    return next(one for one in REGIONS if one != region)
+
+
+def control_bucket(region: str) -> str:
+    """Name of a region's control bucket."""
+    return f"s3-control-{region}-lab-{ACCOUNT_ID}"
 
 
 def lab_speed() -> float:
@@ -334,7 +361,7 @@ def plan(counted: dict[str, int], runs: Sequence[str], every: int, seed: int) ->
                       for start in starts]
             if run == "drill":
                 lives += [Life(run, after, (n,), draw.randrange(len(WAYS))) for n in range(1, counted[run] + 1)]
-            if run in MOVES:
+            if run in {"failover", "planned"}:
                 lives += [Life(run, after, (n,), ELSEWHERE + len(WAYS) * draw.randrange(len(outages.MODES)))
                           for n in range(1, counted[run] + 1, every)]
     order = list(runs)
