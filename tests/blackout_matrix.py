@@ -117,9 +117,8 @@ class Went:
 class Blackouts:
     """A stack that stands, and what is taken away from under a failover of it."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self.shop, self.watching = shop, Watching(shop.lab)
-        self.stands = False
+    def __init__(self, shop: Workshop, *, stands: bool = False) -> None:
+        self.shop, self.watching, self.stands = shop, Watching(shop.lab), stands
 
     def leave(self) -> None:
         """The lab answers by itself again."""
@@ -139,11 +138,11 @@ class Blackouts:
         """The same place and moment in each way; one that takes longer than a refusal is run again, and that too."""
         went = [self.run(replace(cell, mode=mode), program) for mode in modes]
         for _ in range(AGAIN):
-            for one in [went[0], *slow] if (slow := list(_too_slow(went))) and not any(x.wrong for x in went) else ():
+            for one in [went[0], *slow] if (slow := list(too_slow(went))) and not any(x.wrong for x in went) else ():
                 once_more = self.run(one.cell, program)
                 one.wrong += once_more.wrong
                 one.seconds = min(one.seconds, once_more.seconds)
-        for one in _too_slow(went):
+        for one in too_slow(went):
             one.wrong.append(f"{one.seconds - went[0].seconds:.1f} s longer than where {went[0].cell} is refused: "
                              "something was waited for")
         return went
@@ -174,7 +173,7 @@ class Blackouts:
         self.watching.watch(lambda new: cell.is_moment(self.watching.seen[:-1], new), cell.begin)
         began = time.monotonic()
         code, out, err = self.shop.process(home, [
-            "failover", "--allow-data-loss", "1h", "--yes", "--json",
+            "failover", "--allow-data-loss", "1000h", "--yes", "--json",
             *(["--force", f"only {cell.place} is gone"] if cell.seems_healthy else [])], program=program)
         went.seconds = round(time.monotonic() - began, 2)
         went.struck = sum(one.struck for one in outages.present())
@@ -252,7 +251,7 @@ def in_the_journal(cell: Cell, home: Path, report: dict[str, Any]) -> Iterator[s
             yield f"the journal has {record['operation']} in {record['to']}"
 
 
-def _too_slow(went: Sequence[Went]) -> Iterator[Went]:
+def too_slow(went: Sequence[Went]) -> Iterator[Went]:
     """Those that took longer than the first, where the place refused; what nothing came to was not waited for."""
     return (one for one in went[1:] if one.struck and one.seconds > went[0].seconds + LONGER_S)
 
