@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
 from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
 from drctl.actions.judge import judge
@@ -141,6 +142,9 @@ def where_it_writes(run: Run, stack: Stack) -> Site:
     seen = first_of(looks, LOCATE_S)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
+        for refusal in (one.error for one in seen.values()):
+            if isinstance(refusal, ClientError):
+                raise refusal  # both regions are there and refuse: that is no outage
         findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
         raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
                       next_step="look at credentials and network; then the same command again")
