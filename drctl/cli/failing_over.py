@@ -53,8 +53,9 @@ def unplanned(asked: Asked) -> Report:
         take_for_lost(session, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
-        if began := asked.told(OUTAGE_BEGAN):
-            run.measure(OUTAGE_BEGAN, began)
+        for name in (OUTAGE_BEGAN, "lag_s"):
+            if (known := asked.told(name)) is not None:
+                run.measure(name, known)
         told = notices(session, "failover", source, target)
         decide = _decision(session, stack, source, terms, asked, told)
         if terms.allowed_loss_s is None:

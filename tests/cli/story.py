@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ from drctl.lab.clock import CLOCK
 from drctl.settings import Settings
 from tests.cli.between import Reply, Request
 from tests.cli.conftest import Cli, Result, at, cli_in
-from tests.cli.test_lease import bucket, changes_the_stack
-from tests.cli.test_trouble import EAST, WEST, Place, until
+from tests.cli.test_lease import bucket
+from tests.cli.test_trouble import EAST, EVIDENCE, WEST, Place, until
 from tests.conftest import SPEED
 from tests.forking import Forked, Parent, warmed
 
@@ -67,14 +68,19 @@ class Story:
         """A command on the first machine."""
         return self.on(self.machines[0] if self.machines else self.machine(), *arguments)
 
-    def signalled_at(self, operation: str, number: int, machine: Cli, *arguments: str) -> Result:
-        """A command that gets a signal when AWS hears such a call of it, which takes effect all the same."""
+    def signalled_at(self, operation: str, number: int, machine: Cli, *arguments: str, copied_to: str = "") -> Result:
+        """A command that gets a signal when AWS hears such a call of it, which takes effect all the same.
+
+        Before, a copy of its journal arrives in the region `copied_to`, if that is wished.
+        """
         begun, done, pid = threading.Event(), threading.Event(), [0]
 
         def decide(request: Request) -> Reply | None:
             if request.operation == operation and not done.is_set():
                 begun.wait(10)
                 done.set()
+                if copied_to:
+                    until(lambda: self.copied(self.runs(machine)[-1], copied_to, "approved"), "the journal is copied")
                 os.kill(pid[0], number)
             return None
 
@@ -106,24 +112,24 @@ class Story:
         writers = [one["DBClusterArn"].split(":")[3] for one in seen["GlobalClusterMembers"] if one["IsWriter"]]
         return (writers[0] if writers else None), seen["Status"] == "available" and "FailoverState" not in seen
 
-    def switches(self) -> dict[str, bool]:
-        """Whether the switch object of a region is there."""
-        return {region: self.place.aws[region].s3.list_objects_v2(Bucket=bucket)["KeyCount"] > 0
-                for region, bucket in SWITCHES.items()}
+    def switches(self, *regions: str) -> list[bool]:
+        """Whether the switch object of these regions is there."""
+        return [self.place.aws[region].s3.list_objects_v2(Bucket=SWITCHES[region])["KeyCount"] > 0
+                for region in regions or (EAST, WEST)]
 
     def fenced(self, region: str) -> bool:
         """Whether the app of a region is stopped."""
         told = self.place.aws[region].lambda_.get_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
         return told.get("ReservedConcurrentExecutions") == 0
 
-    def changes_since(self, begin: int) -> list[str]:
-        """The changes of the stack among the requests since number `begin`; the probe is only asked."""
-        return [f"{one.operation} {one.region}" for one in self.place.line.seen[begin:]
-                if changes_the_stack(one) and "/invocations" not in one.operation]
+    def mark(self) -> Counter[str]:
+        """How often AWS was asked for each change of the stack so far; leases and journals are beside it."""
+        return Counter({f"{operation} {region}": count for (region, _, operation, mutating), count
+                        in self.place.lab.counting.calls.items() if mutating and not operation.startswith(EVIDENCE)})
 
-    def mark(self) -> int:
-        """How many requests have passed."""
-        return len(self.place.line.seen)
+    def changes_since(self, mark: Counter[str]) -> dict[str, int]:
+        """The changes since a mark."""
+        return dict(self.mark() - mark)
 
     def runs(self, machine: Cli) -> list[str]:
         """The runs that a machine knows, the oldest first."""
@@ -144,7 +150,7 @@ class Story:
     def at_home(self) -> None:
         """The writer is in the primary region, both apps serve, the switches are at rest, and nothing is left to do."""
         assert self.writer(EAST) == (EAST, True)
-        assert self.switches() == {EAST: False, WEST: False}
+        assert self.switches() == [False, False]
         assert [self.fenced(EAST), self.fenced(WEST)] == [False, False]
         status = self.status()
         assert (status["left"], status["dns"]["region"], status["switch"]) == ([], EAST, "at rest")
