@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.aftermath import OUTAGE_BEGAN as OUTAGE_BEGAN
-from drctl.actions.aftermath import Aftermath, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
 from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
@@ -28,6 +27,8 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
+#: The looks at the lost region.
+THERE = ("lost database", "lost probe")
 #: Real seconds that reading the note of an earlier run may take.
 NOTE_S = 1.0
 
@@ -190,7 +191,9 @@ class Decide(Action):
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        return "failover", f"{self.source.region} does not answer, and {self.to.region} is ready"
+        answers = any(not isinstance(seen.get(name, Unanswered()), Unanswered) for name in THERE)
+        seems = "answers, but its database does not write" if answers else "does not answer"
+        return "failover", f"{self.source.region} {seems}, and {self.to.region} is ready"
 
     def _gone(self, lag: float | None) -> Iterable[str]:
         span = "an unknown time" if lag is None else f"up to {lag:.1f} s"

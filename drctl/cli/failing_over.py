@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
+from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from drctl.actions.aftermath import NoteAftermath
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms, documented_minutes
+from drctl.actions.aftermath import OUTAGE_BEGAN, NoteAftermath
+from drctl.actions.decide import Decide, Picture, Terms, documented_minutes
 from drctl.engine.events import Record
 from drctl.engine.looks import Answers, Unanswered
 from drctl.engine.run import Run
