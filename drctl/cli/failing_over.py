@@ -13,7 +13,8 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
+from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without
@@ -55,8 +56,9 @@ def unplanned(asked: Asked) -> Report:
         take_for_lost(session, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
-        if began := asked.told(OUTAGE_BEGAN):
-            run.measure(OUTAGE_BEGAN, began)
+        for name in (OUTAGE_BEGAN, "lag_s"):
+            if (known := asked.told(name)) is not None:
+                run.measure(name, known)
         told = notices(session, "failover", source, target)
         decide = _decision(session, stack, source, terms, asked, told)
         if terms.allowed_loss_s is None:
