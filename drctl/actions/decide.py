@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
-from drctl.actions.dns_switch import name_servers, where_users_are_sent
+from drctl.actions.dns_switch import Sent, name_servers, where_users_are_sent
 from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
@@ -27,8 +27,6 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
-#: The looks at the lost region.
-THERE = ("lost database", "lost probe")
 #: Real seconds that reading the note of an earlier run may take.
 NOTE_S = 1.0
 
@@ -168,7 +166,13 @@ class Decide(Action):
                            "probe"), ("dns", "users' name"), ("lost database", f"API of {self.source.region}"),
                            ("lost probe", f"database of {self.source.region}, through the probe")):
             if name in seen:
-                yield text, _in_words(seen[name])
+                yield text, self._sent(seen[name]) if isinstance(seen[name], Sent) else _in_words(seen[name])
+
+    def _sent(self, sent: Sent) -> str:
+        if sent.is_with_the_balancer:
+            return f"answers with {self.to.region}"
+        return f"answers with something else than {self.to.region}: " + (
+            ", ".join(sent.answer.addresses) or sent.answer.problem)
 
     def _blockers(self, seen: Answers) -> Iterable[str]:
         database = seen["database"]
@@ -191,9 +195,10 @@ class Decide(Action):
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        answers = any(not isinstance(seen.get(name, Unanswered()), Unanswered) for name in THERE)
-        seems = "answers, but its database does not write" if answers else "does not answer"
-        return "failover", f"{self.source.region} {seems}, and {self.to.region} is ready"
+        looks = [seen[name] for name in ("lost database", "lost probe") if name in seen]
+        answers = any(not isinstance(one, Unanswered) for one in looks)
+        told = "answers, but its database does not write" if answers else "does not answer"
+        return "failover", f"{self.source.region} {told}, and {self.to.region} is ready"
 
     def _gone(self, lag: float | None) -> Iterable[str]:
         span = "an unknown time" if lag is None else f"up to {lag:.1f} s"

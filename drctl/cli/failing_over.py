@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
 from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.decide import Decide, Picture, Terms
@@ -30,6 +31,7 @@ from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
 from drctl.runbooks import failover as runbooks
 from drctl.runbooks.drill import put_back
+from drctl.runbooks.isolated import put_back as remove_copy
 from drctl.settings import Settings, Site
 from drctl.stack import Stack, stack_of
 
@@ -116,6 +118,11 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
     inherited = holding.inherited
     if not inherited:
         return
+    if inherited.get("command") == "isolated drill":
+        target = next(site for site in run.settings.sites if site.region == inherited["target"])
+        run.say(f"an earlier isolated drill did not come to its end: its copy in {target.region} is removed first")
+        play(run, remove_copy(stack, target, holding.settle))
+        return
     if inherited.get("command") != "drill":
         raise Refused(f"a {inherited.get('command')} did not come to its end: run {inherited.get('run')}",
                       next_step=f"drctl resume {inherited.get('run')}; if its region is gone: drctl failover")
@@ -137,6 +144,9 @@ def where_it_writes(run: Run, stack: Stack) -> Site:
     seen = first_of(looks, LOCATE_S)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
+        for refusal in (one.error for one in seen.values()):
+            if isinstance(refusal, ClientError):
+                raise refusal  # both regions are there and refuse: that is no outage
         findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
         raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
                       next_step="look at credentials and network; then the same command again")

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: The answers so far by name of the look.
@@ -15,9 +15,10 @@ Answers = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unanswered:
-    """What stands for the answer of a look that failed (`why`), or has not answered in time."""
+    """What stands for the answer of a look that failed (`why`, by `error`), or has not answered in time."""
 
     why: str = "no answer yet"
+    error: Exception | None = field(default=None, compare=False)
 
 
 class Pending:
@@ -33,7 +34,7 @@ class Pending:
         try:
             self.answer = self._look()
         except Exception as error:  # whatever it is, the others must be heard, and it is shown in its place
-            self.answer = Unanswered(str(error) or type(error).__name__)
+            self.answer = Unanswered(str(error) or type(error).__name__, error)
         self._ended.set()
         self._done()
 

@@ -151,8 +151,9 @@ def strike(call: Call, environ: Environ, start_response: Callable[..., Any]) -> 
     outage = next((one for one in list(_outages) if one.covers(region, call.service)), None)
     if outage is None:
         return None
-    with _lock:
-        outage.struck += 1
+    if not call.by_function:
+        with _lock:
+            outage.struck += 1
     if outage.mode == "refuse":
         cut(environ)
     if outage.mode == "error":

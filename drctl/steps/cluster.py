@@ -12,7 +12,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
-from drctl.steps import last_snapshot, log_group
+from drctl.steps import log_group
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
@@ -191,7 +191,6 @@ class Cluster(Step[ClusterOut]):
         if seen := self._seen(run):
             self._refuse_a_foreign(run, seen)
             self._take_down(run, seen)
-        last_snapshot.remove(run, self.site, self.cluster_id(run))
         self._remove_logs(run, late=seen is not None)
 
     def _take_down(self, run: Run, seen: Any) -> None:
@@ -204,11 +203,11 @@ class Cluster(Step[ClusterOut]):
             self._delete(run)
         self._wait_until_gone(run)
 
-    def remove_alone(self, run: Run) -> None:
+    def remove_alone(self, run: Run, keep_as: str) -> None:
         """Remove a cluster that is in no global cluster, and leave the other region's alone; a last snapshot stays."""
         if (seen := self._seen(run)) is not None:
             self._refuse_a_foreign(run, seen)
-            self._delete(run, keep_as=last_snapshot.name_of(run, self.site, seen["DbClusterResourceId"]))
+            self._delete(run, keep_as)
             self._wait_until_gone(run)
         run.forget(self)
 

@@ -12,6 +12,8 @@ import pytest
 
 from drctl.actions.aftermath import OUTAGE_BEGAN, NoteAftermath
 from drctl.actions.decide import Decide, Picture, Terms, documented_minutes
+from drctl.actions.dns_switch import Sent
+from drctl.aws import dns
 from drctl.engine.events import Record
 from drctl.engine.looks import Answers, Unanswered
 from drctl.engine.run import Run
@@ -40,7 +42,8 @@ def database(writer: str = HOME.region, *, changing: bool = False, regions: tupl
 
 #: A region that is lost while the other is well.
 LOST: Answers = {"database": database(), "instances": [], "lag": 0.08, "probe": {"ok": True, "writer": False},
-                 "dns": "192.0.2.1; the balancer is 192.0.2.2", "lost database": SILENT, "lost probe": SILENT}
+                 "dns": Sent(dns.Answer(("192.0.2.1",)), dns.Answer(("192.0.2.2",))), "lost database": SILENT,
+                 "lost probe": SILENT}
 HEALTHY = {**LOST, "lost database": "available", "lost probe": {"ok": True, "writer": True}}
 BOUND = Terms(allowed_loss_s=60.0)
 FORCE = Terms(allowed_loss_s=60.0, force="the board said so")
@@ -110,7 +113,7 @@ def test_what_answered_and_what_did_not_is_told_in_words() -> None:
     assert picture({**LOST, "lost probe": Unanswered("connection refused")}).alive == {
         "global database": "available, us-east-1 writes, us-west-2 connected",
         "database of us-west-2, through the probe": "answers, reads",
-        "users' name": "192.0.2.1; the balancer is 192.0.2.2",
+        "users' name": "answers with something else than us-west-2: 192.0.2.1",
         "API of us-east-1": "NO ANSWER within the time for a look",
         "database of us-east-1, through the probe": "NO ANSWER (connection refused)"}
     told = picture({**HEALTHY, "probe": {"ok": False, "error": "UNREACHABLE", "text": "no route"}}).alive

@@ -19,7 +19,7 @@ from drctl.engine.runbook import perform
 from drctl.errors import ChecksFailed, Refused, WaitTimeout
 from drctl.lab import outages
 from drctl.settings import Settings
-from drctl.steps import last_snapshot
+from drctl.steps.rescue_snapshot import RescueSnapshots, last_name
 from tests.steps.database import AWAY, HOME, PRIMARY, WORLD, WRITERS, destroy, ensure_all
 
 CLUSTER = "aurora-cluster-us-east-1-lab"
@@ -161,14 +161,14 @@ def test_a_rebuilt_one_is_a_connected_copy_and_a_last_snapshot_of_the_old_one_is
     assert active_site(fresh, WORLD) == AWAY
     kept = snapshots(aws)
     assert [(one["DBClusterIdentifier"], one["SnapshotType"]) for one in kept] == [(CLUSTER, "manual")]
-    assert kept[0]["DBClusterSnapshotIdentifier"] == last_snapshot.name_of(alone, HOME, old["DbClusterResourceId"])
+    assert kept[0]["DBClusterSnapshotIdentifier"] == last_name(alone, HOME, old["DbClusterResourceId"])
     assert BACK.needless(fresh)
 
 
 def test_a_rebuild_that_was_killed_half_way_keeps_the_one_snapshot(alone: Run, aws: Aws, make_run: Callable[..., Run],
                                                                   ) -> None:
     WRITERS.remove_alone(alone)
-    PRIMARY.remove_alone(alone)
+    PRIMARY.remove_alone(alone, last_name(alone, HOME, alone.output(PRIMARY).resource_id))
     again = without_patience_for_aurora(make_run())
     perform(again, BACK)  # nothing is there any more that could be lost
     assert len(snapshots(aws)) == 1
@@ -186,6 +186,7 @@ def test_a_teardown_removes_the_last_snapshot_and_nobody_elses(alone: Run, aws: 
         ProveEmpty().do(run)
     assert f"rds:cluster-snapshot {ours} (us-east-1)" in left.value.findings
     destroy(run)
+    RescueSnapshots(HOME, PRIMARY).destroy(run)
     assert [one["DBClusterSnapshotIdentifier"] for one in snapshots(aws)] == ["mine"]
     assert [one for one in inventory(make_run()) if one.kind.startswith("rds:cluster")] == [
         one for one in inventory(make_run()) if one.kind == "rds:cluster-pg"]
@@ -195,13 +196,13 @@ def test_a_teardown_removes_the_last_snapshot_and_nobody_elses(alone: Run, aws: 
 def test_the_snapshots_name_is_one_that_rds_takes(make_run: Callable[..., Run], region: str) -> None:
     settings = Settings.model_validate({"environment": "e" * 20, "regions": {"primary": region,
                                                                             "standby": "us-west-2"}})
-    name = last_snapshot.name_of(make_run(settings), settings.primary, "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    assert name == f"aurora-rescue-opqrstuvwxyz-{region}-{'e' * 20}"
+    name = last_name(make_run(settings), settings.primary, "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert name == f"snapshot-rescue-qrstuvwxyz-{region}-{'e' * 20}"
     assert len(name) <= 63
 
 
 def test_a_cluster_of_the_same_name_has_a_snapshot_of_another_name(run: Run) -> None:
-    one, other = (last_snapshot.name_of(run, HOME, f"cluster-{letter * 26}") for letter in "AB")
+    one, other = (last_name(run, HOME, f"cluster-{letter * 26}") for letter in "AB")
     assert one != other
 
 

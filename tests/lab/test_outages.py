@@ -11,13 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from drctl.aws.clients import Aws
 from drctl.aws.durations import seconds
 from drctl.lab import compute, extensions, outages
 from drctl.lab.aurora_store import LOST
+from drctl.lab.called import FUNCTIONS_KEY
 from drctl.lab.clock import CLOCK
 from drctl.lab.front_doors import NO_CONNECTION, front_door
 from drctl.lab.server import THREADS, Lab
@@ -337,3 +340,15 @@ def test_names_lead_to_the_standby_while_the_region_that_holds_route_53s_control
     assert eventually(lambda: zone.ask("app.dr.example.com")[1] not in ([], at_home[1]))
     outages.end()
     assert eventually(lambda: zone.ask("app.dr.example.com") == at_home)
+
+
+def test_the_calls_of_functions_are_struck_like_all_others_and_not_counted(lab: Lab) -> None:
+    by_function: Any = botocore.session.Session().create_client(
+        "sqs", region_name=HERE, endpoint_url=lab.endpoint, aws_access_key_id=FUNCTIONS_KEY,
+        aws_secret_access_key="lab", config=Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+    by_function.list_queues()
+    assert not lab.counting.calls
+    outage, _ = outages.start(HERE, "", "error")
+    with pytest.raises(ClientError):
+        by_function.list_queues()
+    assert outage.struck == 0
