@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from drctl.actions.decide import OUTAGE_BEGAN
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, is_gone
 from drctl.engine.looks import Pending, Unanswered
@@ -21,6 +20,8 @@ from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 
+#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
+OUTAGE_BEGAN = "outage_began"
 #: Key of the note, and where notes lie whose work is done, by the run that has done it.
 KEY, DONE = "aftermath.json", "aftermath/"
 #: Real seconds that a control bucket may take for the note.

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
 from drctl.actions.dns_switch import Sent, name_servers, where_users_are_sent
 from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
@@ -26,10 +27,11 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
-#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
-OUTAGE_BEGAN = "outage_began"
-#: Name of the look at the lost region's database through the probe.
+#: The looks at the lost region; the second goes through the probe to its database.
 LOST_PROBE = "lost probe"
+THERE = ("lost database", LOST_PROBE)
+#: Real seconds that reading the note of an earlier run may take.
+NOTE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,20 @@ class Decide(Action):
             raise Refused(f"no failover to {self.to.region}: {refusals[0]}; nothing was changed", findings=refusals[1:],
                           next_step=_next_step(picture, self.terms))
         run.events.emit("approved", approval=self.confirm(picture))
-        if picture.lag_s is not None and not picture.promoted and OUTAGE_BEGAN not in run.measures:
+        if picture.promoted:
+            self._recall(run)
+        elif picture.lag_s is not None:
+            began = round(time.time() - picture.lag_s / run.clock.speed, 3)
             run.measure("lag_s", round(picture.lag_s, 1), "s")
-            run.measure(OUTAGE_BEGAN, round(time.time() - picture.lag_s / run.clock.speed, 3), "seconds since 1970")
+            run.measure(OUTAGE_BEGAN, run.measures.get(OUTAGE_BEGAN, began), "seconds since 1970")
+
+    def _recall(self, run: Run) -> None:
+        """What was known when it was decided, as the run that promoted has noted it; nobody waits long for the note."""
+        note = look_all({"note": lambda: aftermath_in(run, self.to)}, NOTE_S)["note"]
+        if isinstance(note, Aftermath) and note.lost == self.source.region:
+            for name, value in (("lag_s", note.lag_s), (OUTAGE_BEGAN, note.outage_began)):
+                if value is not None and name not in run.measures:
+                    run.measure(name, value)
 
     # The picture -------------------------------------------------------------------------------------------------
 
@@ -185,10 +198,9 @@ class Decide(Action):
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        looks = [seen[name] for name in ("lost database", "lost probe") if name in seen]
-        answers = any(not isinstance(one, Unanswered) for one in looks)
-        told = "answers, but its database does not write" if answers else "does not answer"
-        return "failover", f"{self.source.region} {told}, and {self.to.region} is ready"
+        answers = any(not isinstance(seen.get(name, Unanswered()), Unanswered) for name in THERE)
+        seems = "answers, but its database does not write" if answers else "does not answer"
+        return "failover", f"{self.source.region} {seems}, and {self.to.region} is ready"
 
     def _gone(self, lag: float | None) -> Iterable[str]:
         span = "an unknown time" if lag is None else f"up to {lag:.1f} s"

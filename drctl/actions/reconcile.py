@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action

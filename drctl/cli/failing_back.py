@@ -6,8 +6,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import aftermath_in
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held

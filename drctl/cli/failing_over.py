@@ -11,8 +11,10 @@ from statistics import median
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
+from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without
@@ -55,8 +57,9 @@ def unplanned(asked: Asked) -> Report:
         take_for_lost(session, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
-        if began := asked.told(OUTAGE_BEGAN):
-            run.measure(OUTAGE_BEGAN, began)
+        for name in (OUTAGE_BEGAN, "lag_s"):
+            if (known := asked.told(name)) is not None:
+                run.measure(name, known)
         told = notices(session, "failover", source, target)
         decide = _decision(session, stack, source, terms, asked, told)
         if terms.allowed_loss_s is None:
@@ -146,6 +149,9 @@ def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0)
     seen = first_of(looks, LOCATE_S, grace_s)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
+        for refusal in (one.error for one in seen.values()):
+            if isinstance(refusal, ClientError):
+                raise refusal  # both regions are there and refuse: that is no outage
         findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
         raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
                       next_step="look at credentials and network; then the same command again")

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.aftermath import Aftermath, CloseAftermath, NoteAftermath, aftermath_in
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, CloseAftermath, NoteAftermath, aftermath_in
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events, Record

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms, documented_minutes
+from drctl.actions.aftermath import OUTAGE_BEGAN, NoteAftermath
+from drctl.actions.decide import Decide, Picture, Terms, documented_minutes
 from drctl.actions.dns_switch import Sent
 from drctl.aws import dns
 from drctl.engine.events import Record
@@ -19,7 +20,9 @@ from drctl.engine.run import Run
 from drctl.engine.runbook import perform
 from drctl.errors import Refused
 from drctl.settings import Settings
+from drctl.steps.control_bucket import ControlBucket
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut, Member
+from tests.conftest import ensure_with_needs
 from tests.engine.fakes import offline_run
 
 HOME, THERE = Settings().sites
@@ -265,6 +268,26 @@ def test_a_run_that_is_gone_on_with_keeps_its_own_beginning() -> None:
     run.measure(OUTAGE_BEGAN, 1.0)
     perform(run, Told(seen=LOST, terms=BOUND))
     assert run.measures[OUTAGE_BEGAN] == 1.0
+
+
+def test_a_decision_that_is_made_again_tells_the_newest_lag() -> None:
+    run = offline_run()
+    run.measure("lag_s", 1.0)
+    perform(run, Told(seen={**LOST, "lag": 7.0}, terms=BOUND))
+    assert run.measures["lag_s"] == 7.0
+
+
+@pytest.mark.parametrize(("lost", "known"), [(HOME.region, True), (THERE.region, False)])
+def test_once_it_is_promoted_the_note_of_the_run_that_did_tells_what_was_known(
+        run: Run, lost: str, known: bool) -> None:
+    ensure_with_needs(run, ControlBucket(THERE))
+    first = NoteAftermath(next(site for site in (HOME, THERE) if site.region == lost), THERE)
+    run.measure("lag_s", 3.5)
+    run.measure(OUTAGE_BEGAN, 1000.0)
+    first.do(run)
+    run.measures.clear()
+    perform(run, Told(seen={**LOST, "database": database(THERE.region)}, terms=Terms()))
+    assert run.measures == ({"lag_s": 3.5, OUTAGE_BEGAN: 1000.0} if known else {})
 
 
 def test_by_hand_it_is_four_looks_at_the_surviving_region() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.aws.clients import Aws
 from drctl.engine.events import Record

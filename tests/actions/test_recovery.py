@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.judge import judge
 from drctl.actions.probe import ProbeFailed
 from drctl.actions.recovery import UntilServed

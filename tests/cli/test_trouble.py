@@ -36,8 +36,8 @@ from tests.forking import warmed
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
-#: Writes of leases and of copies of journals, as the lab counts them.
-EVIDENCE = "PUT s3-control-"
+#: Writes of leases and of copies of journals, and messages about runs, as the lab counts them.
+EVIDENCE = ("PUT s3-control-", "Publish")
 #: AWS seconds in a second where something is to be met half way: a balancer takes two seconds and a half.
 SLOW = 60.0
 SWITCH_BUCKET = "s3-switch-us-west-2-lab-123456789012"
