@@ -44,6 +44,7 @@ def failback(asked: Asked) -> dict[str, Any]:
 
 
 def _what_is_open(run: Run, active: Site) -> Aftermath | None:
-    """The note of a failover whose work is not done. It lies where that failover went to: in the region that writes, or,
-    when an earlier failback has moved the database home and no more, in the other one."""
+    """The note of a failover whose work is not done. It lies where that failover went to: in the region that writes or,
+    when an earlier failback has moved the database home and no more, in the other one.
+    """
     return aftermath_in(run, active) or aftermath_in(run, run.settings.other(active))

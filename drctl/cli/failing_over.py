@@ -82,7 +82,7 @@ def planned(asked: Asked) -> Report:
             source = _named_source(asked)
             if not asked.before:
                 settle_drill(run, stack, holding)
-            source = source or activesite_named(run, stack.database.global_cluster) or settings.primary
+            source = source or active_site(run, stack.database.global_cluster) or settings.primary
             note_move(run, "planned", source)
             begin = partial(holding.begins, command="planned failover", source=source.region, run=run.id)
             book = runbooks.planned(stack, source, begin, holding.settle)
@@ -134,7 +134,7 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
 
 def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
     """Past the gate once the database has moved: it asks for a stack that has not."""
-    active = activesite_named(run, stack.database.global_cluster)
+    active = active_site(run, stack.database.global_cluster)
     return book if active == source else replace(book, gate=())
 
 
