@@ -147,6 +147,13 @@ class Story:
                      for path in Path(machine.environment["DRCTL_HOME"]).glob(f"runs/{run}/journal.jsonl"))
         return read(found)
 
+    def home(self) -> Any:
+        """The report of a failback, after which everything is as it was built."""
+        with self.pace(BUILDING):
+            report = as_json(self("failback", "--json"))
+        self.at_home()
+        return report
+
     def at_home(self) -> None:
         """The writer is in the primary region, both apps serve, the switches are at rest, and nothing is left to do."""
         assert self.writer(EAST) == (EAST, True)

@@ -28,6 +28,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "planned-to-us-east-1": ("failover", "--planned", "--show", *EAST),
     "drill": ("failover", "--drill", "--show"),
     "drill-to-us-east-1": ("failover", "--drill", "--show", *EAST),
+    "isolated": ("failover", "--drill", "--mode", "isolated", "--show"),
     "failback": ("failback", "--show"),
 }
 
