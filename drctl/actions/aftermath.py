@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, is_gone
+from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
@@ -23,6 +24,8 @@ from drctl.steps.control_bucket import CONTROL
 OUTAGE_BEGAN = "outage_began"
 #: Key of the note, and where notes lie whose work is done, by the run that has done it.
 KEY, DONE = "aftermath.json", "aftermath/"
+#: Real seconds that a control bucket may take for the note.
+NOTED_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,17 @@ class NoteAftermath(Action):
                         ContentType="application/json")
 
     def do(self, run: Run) -> None:
-        try:
-            known = aftermath_in(run, self.to)
-            if known is None or not known.run or known.lost != self.source.region:
-                self._put(run).send(run.aws)
-        except AwsError as error:
-            run.say(f"the failover could not be noted in the control bucket of {self.to.region} ({code_of(error)}): "
-                    "drctl failback will not know how much was accepted as lost")
+        """Aside: while it is promoted there is time for it, and no more than that."""
+        noted = Pending("aftermath", lambda: self._note(run)).wait(NOTED_S)
+        if isinstance(noted, Unanswered):
+            why = code_of(noted.error) if isinstance(noted.error, AwsError) else noted.why
+            run.say(f"the failover could not be noted in the control bucket of {self.to.region} ({why}): drctl "
+                    "failback will not know how much was accepted as lost")
+
+    def _note(self, run: Run) -> None:
+        known = aftermath_in(run, self.to)
+        if known is None or not known.run or known.lost != self.source.region:
+            self._put(run).send(run.aws)
 
 
 @dataclass(frozen=True, eq=False)

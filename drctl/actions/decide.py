@@ -27,6 +27,9 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
+#: The looks at the lost region; the second goes through the probe to its database.
+LOST_PROBE = "lost probe"
+THERE = ("lost database", LOST_PROBE)
 #: Real seconds that reading the note of an earlier run may take.
 NOTE_S = 1.0
 
@@ -135,8 +138,8 @@ class Decide(Action):
                     run, name_servers(run, self.to), self.balancer.dns_name(run))}
         there = self._looks_at_the_lost(run)
         seen = look_all({**here, **there}, LOOK_S, needed=tuple(here), grace_s=self.grace_s)
-        if run.aside is not None and any(not isinstance(seen[name], Unanswered) for name in there):
-            run.aside.answers = True
+        if run.aside is not None:  # what the service that stops the app has answered, not another one
+            run.aside.answers = not isinstance(seen[LOST_PROBE], Unanswered)
         return self._judge(seen)
 
     def _looks_at_the_lost(self, run: Run) -> dict[str, Callable[[], Any]]:
@@ -147,7 +150,7 @@ class Decide(Action):
             "DBClusterIdentifier": run.name("aurora", "cluster", self.source)})
         call = probe.invocation(run, self.source, "probe", {"action": "health"})
         return {"lost database": lambda: cluster.send(there)["DBClusters"][0]["Status"],
-                "lost probe": lambda: probe.told(run, self.source, "probe", call.send(there))}
+                LOST_PROBE: lambda: probe.told(run, self.source, "probe", call.send(there))}
 
     def _judge(self, seen: Answers) -> Picture:
         database, lag, lag_from = seen["database"], *_lag(seen)
@@ -164,7 +167,7 @@ class Decide(Action):
     def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
         for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
                            "probe"), ("dns", "users' name"), ("lost database", f"API of {self.source.region}"),
-                           ("lost probe", f"database of {self.source.region}, through the probe")):
+                           (LOST_PROBE, f"database of {self.source.region}, through the probe")):
             if name in seen:
                 yield text, self._sent(seen[name]) if isinstance(seen[name], Sent) else _in_words(seen[name])
 
@@ -189,16 +192,15 @@ class Decide(Action):
             return "failover", f"{self.to.region} is the writer already: what is left is to bring users there"
         if blockers:
             return "wait", f"{self.to.region} cannot take over now"
-        there = seen.get("lost probe")
+        there = seen.get(LOST_PROBE)
         if isinstance(there, dict) and there.get("ok") and there.get("writer"):
             return "switchover", (f"{self.source.region} answers and its database writes: a planned failover loses "
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        looks = [seen[name] for name in ("lost database", "lost probe") if name in seen]
-        answers = any(not isinstance(one, Unanswered) for one in looks)
-        told = "answers, but its database does not write" if answers else "does not answer"
-        return "failover", f"{self.source.region} {told}, and {self.to.region} is ready"
+        answers = any(not isinstance(seen.get(name, Unanswered()), Unanswered) for name in THERE)
+        seems = "answers, but its database does not write" if answers else "does not answer"
+        return "failover", f"{self.source.region} {seems}, and {self.to.region} is ready"
 
     def _gone(self, lag: float | None) -> Iterable[str]:
         span = "an unknown time" if lag is None else f"up to {lag:.1f} s"

@@ -40,8 +40,9 @@ Report = dict[str, Any]
 LOCATE_S = 8.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
-#: Real seconds for the writer's region to tell what was begun there.
-BEGUN_S = 0.15
+#: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease
+#: to tell what was begun.
+THERE_S, BEGUN_S = 0.05, 0.5
 #: Newest runs that are looked at for how long failovers take.
 EARLIER = 20
 
@@ -139,9 +140,13 @@ def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
 
 def where_it_writes(run: Run, stack: Stack) -> Site:
     """The region of the writer, as the first region tells that answers at all. Raises Refused when none does."""
+    return _writer_and_whether_it_answers(run, stack)[0]
+
+
+def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tuple[Site, bool]:
     cluster = stack.database.global_cluster
     looks = {site.region: partial(cluster.find_from, run, site.region) for site in run.settings.sites}
-    seen = first_of(looks, LOCATE_S)
+    seen = first_of(looks, LOCATE_S, grace_s)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
         for refusal in (one.error for one in seen.values()):
@@ -153,18 +158,21 @@ def where_it_writes(run: Run, stack: Stack) -> Site:
     if answers[0] is None:
         raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
     run.remember(cluster, answers[0])
-    return _site(run.settings, answers[0].writer) or run.settings.primary
+    writer = _site(run.settings, answers[0].writer) or run.settings.primary
+    return writer, not isinstance(seen[writer.region], Unanswered)
 
 
 def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
     """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
 
     After a promotion the writer is in the surviving region, so its lease is asked what was begun. In an outage that is
-    just detected the writer's region is the lost one: it is given no time to answer.
+    just detected the writer's region is the lost one, which does not even tell who writes: nothing is asked of it.
     """
     if named := _named_source(asked):
         return named
-    writer = where_it_writes(session.run, stack)
+    writer, answers = _writer_and_whether_it_answers(session.run, stack, THERE_S)
+    if not answers:
+        return writer
     lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
     seen = Pending("lease", lease.look).wait(BEGUN_S)
     begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished

@@ -56,6 +56,8 @@ class Holding:
         self._leases, self._clock, self._tell = leases, clock, tell
         self.terms = terms
         self.lost: LeaseLost | None = None
+        #: Whether the last request about a lease was not answered in time; only where nobody waits for answers.
+        self.silent = False
         #: What an earlier run has begun and not brought to its end.
         self.inherited: dict[str, str] = {}
         self._held: list[Held] = []
@@ -68,6 +70,11 @@ class Holding:
 
         Raises Refused, after giving back what was taken, when somebody else holds one of them.
         """
+        previous = self._take(take_over)
+        self._thread.start()
+        return previous
+
+    def _take(self, take_over: str) -> tuple[Terms, ...]:
         previous = []
         try:
             for lease in self._leases:
@@ -81,7 +88,6 @@ class Holding:
         except BaseException:
             self._give_back()
             raise
-        self._thread.start()
         return tuple(previous)
 
     def begins(self, **unfinished: str) -> None:
@@ -146,10 +152,13 @@ class Holding:
         except LeaseLost as lost:
             self._lose(lost)
         except (DrctlError, *AwsError) as error:
-            if awake_and_asleep() - held.written > self.terms.lasts_s:
-                self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
-                                     f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
-                                     next_step="the same command again, once the region answers"))
+            self._unrenewed(held, error)
+
+    def _unrenewed(self, held: Held, error: Exception) -> None:
+        if awake_and_asleep() - held.written > self.terms.lasts_s:
+            self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
+                                 f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
+                                 next_step="the same command again, once the region answers"))
 
     def _lose(self, lost: LeaseLost) -> None:
         if self.lost is None:

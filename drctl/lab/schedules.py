@@ -1,6 +1,8 @@
 """EventBridge's scheduled rules: rate and cron expressions on the default bus, fired in the lab's time.
 
-A fast lab would fire thousands of times a second: a rule fires once in half a real second at most, whatever the speed.
+A fast lab would fire thousands of times a second: a rule fires once in half a real second at most, whatever the speed,
+and rests twenty times as long as its function took the last time (two seconds at most), so that it uses a twentieth
+of a core at most.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from moto.events.models import EventsBackend, Rule, events_backends
 
 from drctl.lab import outages
 from drctl.lab.clock import CLOCK
+from drctl.lab.compute import TOOK
 from drctl.lab.event_delivery import send_to
 from drctl.lab.rules import rule
 
 #: Real seconds between two looks for rules that are due, and between two firings of one rule.
 LOOK_S, PACE_S = 0.1, 0.5
+#: Real seconds of rest at most.
+LONGEST_REST_S = 2.0
 UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
 #: Lowest and highest value of each field of a cron expression, with the names that stand for numbers (EventBridge User
 #: Guide, "Cron expressions reference").
@@ -136,7 +141,7 @@ def scheduled() -> Iterator[Rule]:
 def fire_when_due(one: Rule) -> None:
     """Send the event of a rule that is due; what fell due in an outage, or faster than the pace, is left out."""
     now, real, kept = CLOCK.now(), time.monotonic(), one.__dict__
-    if real - kept.get("_lab_fired_at", -PACE_S) < PACE_S or now < kept.get("_lab_acts_at", 0.0):
+    if real - kept.get("_lab_fired_at", 0.0) < _pace(one) or now < kept.get("_lab_acts_at", 0.0):
         return
     due = due_by(str(one.scheduled_expression))
     if due is None or not due(kept.get("_lab_fired", now), now):
@@ -146,6 +151,13 @@ def fire_when_due(one: Rule) -> None:
         send_to(one, {"version": "0", "id": str(uuid.uuid4()), "detail-type": "Scheduled Event", "source": "aws.events",
                       "account": one.account_id, "time": wall_clock(now).strftime("%Y-%m-%dT%H:%M:%SZ"),
                       "region": one.region_name, "resources": [one.arn], "detail": {}})
+
+
+def _pace(one: Rule) -> float:
+    """Real seconds between two firings of a rule."""
+    names = [(one.region_name, str(target["Arn"]).split(":")[6]) for target in one.targets
+             if ":function:" in str(target["Arn"])]
+    return max(PACE_S, min(20 * sum(TOOK.get(name, 0.0) for name in names), LONGEST_REST_S))
 
 
 class Watch:

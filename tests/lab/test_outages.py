@@ -75,6 +75,25 @@ def test_an_error_has_the_shape_of_its_service(once: Plain, service: str, code: 
     assert "temporary failure" in answer["Error"]["Message"]
 
 
+def test_one_bucket_can_be_out_while_the_others_answer(lab: Lab, once: Plain) -> None:
+    for name in ("one", "another"):
+        once[THERE].s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": THERE})
+        once[THERE].s3.put_object(Bucket=name, Key="key", Body=b"body")
+    assert ask(lab, "POST", "outages", region=THERE, service="s3", bucket="one", mode="error")[1]["started"] is True
+    with pytest.raises(ClientError):
+        once[THERE].s3.get_object(Bucket="one", Key="key")
+    assert once[THERE].s3.get_object(Bucket="another", Key="key")["Body"].read() == b"body"
+    assert not outages.is_down(THERE, "s3")
+    assert [(one["bucket"], one["struck"]) for one in ask(lab, "GET", "outages")[1]["outages"]] == [("one", 1)]
+    outages.end(THERE, "s3")
+    assert once[THERE].s3.get_object(Bucket="one", Key="key")["Body"].read() == b"body"
+
+
+def test_a_bucket_is_one_of_s3(lab: Lab) -> None:
+    status, told = ask(lab, "POST", "outages", region=THERE, service="rds", bucket="one")
+    assert (status, told["error"]) == (400, "a bucket is of the service s3, not of rds")
+
+
 def test_a_head_request_gets_an_error_without_a_body(once: Plain) -> None:
     outages.start(HERE, "s3", "error")
     with pytest.raises(ClientError) as refused:

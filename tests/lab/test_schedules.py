@@ -51,7 +51,12 @@ def ticks(aws: Aws) -> list[str]:
             if one["message"].startswith("tick")]
 
 
-def no_more(aws: Aws, seconds: float = 1.2) -> bool:
+def goes_on(aws: Aws, count: int) -> bool:
+    """Whether the function was given so many in time; a start of its process makes the rule rest for two seconds."""
+    return any(eventually(lambda: len(ticks(aws)) >= count) for _ in range(4))
+
+
+def no_more(aws: Aws, seconds: float = 2.4) -> bool:
     """Whether nothing comes for longer than the pace."""
     threading.Event().wait(0.3)  # what is under way comes to its end
     before = len(ticks(aws))
@@ -63,11 +68,12 @@ def no_more(aws: Aws, seconds: float = 1.2) -> bool:
 def test_a_function_is_invoked_at_the_rate_and_no_faster_than_the_pace(aws: Aws, function: str) -> None:
     admit(aws)
     schedule(aws, function)
-    assert eventually(lambda: len(ticks(aws)) >= 2)
+    assert goes_on(aws, 2)
     assert ticks(aws)[0] == f"tick aws.events Scheduled Event {RULE}"
     before = len(ticks(aws))
     threading.Event().wait(2.0)
-    assert 2 <= len(ticks(aws)) - before <= 5
+    assert len(ticks(aws)) - before <= 5
+    assert goes_on(aws, before + 1)
 
 
 def test_a_rate_is_kept_in_the_labs_time(aws: Aws, function: str, clock: LabClock) -> None:
@@ -93,8 +99,7 @@ def test_in_an_outage_nothing_fires_and_afterwards_it_goes_on(aws: Aws, function
     quiet = service == "" or no_more(aws)  # the log is in the same region
     outages.end()
     assert quiet
-    before = len(ticks(aws))
-    assert eventually(lambda: len(ticks(aws)) > before)
+    assert goes_on(aws, len(ticks(aws)) + 1)
 
 
 def test_a_rule_that_is_disabled_or_deleted_fires_no_more(aws: Aws, function: str) -> None:
@@ -105,8 +110,7 @@ def test_a_rule_that_is_disabled_or_deleted_fires_no_more(aws: Aws, function: st
     events.disable_rule(Name="often")
     assert no_more(aws)
     events.enable_rule(Name="often")
-    before = len(ticks(aws))
-    assert eventually(lambda: len(ticks(aws)) > before)
+    assert goes_on(aws, len(ticks(aws)) + 1)
     events.remove_targets(Rule="often", Ids=["f"])
     events.delete_rule(Name="often")
     assert no_more(aws)
