@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from drctl.cli.by_hand import runbook_of, target_of
 from drctl.configuration import packaged_lab
 from drctl.lab import aurora, outages
 from drctl.lab.server import Lab
+from drctl.settings import Settings
+from drctl.stack import stack_of
 from tests.cli.conftest import Result
-from tests.cli.story import BOUND, FAILOVER, Story, as_json, connected, ended, lost, telling
+from tests.cli.story import BOUND, FAILOVER, Story, as_json, connected, differences, ended, lost, telling
 from tests.cli.test_trouble import EAST, SLOW, WEST, place_in, until
 
 PLANNED = ("failover", "--planned", "--json")
@@ -213,7 +216,8 @@ def test_killed_right_after_the_promotion_it_is_resumed_elsewhere_in_the_other_d
     as_json(story(*PLANNED))
     killed, other = story.machine(), story.machine()
     with lost(WEST):
-        end = story.signalled_at("FailoverGlobalCluster", signal.SIGKILL, killed, *FAILOVER, copied_to=EAST)
+        end = story.signalled_at("FailoverGlobalCluster", signal.SIGKILL, killed, *FAILOVER,
+                                 once=lambda: story.copied(story.runs(killed)[-1], EAST, "approved"))
         assert end.code == -signal.SIGKILL
         run = story.runs(killed)[-1]
         report = as_json(story.on(other, "resume", "-c", str(packaged_lab()), "--yes", "--json"))
@@ -229,8 +233,9 @@ def test_killed_right_after_the_promotion_it_is_resumed_elsewhere_in_the_other_d
 def test_killed_right_after_the_promotion_the_same_command_goes_on_too(story: Story) -> None:
     killed, other = story.machine(), story.machine()
     with lost(EAST, "error"):
-        story.signalled_at("FailoverGlobalCluster", signal.SIGKILL, killed, *FAILOVER)
+        story.signalled_at("FailoverGlobalCluster", signal.SIGKILL, killed, *FAILOVER, once=lambda: story.noted(WEST))
         run = story.runs(killed)[-1]
+        until(lambda: story.writer(WEST) == (WEST, True), "the promotion is over")
         end = story.on(other, *FAILOVER)
         report = as_json(end)
         assert f"going on with a failover from us-east-1 that has not ended: run {run}" in report["notes"]
@@ -279,3 +284,17 @@ def test_a_healthy_region_is_left_when_somebody_says_why(story: Story) -> None:
     assert report["decision"]["picture"]["word"] == "switchover"
     assert (report["fenced"], story.writer(EAST)[0]) == (True, WEST)
     story.home()
+
+
+# By hand -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "to"), [("unplanned", WEST), ("planned", WEST), ("failback", EAST), ("live", WEST)])
+def test_what_each_line_sends_is_what_a_person_is_told_to_type(
+        story: Story, failed_over: tuple[Result, Any], mode: str, to: str) -> None:
+    if mode == "live":
+        as_json(story("failover", "--drill", "--json"))
+    report = story.played(mode)
+    target = target_of(Settings(), mode, to)
+    book = runbook_of(stack_of(Settings()), mode, target)
+    assert differences(story, book, report, EAST if mode == "unplanned" else "") == []
