@@ -13,12 +13,23 @@ import pytest
 
 from drctl.cli.by_hand import runbook_of, target_of
 from drctl.configuration import packaged_lab
-from drctl.lab import aurora, outages
+from drctl.lab import outages
 from drctl.lab.server import Lab
 from drctl.settings import Settings
 from drctl.stack import stack_of
 from tests.cli.conftest import Result
-from tests.cli.story import BOUND, FAILOVER, Story, as_json, connected, differences, ended, lost, telling
+from tests.cli.story import (
+    BOUND,
+    FAILOVER,
+    Story,
+    as_json,
+    connected,
+    database_lost,
+    differences,
+    ended,
+    lost,
+    telling,
+)
 from tests.cli.test_trouble import EAST, SLOW, WEST, place_in, until
 
 PLANNED = ("failover", "--planned", "--json")
@@ -262,11 +273,8 @@ def test_ctrl_c_stops_at_a_clean_edge_and_the_same_command_goes_on(story: Story)
 def test_where_the_region_answers_and_its_database_is_lost_the_app_is_stopped_before_the_promotion(
         story: Story) -> None:
     mark = len(story.place.line.seen)
-    aurora.lose(EAST)
-    try:
+    with database_lost(EAST):
         end = story(*FAILOVER)
-    finally:
-        aurora.restore(EAST)
     report = as_json(end)
     assert "recommended: failover - us-east-1 answers, but its database does not write" in end.err
     assert report["fenced"] is True
