@@ -105,6 +105,15 @@ class Story:
         for machine in self.machines:
             at(machine, self.place.lab, speed)
 
+    def until_connected(self, region: str) -> None:
+        """Wait until the copy in a region is connected."""
+        def look() -> bool:
+            seen = self.place.aws[region].rds.describe_global_clusters()["GlobalClusters"][0]
+            return any(one["DBClusterArn"].split(":")[3] == region and one["SynchronizationStatus"] == "connected"
+                       for one in seen["GlobalClusterMembers"])
+
+        until(look, f"the copy in {region} is connected")
+
     # How it stands ---------------------------------------------------------------------------------------------------
 
     def writer(self, at_region: str) -> tuple[str | None, bool]:
@@ -159,9 +168,14 @@ class Story:
                      for path in Path(machine.environment["DRCTL_HOME"]).glob(f"runs/{run}/journal.jsonl"))
         return read(found)
 
-    def home(self) -> Any:
-        """The report of a failback, after which everything is as it was built."""
+    def home(self, *, listing: bool = False) -> Any:
+        """The report of a failback, after which everything is as it was built.
+
+        What a failover has lost is listed only if that is wished: it takes the longest, so else its note is taken away.
+        """
         with self.pace(BUILDING):
+            for region in () if listing else (EAST, WEST):
+                self.place.aws[region].s3.delete_object(Bucket=bucket(region), Key="aftermath.json")
             report = as_json(self("failback", "--json"))
         self.at_home()
         return report
@@ -220,16 +234,6 @@ def ended(process: Forked) -> Result:
     """How a process ended."""
     code = process.wait()
     return Result(code, process.out.read_text(), process.err.read_text())
-
-
-def connected(story: Story, region: str) -> None:
-    """Wait until the copy in a region is connected."""
-    def look() -> bool:
-        seen = story.place.aws[region].rds.describe_global_clusters()["GlobalClusters"][0]
-        return any(one["DBClusterArn"].split(":")[3] == region and one["SynchronizationStatus"] == "connected"
-                   for one in seen["GlobalClusterMembers"])
-
-    until(look, f"the copy in {region} is connected")
 
 
 # By hand -------------------------------------------------------------------------------------------------------------
