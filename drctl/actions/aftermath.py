@@ -25,7 +25,7 @@ OUTAGE_BEGAN = "outage_began"
 #: Key of the note, and where notes lie whose work is done, by the run that has done it.
 KEY, DONE = "aftermath.json", "aftermath/"
 #: Real seconds that a control bucket may take for the note.
-NOTED_S = 1.0
+NOTED_S = 0.5
 
 
 @dataclass(frozen=True)

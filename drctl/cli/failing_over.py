@@ -94,8 +94,8 @@ def planned(asked: Asked) -> Report:
 
 def _named_source(asked: Asked) -> Site | None:
     """The region to leave, where it does not have to be found out: by --to, or of the run that is gone on with."""
-    to = _site(asked.settings, asked.request.get("to"))
-    return asked.settings.other(to) if to else _site(asked.settings, asked.told("from_region"))
+    to = site_named(asked.settings, asked.request.get("to"))
+    return asked.settings.other(to) if to else site_named(asked.settings, asked.told("from_region"))
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0)
     if answers[0] is None:
         raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
     run.remember(cluster, answers[0])
-    writer = _site(run.settings, answers[0].writer) or run.settings.primary
+    writer = site_named(run.settings, answers[0].writer) or run.settings.primary
     return writer, not isinstance(seen[writer.region], Unanswered)
 
 
@@ -176,13 +176,14 @@ def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
     lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
     seen = Pending("lease", lease.look).wait(BEGUN_S)
     begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished
-    if begun.get("command") == "failover" and (source := _site(asked.settings, begun.get("source"))):
+    if begun.get("command") == "failover" and (source := site_named(asked.settings, begun.get("source"))):
         session.run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
         return source
     return writer
 
 
-def _site(settings: Settings, region: str | None) -> Site | None:
+def site_named(settings: Settings, region: str | None) -> Site | None:
+    """The site of a region, if it is one of this stack."""
     return next((site for site in settings.sites if site.region == region), None)
 
 
