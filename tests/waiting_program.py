@@ -68,10 +68,10 @@ def failover(asked: Asked) -> Report:
 
 
 def main() -> None:
-    """Whatever it is asked for; each question is asked once, so that a test of it ends sooner."""
+    """Whatever it is asked for; each question once, and not as long as by default, so that a test of it ends sooner."""
     settings = settings_of(None)
-    once = settings.model_copy(update={"failover": settings.failover.model_copy(update={"attempts": 1})})
+    sooner = settings.failover.model_copy(update={"attempts": 1, "read_timeout_s": 3})
     request = {"mode": "unplanned", "allowed_loss_s": 3600.0, "force": FORCE}
-    report = failover(Asked(once, request, yes=True))
+    report = failover(Asked(settings.model_copy(update={"failover": sooner}), request, yes=True))
     sys.stdout.write(json.dumps(report, default=str))
     sys.exit(0)

@@ -165,8 +165,10 @@ def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0)
 def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
     """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
 
-    After a promotion the writer is in the surviving region, so its lease is asked what was begun. In an outage that is
-    just detected the writer's region is the lost one, which does not even tell who writes: nothing is asked of it.
+    After a promotion the writer is in the surviving region, so its lease is asked what was begun. One that is silent is
+    not waited for: that the other region holds no connected copy tells as much, for no failover could go there. In an
+    outage that is just detected the writer's region is the lost one, which does not even tell who writes: nothing is
+    asked of it.
     """
     if named := _named_source(asked):
         return named
@@ -175,6 +177,11 @@ def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
         return writer
     lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
     seen = Pending("lease", lease.look).wait(BEGUN_S)
+    other, known = asked.settings.other(writer), session.run.output(stack.database.global_cluster)
+    if isinstance(seen, Unanswered) and not known.is_copy(other.region):
+        session.run.say(f"{writer.region} writes, and {other.region} holds no connected copy: going on with a failover"
+                        f" from {other.region}")
+        return other
     begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished
     if begun.get("command") == "failover" and (source := site_named(asked.settings, begun.get("source"))):
         session.run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")

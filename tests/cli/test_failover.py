@@ -19,6 +19,7 @@ from drctl.settings import Settings
 from drctl.stack import stack_of
 from tests.cli.conftest import Result
 from tests.cli.story import BOUND, FAILOVER, Story, as_json, database_lost, differences, ended, lost, telling
+from tests.cli.test_lease import bucket
 from tests.cli.test_trouble import EAST, SLOW, WEST, place_in, until
 
 PLANNED = ("failover", "--planned", "--json")
@@ -130,6 +131,17 @@ def test_a_provision_meanwhile_fails_cleanly_and_changes_nothing(
     assert EAST in end.err
     assert "next: " in end.err
     assert story.changes_since(mark) == {}
+
+
+def test_once_more_where_the_control_bucket_is_silent_it_goes_on_with_the_failover_and_not_back(
+        story: Story, failed_over: tuple[Result, Any]) -> None:
+    outages.start(WEST, "s3", "hang", bucket(WEST))
+    end = story(*FAILOVER)
+    outages.end(WEST, "s3")
+    assert as_json(end)["from_region"] == EAST
+    assert "us-west-2 writes, and us-east-1 holds no connected copy: going on with a failover from us-east-1" in end.err
+    assert "NO LEASE: the control bucket of us-west-2 does not answer" in end.err
+    assert story.writer(WEST) == (WEST, True)
 
 
 @pytest.fixture(scope="module")
