@@ -119,8 +119,11 @@ def test_a_reservation_that_is_not_zero_is_no_fence_and_stays(run: Run, aws: Aws
     assert at.get_function_concurrency(FunctionName=NAME)["ReservedConcurrentExecutions"] == 5
 
 
-def test_an_app_that_is_not_there_serves_nobody(run: Run) -> None:
-    assert is_fenced(run, THERE)
+def test_an_app_that_is_not_there_needs_no_stopping_and_is_not_told_as_stopped(run: Run) -> None:
+    absent = Fence(THERE)
+    assert absent.needless(run)
+    assert not is_fenced(run, THERE)
+    assert Unfence(THERE).needless(run)
 
 
 def test_by_hand_it_is_the_same_calls(run: Run) -> None:
