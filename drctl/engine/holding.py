@@ -52,8 +52,9 @@ class Holding:
     """All leases of one run; `begin` takes them, `end` gives them back."""
 
     def __init__(self, leases: Sequence[Lease], terms: Terms, clock: Clock,
-                 tell: Callable[[str], object] = lambda _: None) -> None:
-        self._leases, self._clock, self._tell = leases, clock, tell
+                 tell: Callable[[str], object] = lambda _: None,
+                 now: Callable[[], float] = awake_and_asleep) -> None:
+        self._leases, self._clock, self._tell, self._now = leases, clock, tell, now
         self.terms = terms
         self.lost: LeaseLost | None = None
         #: What an earlier run has begun and not brought to its end.
@@ -71,7 +72,7 @@ class Holding:
         previous = []
         try:
             for lease in self._leases:
-                now = awake_and_asleep()
+                now = self._now()
                 etag, before = lease.take(self.terms, take_over)
                 self._held.append(Held(lease, etag, now))
                 if before is not None:
@@ -87,7 +88,7 @@ class Holding:
     def begins(self, **unfinished: str) -> None:
         """From now on the lease tells what must be brought to its end, should this process die."""
         self.terms = replace(self.terms, unfinished=unfinished)
-        self._renew()
+        self.renew()
         if self.lost is not None:
             raise self.lost
 
@@ -100,7 +101,7 @@ class Holding:
         if not (call.mutating or call.operation in WRITES) or not self._held:
             return
         if self.lost is None and self._overdue():
-            self._renew()
+            self.renew()
         if self.lost is not None:
             raise self.lost
 
@@ -128,9 +129,10 @@ class Holding:
 
     def _beat(self) -> None:
         while not self._ended.wait(self.terms.lasts_s / BEATS):
-            self._renew()
+            self.renew()
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Write all of them anew, as every beat does."""
         with self._lock:
             if self.lost is not None or self._ended.is_set():
                 return
@@ -139,14 +141,14 @@ class Holding:
                 self._renew_one(held)
 
     def _renew_one(self, held: Held) -> None:
-        now = awake_and_asleep()
+        now = self._now()
         try:
             held.etag = held.lease.renew(self.terms, held.etag)
             held.written = now
         except LeaseLost as lost:
             self._lose(lost)
         except (DrctlError, *AwsError) as error:
-            if awake_and_asleep() - held.written > self.terms.lasts_s:
+            if self._now() - held.written > self.terms.lasts_s:
                 self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
                                      f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
                                      next_step="the same command again, once the region answers"))
@@ -158,5 +160,5 @@ class Holding:
             self._tell(lost.message)
 
     def _overdue(self) -> bool:
-        now = awake_and_asleep()
+        now = self._now()
         return any(now - held.written > self.terms.lasts_s for held in self._held)

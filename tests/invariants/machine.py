@@ -1,0 +1,179 @@
+"""Schedules: what befalls the stack and what operators do about it, drawn by hypothesis, watched after every step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from drctl.lab import aurora, outages
+from tests.invariants.desk import Desk, Disturbance, Process
+from tests.invariants.watch import Watch
+from tests.invariants.world import HOME, REGIONS, World
+
+SERVICES = ("", "", "s3", "rds", "lambda", "elbv2")
+region, service, mode = st.sampled_from(REGIONS), st.sampled_from(SERVICES), st.sampled_from(("refuse", "error"))
+#: A disk of memory, where there is one: journals are flushed at each change, and that is not what is tried out here.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # a folder of its own is made in it
+#: At which call, counted among those of the thread that plays the runbook; a planned failover makes about forty.
+call = st.integers(1, 45)
+
+
+class Schedule(RuleBasedStateMachine):
+    """One schedule; the world is made once, and as new at the beginning of each."""
+
+    world: ClassVar[World]
+    desk_class: ClassVar[type[Desk]] = Desk
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world.reset()
+        self.folder = Path(tempfile.mkdtemp(prefix="schedule-", dir=MEMORY))
+        self.desk = self.desk_class(self.world, self.folder)
+        self.watch = Watch(self.world, self.desk)
+        self.watch.begin()
+        self.world.on_role_change = self.watch.role_changed
+        self.depth = 0
+
+    def teardown(self) -> None:
+        self.world.on_role_change = lambda _: None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @initialize(order=st.permutations((0, 1, 2)))
+    def what_runs_side_by_side(self, order: list[int]) -> None:
+        self.desk.order = tuple(order)
+
+    @invariant()
+    def nothing_is_wrong(self) -> None:
+        assert not self.watch.wrong, "; ".join(self.watch.wrong)
+
+    # What befalls the stack ------------------------------------------------------------------------------------------
+
+    @rule(region=region, service=service, mode=mode)
+    def outage(self, region: str, service: str, mode: str) -> None:
+        outages.start(region, service, mode)
+        self.world.pass_time(1)
+
+    @precondition(lambda self: bool(outages.present()))
+    @rule(region=region)
+    def all_is_back(self, region: str) -> None:
+        outages.end(region)
+        self.world.pass_time(1)
+
+    @rule(region=region)
+    def the_app_falls_ill(self, region: str) -> None:
+        self.world.ill.add(region)
+        self.world.pass_time(1)
+
+    @precondition(lambda self: bool(self.world.ill))
+    @rule()
+    def the_apps_are_well(self) -> None:
+        self.world.ill.clear()
+        self.world.pass_time(1)
+
+    @rule(seconds=st.sampled_from((0.08, 5.0, 40.0)))
+    def the_copy_lags(self, seconds: float) -> None:
+        aurora.set_lag_ms(seconds * 1000)
+
+    @rule(seconds=st.sampled_from((20, 75, 150, 400, 1100)))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    # What operators do -----------------------------------------------------------------------------------------------
+
+    def disturbances(self) -> st.SearchStrategy[Disturbance | None]:
+        raise NotImplementedError
+
+    def go(self, command: str, trouble: tuple[int, str, Any] | None, **request: Any) -> None:
+        process = self.desk.go(command, self._disturbance(trouble), **request)
+        self.note(process)
+
+    def note(self, process: Process) -> None:
+        self.last = process
+
+    def _disturbance(self, trouble: tuple[int, str, Any] | None) -> Disturbance | None:
+        if trouble is None:
+            return None
+        at, kind, more = trouble
+        happens: dict[str, Callable[[], object]] = {
+            "outage": lambda: self._happens(more), "other": lambda: self._other(more), "sleep": lambda: self._sleep(more)}
+        if kind in happens:
+            return Disturbance(at, "do", lambda: (happens[kind](), None)[1], f"{kind} {more}")
+        return Disturbance(at, kind)
+
+    def _happens(self, place: tuple[str, str, str]) -> None:
+        outages.start(*place)
+
+    def _sleep(self, seconds: float) -> None:
+        """The machine sleeps: time passes, and nothing of the process happens."""
+        process = self.desk.processes[-1]
+        process.asleep = True
+        self.world.pass_time(seconds)
+        process.asleep = False
+
+    def _other(self, command: str) -> None:
+        """Somebody else begins something, and is done before the first one's next call."""
+        first = self.desk.processes[-1]
+        request: dict[str, Any] = {"owner": "bob@home"}
+        if command == "failover":
+            request["bound"] = 60.0
+        if command == "take-over":
+            command, request = "failover", {"owner": "bob@home", "bound": 60.0, "take_over": first.owner_name,
+                                            "force": "the first one is stuck"}
+        self.desk.go(command, **request)
+
+    troubles = st.one_of(
+        st.none(),
+        st.tuples(call, st.sampled_from(("kill-before", "kill-after", "lost-answer")), st.none()),
+        st.tuples(call, st.just("outage"), st.tuples(region, service, mode)),
+        st.tuples(call, st.just("other"), st.sampled_from(("planned", "drill", "failover", "failback", "take-over"))),
+        st.tuples(call, st.just("sleep"), st.sampled_from((60.0, 150.0))))
+
+    @rule(trouble=troubles)
+    def planned_failover(self, trouble: Any) -> None:
+        self.go("planned", trouble)
+
+    @rule(trouble=troubles, stay=st.booleans())
+    def drill(self, trouble: Any, stay: bool) -> None:
+        self.go("drill", trouble, stay=stay)
+
+    @rule(trouble=troubles, bound=st.sampled_from((1.0, 600.0)), force=st.sampled_from(("", "", "it must be")))
+    def failover(self, trouble: Any, bound: float, force: str) -> None:
+        self.go("failover", trouble, bound=bound, force=force)
+
+    @rule(trouble=troubles)
+    def failback(self, trouble: Any) -> None:
+        self.go("failback", trouble)
+
+    def unfinished(self) -> Process | None:
+        """The newest run that stopped on its way."""
+        return next((one for one in reversed(self.desk.processes) if one.outcome in {"killed", "failed"}), None)
+
+    @precondition(lambda self: self.unfinished() is not None)
+    @rule(trouble=troubles)
+    def gone_on_with(self, trouble: Any) -> None:
+        before = self.unfinished()
+        assert before is not None
+        request = {key: value for key, value in before.request.items() if key != "take_over"}
+        self.go(before.command, trouble, earlier=before, take_over=before.owner_name, **request)
+
+    @precondition(lambda self: self.unfinished() is not None and self.unfinished().command in {"planned", "drill"})
+    @rule(trouble=troubles)
+    def escalated(self, trouble: Any) -> None:
+        before = self.unfinished()
+        assert before is not None
+        self.go("failover", trouble, earlier=before, take_over=before.owner_name, bound=600.0, force="it is stuck")
+
+    @precondition(lambda self: not outages.present())
+    @rule()
+    def provision(self) -> None:
+        self.world.converge()
+
+
+__all__ = ["HOME", "Schedule"]
