@@ -253,8 +253,12 @@ class _Silent:
     process: Process
 
     def before(self, call: Call) -> None:
-        if threading.current_thread().name != "lease":
+        """While one renewal waits for its answer there is no other: whatever happens meanwhile, the beat stands."""
+        beats, self.process.asleep = self.process.asleep, True
+        try:
             self._chosen = self.process.before_call(call)
+        finally:
+            self.process.asleep = beats
 
     def after(self, call: Call, request_id: str) -> None:
         disturbance = self.process.disturbance

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from drctl.lab import aurora, outages
 from tests.invariants.desk import Desk, Disturbance, Process
+from tests.invariants.latches import Latches
 from tests.invariants.watch import Watch
 from tests.invariants.world import HOME, REGIONS, World
 
@@ -38,8 +39,30 @@ class Schedule(RuleBasedStateMachine):
         self.desk = self.desk_class(self.world, self.folder)
         self.watch = Watch(self.world, self.desk)
         self.watch.begin()
+        self.latches = Latches(self.world, self.watch.latched)
+        self.latches.begin()
         self.world.on_role_change = self.watch.role_changed
         self.depth = 0
+
+    def come_home(self) -> None:
+        """Once everything is well again an operator who does what drctl says brings the stack home."""
+        outages.end()
+        self.world.ill.clear()
+        self.world.pass_time(1300)
+        tried = []
+        for _ in range(4):
+            before = self.unfinished()
+            if before is not None:
+                request = {key: value for key, value in before.request.items() if key not in {"take_over", "owner"}}
+                before.outcome = f"gone on with, was {before.outcome}"
+                tried.append(self.desk.go(before.command, None, earlier=before, take_over=before.owner_name, **request))
+                continue
+            tried.append(self.desk.go("failback"))
+            if tried[-1].outcome == "done":
+                return
+        said = [f"{one.command}: {one.error} {getattr(one.error, 'findings', '')} next: "
+                f"{getattr(one.error, 'next_step', '')}" for one in tried]
+        self.watch.say(f"stuck: {' | '.join(said)}")
 
     def teardown(self) -> None:
         self.world.on_role_change = lambda _: None
@@ -62,19 +85,20 @@ class Schedule(RuleBasedStateMachine):
 
     @precondition(lambda self: bool(outages.present()))
     @rule(region=region)
-    def all_is_back(self, region: str) -> None:
+    def a_region_is_back(self, region: str) -> None:
         outages.end(region)
         self.world.pass_time(1)
+
+    @precondition(lambda self: bool(outages.present() or self.world.ill))
+    @rule(seconds=st.sampled_from((0, 30, 150, 1100)))
+    def all_is_well(self, seconds: float) -> None:
+        outages.end()
+        self.world.ill.clear()
+        self.world.pass_time(seconds + 1)
 
     @rule(region=region)
     def the_app_falls_ill(self, region: str) -> None:
         self.world.ill.add(region)
-        self.world.pass_time(1)
-
-    @precondition(lambda self: bool(self.world.ill))
-    @rule()
-    def the_apps_are_well(self) -> None:
-        self.world.ill.clear()
         self.world.pass_time(1)
 
     @rule(seconds=st.sampled_from((0.08, 5.0, 40.0)))
@@ -86,9 +110,6 @@ class Schedule(RuleBasedStateMachine):
         self.world.pass_time(seconds)
 
     # What operators do -----------------------------------------------------------------------------------------------
-
-    def disturbances(self) -> st.SearchStrategy[Disturbance | None]:
-        raise NotImplementedError
 
     def go(self, command: str, trouble: tuple[int, str, Any] | None, **request: Any) -> None:
         process = self.desk.go(command, self._disturbance(trouble), **request)

@@ -24,8 +24,6 @@ class Rows:
     acknowledged: dict[Key, float] = field(default_factory=dict)
     #: Acknowledged rows that the writer does not hold, by the kind of move that lost them.
     lost: dict[Key, str] = field(default_factory=dict)
-    #: Rows that an isolated old primary took.
-    astray: list[Key] = field(default_factory=list)
 
     def write(self, key: Key) -> None:
         """The writer takes and acknowledges a row; the same row again is the one there is."""

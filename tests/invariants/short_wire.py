@@ -236,10 +236,20 @@ def _put(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
         if taken:
             raise refused("PreconditionFailed", "At least one of the pre-conditions you specified did not hold",
                           "PutObject", 412)
-        body = params.get("Body", b"")
-        made = _buckets().put_object(params["Bucket"], params["Key"], body if isinstance(body, bytes) else body.read())
-        made.__dict__["_short"] = (dict(params.get("Metadata") or {}), moment().replace(microsecond=0))
-        return {"ETag": made.etag}
+        return {"ETag": put(params["Bucket"], params["Key"], params.get("Body", b""), params.get("Metadata")).etag}
+
+
+def put(bucket: str, key: str, body: bytes = b"", metadata: dict[str, str] | None = None) -> FakeKey:
+    """Put an object, whoever does it."""
+    made: FakeKey = _buckets().put_object(bucket, key, body)
+    made.__dict__["_short"] = (dict(metadata or {}), moment().replace(microsecond=0))
+    return made
+
+
+def lies_since(bucket: str, key: str) -> datetime | None:
+    """When an object was put; None when it does not lie there."""
+    there = _object({"Bucket": bucket, "Key": key}, "HeadObject")
+    return there.__dict__["_short"][1] if there is not None else None
 
 
 def _delete(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:

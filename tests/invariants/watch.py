@@ -71,7 +71,7 @@ class Watch:
             if region == self.world.writer:
                 self.world.rows.write(("users", self.visits))
             elif region != self.world.role:
-                self.world.rows.astray.append(("users", self.visits))
+                self.say(f"two writers: users write into the old primary in {region}, which has lost its role")
 
     def _users_are_well(self, sent: str, healthy: list[str]) -> None:
         if sent not in healthy:
@@ -83,6 +83,10 @@ class Watch:
         """Whether health checkers can see the object that says where users belong."""
         holders = REGIONS if region == HOME.region else (region,)
         return not any(outages.is_down(holder, "s3") for holder in holders)
+
+    def latched(self, region: str) -> None:
+        """The latch of a region has put its object: users belong there."""
+        self.belong = region
 
     # Leases and journals ---------------------------------------------------------------------------------------------
 
@@ -130,10 +134,15 @@ class Watch:
             self.say(f"journal: {process.id} does not know of {unheard[0].operation}")
         if process.outcome == "done":
             self._agree(process, records)
+        text = str(process.error)
+        if mine and ("nothing was changed" in text or "nothing was moved" in text):
+            self.say(f"journal: {process.id} says {text!r} and has sent {mine[0].operation}")
+        if "everything is put back" in text and "NOT" not in text:
+            self._agree(process, records)
 
     def _agree(self, process: Process, records: list[dict[str, Any]]) -> None:
         figures = {one["name"]: one["value"] for one in records if one["event"] == "measure"}
-        comes_back = process.command == "drill" and not process.request.get("stay")
+        comes_back = process.command == "drill" and (process.error or not process.request.get("stay"))
         wanted = figures["from_region" if comes_back else "to_region"]
         if self.world.role != wanted:
             self.say(f"journal: {process.id} is done and says {wanted}; {self.world.role} writes")
@@ -146,6 +155,18 @@ class Watch:
         rows = self.world.rows
         if lost := [key for key, how in rows.lost.items() if how == "switchover"]:
             self.say(f"rows: a switchover has lost {len(lost)} acknowledged rows")
+        self._stays_within_what_was_decided(kind)
         asked = {process.command for process in self.desk.processes if process.outcome == "under way"}
         if kind == "failover" and rows.lost and "failover" not in asked:
             self.say(f"rows: {', '.join(asked) or 'nobody'} has lost {len(rows.lost)} acknowledged rows")
+
+    def _stays_within_what_was_decided(self, kind: str) -> None:
+        """What a failover loses was acknowledged before it was decided."""
+        for process in self.desk.processes:
+            if kind == "failover" and process.command == "failover" and process.outcome == "under way":
+                zero = CLOCK.now() - process.run.clock.now()
+                decided = max((one["aws"] + zero for one in process.records if one["event"] == "approved"), default=0.0)
+                rows = self.world.rows
+                late = [key for key in rows.lost if rows.acknowledged[key] > decided + STEP_S]
+                if late and decided:
+                    self.say(f"rows: {len(late)} rows were acknowledged after the failover was decided, and are lost")

@@ -20,7 +20,7 @@ from drctl.aws.clients import Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.engine.run import Run
-from drctl.lab import aurora, aurora_states, aurora_store, dns_answers, extensions, front_doors, health, outages
+from drctl.lab import aurora, aurora_states, aurora_store, compute, dns_answers, extensions, front_doors, health, outages
 from drctl.lab.aurora_outage import is_reachable
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import RULES, SWITCHED_OFF
@@ -29,6 +29,7 @@ from drctl.settings import LAB_ACCOUNT, Dns, Settings, Site, Tls
 from drctl.stack import Stack, stack_of
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.records import FailoverRecords
+from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY
 from tests.conftest import SPEED, ensure_with_needs
 from tests.invariants.rows import Rows
 from tests.steps.database import ensure_all
@@ -64,41 +65,39 @@ class LabTime(Clock):
 
 
 class Pace:
-    """Heartbeats in step with the lab's time: one at each sleep, done before time goes on."""
+    """Heartbeats in step with the lab's time: one of each heart at each sleep, done before time goes on."""
 
     #: Real seconds that a heart waits for the next step, and a step for a heart.
-    HEART_S, STEP_S = 0.003, 0.2
+    HEART_S, STEP_S = 0.003, 0.1
 
     def __init__(self) -> None:
         self._told = threading.Condition()
-        self._heart: threading.Thread | None = None
-        self._waiting, self._goes = False, False
+        #: What each heart does: "waits" for the next step, or "beats".
+        self._hearts: dict[threading.Thread, str] = {}
 
     def wait(self) -> None:
-        """Called by the heart before each beat: wait for the next step; not for ever, for it may have to end."""
+        """Called by a heart before each beat: wait for the next step; not for ever, for it may have to end."""
+        me = threading.current_thread()
         with self._told:
-            self._heart, self._waiting = threading.current_thread(), True
+            self._hearts[me] = "waits"
             self._told.notify_all()
-            self._told.wait_for(lambda: self._goes, self.HEART_S)
-            self._waiting = self._goes = False
+            self._told.wait_for(lambda: self._hearts.get(me) != "waits", self.HEART_S)
+            self._hearts[me] = "beats"
 
     def beat(self) -> None:
-        """Let the heart beat once, if one is alive, and wait until it has."""
-        if self._heart is None or self._heart is threading.current_thread():
-            return
-        with self._told:
-            for goes in (True, False):
-                self._told.wait_for(lambda: self._waiting or not self._is_alive(), self.STEP_S)
-                if not self._is_alive():
-                    self._heart = None
-                    return
-                self._goes = goes
-                if goes:
-                    self._waiting = False
-                    self._told.notify_all()
+        """Let each heart that is alive beat once, and wait until it has."""
+        for heart in list(self._hearts):
+            with self._told:
+                if not self._comes_to_wait(heart):
+                    self._hearts.pop(heart, None)
+                    continue
+                self._hearts[heart] = "beats"
+                self._told.notify_all()
+                self._comes_to_wait(heart)
 
-    def _is_alive(self) -> bool:
-        return self._heart is not None and self._heart.is_alive()
+    def _comes_to_wait(self, heart: threading.Thread) -> bool:
+        return bool(self._told.wait_for(lambda: self._hearts.get(heart) == "waits" or not heart.is_alive(),
+                                        self.STEP_S)) and heart.is_alive()
 
 
 @dataclass
@@ -148,6 +147,7 @@ class World:
         CLOCK.skip(24 * 3600)
         CLOCK.hold()
         health.WATCH.stop()
+        compute.stop()
         self._functions = {site.region: get_backend(LAB_ACCOUNT, site.region).get_function(
             run.name("lambda", "app", site)) for site in SETTINGS.sites}
         self._listen(run)
@@ -269,9 +269,19 @@ class World:
 
     def is_turned(self, region: str) -> bool:
         """Whether the region's switch object lies there."""
-        switch = self.stack.front.switches.primary if region == HOME.region else self.stack.front.switches.standby
-        bucket = self._buckets()[f"s3-switch-{region}-{SETTINGS.environment}-{LAB_ACCOUNT}"]
-        return isinstance(bucket.keys.get(switch.object_key), front_doors.FakeKey)
+        bucket, key = self.switch(region)
+        return isinstance(self._buckets()[bucket].keys.get(key), front_doors.FakeKey)
+
+    @staticmethod
+    def switch(region: str) -> tuple[str, str]:
+        """Bucket and key of the region's switch object."""
+        key = PIN_KEY if region == HOME.region else SWITCH_KEY
+        return f"s3-switch-{region}-{SETTINGS.environment}-{LAB_ACCOUNT}", key
+
+    @staticmethod
+    def delete(bucket: str, key: str) -> None:
+        """Delete an object, whoever does it."""
+        s3_backends[LAB_ACCOUNT]["aws"].delete_object(bucket, key)
 
     def _signature(self) -> Any:
         """Everything that health checks see."""
