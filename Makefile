@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo screenshot test contract rules check lint bench crash-matrix faults clean help
+.PHONY: demo screenshot test contract rules check lint bench blackout-matrix crash-matrix faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -46,6 +46,9 @@ bench: $(VENV)/dev ## The figures the README promises, measured; make bench ARGS
 
 crash-matrix: $(VENV)/dev ## drctl is killed at every mutating call; ARGS='--every 8', '--run drill', '--help'.
 	@$(BIN)/python -m tests.crash_matrix $(ARGS)
+
+blackout-matrix: $(VENV)/dev ## A failover while a region, a service or the control bucket is gone; ARGS='--every 8', '--help'.
+	@$(BIN)/python -m tests.blackout_matrix $(ARGS)
 
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -24,8 +24,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 #: Lambda's own user must be able to read the files (Lambda Developer Guide, "Working with .zip file archives").
 MODE = 0o644
 LAMBDAS = Path(__file__).parent / "lambdas"
-#: The driver that Lambda's runtime does not have; boto3 it has.
-DRIVER = "pg8000"
+#: What each of our functions is made of, and the library that Lambda's runtime does not have; boto3 it has.
+PARTS = {"app": (("app", "database"), "pg8000"), "probe": (("probe", "database"), "pg8000"),
+         "latch": (("latch", "name_servers"), "dnspython")}
 #: What an installer writes beside a distribution: differs from machine to machine.
 INSTALLERS_OWN = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 NATIVE = {".so", ".pyd", ".dylib"}
@@ -43,10 +44,10 @@ class Package:
 
 
 def package(settings: Settings, label: str) -> Package:
-    """The package of function `label` ("app" or "probe"), made once a process; raises ConfigurationError."""
+    """The package of function `label` ("app", "probe" or "latch"), made once a process; raises ConfigurationError."""
     if label == "app" and settings.app.package:
         return _users_own(settings.app.package, settings.app.entry_point)
-    if label not in {"app", "probe"}:
+    if label not in PARTS:
         raise ConfigurationError(f"there is no function {label}")
     return _ours(label)
 
@@ -54,9 +55,10 @@ def package(settings: Settings, label: str) -> Package:
 @cache
 def _ours(label: str) -> Package:
     files = {"lambdas/__init__.py": (LAMBDAS / "__init__.py").read_bytes()}
-    for part in (label, "database"):
+    parts, library = PARTS[label]
+    for part in parts:
         files |= {f"lambdas/{part}/{path}": content for path, content in files_below(LAMBDAS / part).items()}
-    return _package(files | vendored(DRIVER), f"lambdas.{label}.main.handler")
+    return _package(files | vendored(library), f"lambdas.{label}.main.handler")
 
 
 @cache

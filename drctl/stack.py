@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
 from drctl.settings import Both, Settings, Site, both
 from drctl.steps import backup as backups
-from drctl.steps import event_forwarding, flow_logs, function_role, replication
+from drctl.steps import event_forwarding, flow_logs, function_role, latch, replication
 from drctl.steps.alarms import Alarms
 from drctl.steps.backup import Backup
 from drctl.steps.balancer import Balancer
@@ -34,16 +34,20 @@ from drctl.steps.global_cluster import GlobalCluster
 from drctl.steps.health_alarms import HealthAlarms
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.key import Key
+from drctl.steps.latch import Latch
+from drctl.steps.latch_schedule import LatchSchedule
 from drctl.steps.listeners import Listeners
 from drctl.steps.log_bucket import LogBucket
 from drctl.steps.nat import Nat
 from drctl.steps.network import Network
 from drctl.steps.parameters import Parameters
+from drctl.steps.parts import Database, Front, Ground, Wires
 from drctl.steps.peering import Peering
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.primary_cluster import PrimaryCluster
 from drctl.steps.records import FailoverRecords
 from drctl.steps.replication import Replication
+from drctl.steps.rescue_snapshot import RESCUE, RescueSnapshots
 from drctl.steps.role import Role
 from drctl.steps.route_tables import RouteTables
 from drctl.steps.secret import DatabaseSecret
@@ -51,56 +55,10 @@ from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.standby_cluster import StandbyCluster
 from drctl.steps.subnets import Subnets
 from drctl.steps.switch_bucket import SwitchBucket
+from drctl.steps.temporary_copy import ISOLATED, Beside, TemporaryCopy, copy_in, snapshot_in
 from drctl.steps.topic import Topic
 from drctl.steps.waf import Waf
 from drctl.steps.zone import Zone
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What everything else in a region stands on."""
-
-    key: Key
-    network: Network
-    subnets: Subnets
-    tables: RouteTables
-    groups: SecurityGroups
-    egress: tuple[Step[Any], ...]
-    flow_logs: FlowLogs
-
-
-@dataclass(frozen=True)
-class Database:
-    """The global database with a cluster and its instances in each region."""
-
-    secret: DatabaseSecret
-    global_cluster: GlobalCluster
-    cluster: Both[PrimaryCluster | StandbyCluster]
-    instances: Both[DatabaseInstances]
-
-
-@dataclass(frozen=True)
-class Wires:
-    """What carries data and events between the regions."""
-
-    data: Both[DataBucket]
-    replication: Both[Replication]
-    bus: Both[EventBus]
-    dead_letters: Both[DeadLetters]
-    forwarding: Both[EventForwarding]
-    canaries: Both[CanaryQueue]
-
-
-@dataclass(frozen=True)
-class Front:
-    """What users reach: name, balancers, listeners, health checks and the switches."""
-
-    zone: Zone
-    certificate: Both[Certificate | GivenCertificate | None]
-    balancer: Both[Balancer]
-    listeners: Both[Listeners]
-    switches: Both[SwitchBucket]
-    checks: HealthChecks
 
 
 @dataclass(frozen=True)
@@ -109,7 +67,7 @@ class Stack:
 
     settings: Settings
     steps: tuple[Step[Any], ...]
-    #: What the settings do not choose now but may have chosen before: a teardown looks for it too.
+    #: What a teardown looks for too: what the settings may have chosen before, and what a drill that died left.
     retired: tuple[Step[Any], ...]
     #: Lease and journals: made before everything else and removed after it, so not in the order of the rest.
     control: Both[ControlBucket]
@@ -143,6 +101,17 @@ class Stack:
             "dashboard_url": run.output(self.dashboard).url,
         }
 
+    def copy_in(self, site: Site, origin: Literal["clone", "snapshot"] | Step[Any] = "snapshot",
+                label: str = ISOLATED) -> TemporaryCopy:
+        """The steps of a temporary copy of the database in `site`: cloned, by a snapshot, or of a snapshot given."""
+        beside = _beside(site, self.ground.at(site), self.database)
+        made: Step[Any] = beside.instances if origin == "clone" else snapshot_in(site, label, beside)
+        return copy_in(site, label, beside, made if isinstance(origin, str) else origin)
+
+    def rescued_in(self, site: Site) -> TemporaryCopy:
+        """The steps of a copy of what the old volume in `site` held; its origin are the rescue snapshots."""
+        return self.copy_in(site, self.database.rescue.at(site), RESCUE)
+
     def count_resources(self, run: Run) -> int:
         """How many AWS resources stand."""
         return sum(len(list(step.resources(run.output(step)))) for step in self.steps)
@@ -159,11 +128,12 @@ def stack_of(settings: Settings) -> Stack:
     app = both(settings, lambda site: _function(site, "app", ground.at(site), database, roles.at(site)))
     probe = both(settings, lambda site: _function(site, "probe", ground.at(site), database, roles.at(site)))
     front = _front(settings, ground, app)
-    dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all),
+    dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all, *front.latch.all),
                           wires.replication.all, wires.dead_letters.all, front.checks)
     control = both(settings, ControlBucket)
     leaves: list[Step[Any]] = [
-        *control.all, dashboard, FailoverRecords(primary, front.zone, front.checks, *front.balancer.all),
+        *control.all, dashboard,
+        *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
         *(ground.at(site).flow_logs for site in settings.sites),
         *(PeeringRoutes(site, ground.at(site).tables, peering, settings.other(site)) for site in settings.sites),
@@ -174,8 +144,12 @@ def stack_of(settings: Settings) -> Stack:
         *([_backup(settings, ground, database)] if settings.backup.enabled else []),
     ]
     steps = with_needs(leaves)
+    beside = {site: _beside(site, ground.at(site), database) for site in settings.sites}
+    copies = [*(copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()),
+              *(copy_in(site, RESCUE, one, database.rescue.at(site)) for site, one in beside.items())]
     retired = with_needs([_backup(settings, ground, database),
-                          *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm")])
+                          *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm"),
+                          *(step for copy in copies for step in copy.steps)])
     chosen = {step.key for step in steps}
     unchosen = tuple(step for step in retired if step.key not in chosen)
     return Stack(settings, steps, unchosen, control, ground, database, wires, front, app, probe, peering, dashboard)
@@ -217,7 +191,8 @@ def _database(settings: Settings, ground: Both[Ground]) -> Database:
     writer = DatabaseInstances(primary, first, global_cluster, here.key)
     second = StandbyCluster(standby, global_cluster, first, writer, groups.standby, there.groups, there.key)
     reader = DatabaseInstances(standby, second, global_cluster, there.key)
-    return Database(secret, global_cluster, Both(first, second), Both(writer, reader))
+    return Database(secret, global_cluster, Both(first, second), Both(writer, reader),
+                    Both(RescueSnapshots(primary, first), RescueSnapshots(standby, second)))
 
 
 def _function_roles(site: Site, ground: Ground, database: Database) -> dict[str, Role]:
@@ -229,8 +204,13 @@ def _function_roles(site: Site, ground: Ground, database: Database) -> dict[str,
 
 def _function(site: Site, label: str, ground: Ground, database: Database, roles: dict[str, Role]) -> Function:
     """The functions share Lambda's interfaces, which it takes down with either's role: both outlive both functions."""
-    return Function(site, label, ground.subnets, ground.groups, ground.key, roles[label], database.secret,
+    return Function(site, label, ground.key, roles[label], ground.subnets, ground.groups, database.secret,
                     database.cluster.at(site), ground.egress, sharing=tuple(roles.values()))
+
+
+def _beside(site: Site, ground: Ground, database: Database) -> Beside:
+    return Beside(ground.network, ground.subnets, database.cluster.at(site), database.instances.at(site),
+                  database.secret)
 
 
 def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
@@ -263,7 +243,16 @@ def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Fro
     listeners = both(settings, lambda site: Listeners(site, balancer.at(site), app.at(site), certificate.at(site)))
     switches = both(settings, SwitchBucket)
     checks = HealthChecks(primary, *balancer.all, *listeners.all, switches.standby, switches.primary)
-    return Front(zone, certificate, balancer, listeners, switches, checks)
+    latches = both(settings, lambda site: _latch(site, ground.at(site), zone, balancer.at(site), switches))
+    return Front(zone, certificate, balancer, listeners, switches, checks,
+                 FailoverRecords(primary, zone, checks, *balancer.all), latches)
+
+
+def _latch(site: Site, ground: Ground, zone: Zone, balancer: Balancer, switches: Both[SwitchBucket]) -> Latch:
+    own, other = switches.at(site), switches.beside(site)
+    role = Role(site, latch.LABEL, "lambda", partial(latch.policy, site=site, key=ground.key, own=own, other=other),
+                (ground.key, own, other))
+    return Latch(site, latch.LABEL, ground.key, role, zone, balancer, own, other)
 
 
 def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires: Wires, front: Front,
@@ -271,8 +260,8 @@ def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires:
     for site in settings.sites:
         topic = Topic(site, ground.at(site).key)
         yield Alarms(site, topic, front.balancer.at(site), front.listeners.at(site), database.cluster.at(site),
-                     app.at(site), probe.at(site), wires.dead_letters.at(site), wires.replication.at(site),
-                     front.certificate.at(site))
+                     app.at(site), probe.at(site), front.latch.at(site), wires.dead_letters.at(site),
+                     wires.replication.at(site), front.certificate.at(site))
         if site.region == "us-east-1":  # Route 53's metrics exist there only (Route 53 Developer Guide, monitoring)
             yield HealthAlarms(site, topic, front.checks)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from drctl.actions.breaking import Break, Mend
 from drctl.actions.control import Commit, Settle
+from drctl.actions.decide import Decide
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.readiness import PublishReadiness
 from drctl.actions.switchover import Switchover
 from drctl.engine.runbook import Runbook
-from drctl.runbooks.failover import move, steady_state
+from drctl.runbooks.failback import failback
+from drctl.runbooks.failover import fail_over, move, steady_state
 from drctl.settings import Site
 from drctl.stack import Stack
 
@@ -35,6 +38,25 @@ def drill(stack: Stack, source: Site, begin: Callable[[], None], settle: Callabl
         ),
         put_back=put_back(stack, source, settle).lines,
         stays=stay)
+
+
+def fault_drill(stack: Stack, decide: Decide, broken: Break, mended: Mend, begin: Callable[[], None],
+                settle: Callable[[], None]) -> Runbook:
+    """The lab breaks the active region while heartbeats are written, and the drill becomes a failover.
+
+    In the end the region is given back, and a failback brings everything home.
+    """
+    source, target = decide.source, decide.to
+    home = failback(stack, target, _nothing, settle, after_failover=True, prefix="back_")
+    return Runbook(
+        "fault drill",
+        gate=(steady_state(stack, source, target),),
+        lines=(Commit(begin), WhileWriting((broken, decide, *fail_over(stack, decide)), source, target)),
+        put_back=(mended, *home.lines))
+
+
+def _nothing() -> None:
+    """The lease tells already what was begun."""
 
 
 def put_back(stack: Stack, home: Site, settle: Callable[[], None]) -> Runbook:

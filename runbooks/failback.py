@@ -13,6 +13,7 @@ from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.readiness import PublishReadiness
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.actions.rejoin import AwaitRegion, CatchUp, Rejoin
+from drctl.actions.rescue import KeepRescueSnapshot, ListRows
 from drctl.engine.runbook import Action, Runbook
 from drctl.runbooks.failover import move, steady_state
 from drctl.settings import Site
@@ -20,10 +21,10 @@ from drctl.stack import Stack
 
 
 def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Callable[[], None], *,
-             after_failover: bool, rebuild: bool = False) -> Runbook:
+             after_failover: bool, rebuild: bool = False, prefix: str = "") -> Runbook:
     """`active` is the region that writes, observed; home is the primary. With `after_failover` the other one was lost.
 
-    When home writes already only what the outage has left is put in order.
+    When home writes already only what the outage has left is put in order. `prefix` is that of the figures of the way.
     """
     home, returned = stack.settings.primary, stack.settings.other(active)
     return Runbook("failback", (
@@ -31,28 +32,31 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
         Commit(begin),
         *((Fence(returned),) if after_failover else ()),
         Rejoin(stack.database.global_cluster, stack.database.instances.at(returned), returned, rebuild),
+        *((KeepRescueSnapshot(stack.database.rescue.at(returned)),) if after_failover else ()),
         CatchUp(returned),
-        *(_reconcile(stack, returned) if after_failover else ()),
         Unfence(returned),
-        *(_go_home(stack, active) if active != home else (
+        *(_go_home(stack, active, prefix) if active != home else (
             TurnDns(stack.front.switches, home),
             ProveDns(stack.front.balancer.at(home), home))),
         *_prove_wires(stack, home),
+        *(_reconcile(stack, returned) if after_failover else ()),
         CloseAftermath(active),
         PublishReadiness(),
         Settle(settle),
     ))
 
 
-def _go_home(stack: Stack, active: Site) -> tuple[Action, ...]:
+def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
     home = stack.settings.primary
-    return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home))
+    return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home, prefix))
 
 
 def _reconcile(stack: Stack, returned: Site) -> tuple[Action, ...]:
+    """Last, when users are home: it takes the longest, and nobody waits for a list."""
     return (
         ListObjects(stack.wires.data.at(returned)),
         *(ListDeadLetters(queue) for queue in stack.wires.dead_letters.all),
+        ListRows(stack.database.rescue.at(returned), stack.rescued_in(returned), stack.settings.primary),
     )
 
 

@@ -38,18 +38,24 @@ def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: C
     return Runbook("failover", gate=(decide,), lines=(
         Commit(begin),
         FenceIfItAnswers(source),
-        UntilServed((
-            SideBySide((
-                Failover(stack.database.global_cluster, target),
-                TurnDns(stack.front.switches, target),
-                NoteAftermath(source, target, decide.terms.allowed_loss_s, decide.terms.force),
-            )),
-            ProveWrite(target),
-            ProveDns(stack.front.balancer.at(target), target),
-        ), source, target),
+        UntilServed(fail_over(stack, decide), source, target),
         NoteFencing(source),
         Settle(settle),
     ))
+
+
+def fail_over(stack: Stack, decide: Decide) -> tuple[Action, ...]:
+    """Promotion and switch side by side, with everything that they prove."""
+    source, target = decide.source, decide.to
+    return (
+        SideBySide((
+            Failover(stack.database.global_cluster, target),
+            TurnDns(stack.front.switches, target),
+            NoteAftermath(source, target, decide.terms.allowed_loss_s, decide.terms.force),
+        )),
+        ProveWrite(target),
+        ProveDns(stack.front.balancer.at(target), target),
+    )
 
 
 def move(stack: Stack, to: Site) -> tuple[Action, ...]:

@@ -154,6 +154,7 @@ def _databases(at: Any) -> Things:
     rds = at.rds
     for kind, items in (("cluster", rds.describe_db_clusters()["DBClusters"]),
                         ("instance", rds.describe_db_instances()["DBInstances"]),
+                        ("snapshot", rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]),
                         ("subnet group", rds.describe_db_subnet_groups()["DBSubnetGroups"]),
                         ("cluster parameters", rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]),
                         ("parameters", rds.describe_db_parameter_groups()["DBParameterGroups"])):
@@ -252,7 +253,8 @@ def _roles(at: Any) -> Things:
 
 
 def _buckets(at: Any) -> Things:
-    """Buckets and the keys of their objects, but for leases and copies of journals: those tell of runs."""
+    """Buckets and the keys of their objects, but for leases, copies of journals and what a latch remembers: those tell
+    of what happened."""
     for bucket in at.s3.list_buckets()["Buckets"]:
         named = {"Bucket": bucket["Name"]}
         settings = {one: _or_nothing(partial(getattr(at.s3, f"get_{one}"), **named)) for one in (
@@ -263,7 +265,8 @@ def _buckets(at: Any) -> Things:
         yield "bucket", {**named, **settings, "policy": policy}
         if not bucket["Name"].startswith("s3-control-"):
             objects = at.s3.list_objects_v2(**named).get("Contents", ())
-            yield from (("object", f"{bucket['Name']}/{one['Key']}") for one in objects)
+            yield from (("object", f"{bucket['Name']}/{one['Key']}") for one in objects
+                        if not one["Key"].startswith("latch/"))
 
 
 def _names_of_hosts(at: Any) -> Things:

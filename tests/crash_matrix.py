@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -31,11 +32,15 @@ from typing import Any
 
 from drctl.lab.server import Lab  # isort: skip  # sets moto's environment before anything imports it
 
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.rds.models import rds_backends
+
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.lab import extensions
-from tests.account import difference, stands
+from drctl.lab.aurora_snapshots import _remove
+from tests.account import REGIONS, difference, stands
 from tests.cli.conftest import at, cli_in
 from tests.cli.test_whole_job import make_foreign_things
 from tests.forking import Parent, warmed
@@ -184,18 +189,30 @@ class Workshop:
             shutil.rmtree(home / "home" / "runs", ignore_errors=True)
         return home, ["resume", "--yes", "--json"] if "resume" in way else list(COMMANDS[run])
 
-    def process(self, home: Path, arguments: Sequence[str], point: int = 0, *,
-                after: bool = False) -> tuple[int, str, str]:
-        """One process from its begin to its end, or to call `point`: its exit code and what it has said."""
+    def process(self, home: Path, arguments: Sequence[str], point: int = 0, *, after: bool = False,
+                program: str = "") -> tuple[int, str, str]:
+        """One process from its begin to its end, or to call `point`: its exit code and what it has said.
+
+        `program` is a module whose `main` is run in place of drctl's own.
+        """
         environment = {**cli_in(home).environment, "AWS_ENDPOINT_URL": self.lab.endpoint}
         self.killing.expect(point, after=after)
-        process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err")
+        process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err", program)
         self.killing.begun(process.pid)
         try:
             code = process.wait(WITHIN_S)
         finally:
             self.killing.end()
         return code, process.out.read_text(), process.err.read_text()
+
+    def forget_what_was_lost(self) -> None:
+        """No snapshot of a lost tail, saved or kept, is left in the lab: each is a database's worth of disk, and every
+        failback goes through them all."""
+        for region in REGIONS:
+            backend = rds_backends[ACCOUNT_ID][region]
+            for name, snapshot in list(backend.cluster_snapshots.items()):
+                if re.search("unplanned-global-failover|-rescue-", name):
+                    _remove(backend, snapshot)
 
     def another_home(self) -> Path:
         """A machine that knows of no run."""

@@ -1,8 +1,8 @@
 """drctl processes from one warmed parent: each is a fork with everything imported, so its start costs milliseconds.
 
-Run as `python -m tests.forking`: one JSON line in for each process to begin (args, environment, cwd, out, err), one
-JSON line out when it has begun (`pid`) and when it has ended (`pid`, `code`). Forks are processes like any other: they
-have their own start time, and SIGKILL ends them.
+Run as `python -m tests.forking`: one JSON line in for each process to begin (args, environment, cwd, out, err,
+program), one JSON line out when it has begun (`pid`) and when it has ended (`pid`, `code`). Forks are processes like
+any other: they have their own start time, and SIGKILL ends them.
 """
 
 from __future__ import annotations
@@ -50,13 +50,14 @@ class Parent:
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
 
-    def begin(self, arguments: list[str], environment: dict[str, str], cwd: Path, out: Path, err: Path) -> Forked:
-        """A drctl process that goes on; its output goes into two files."""
+    def begin(self, arguments: list[str], environment: dict[str, str], cwd: Path, out: Path, err: Path,
+              program: str = "") -> Forked:
+        """A drctl process that goes on; its output goes into two files. `program`: see `_child`."""
         assert self._process.stdin is not None
         with self._told:
             begun = len(self._begun)
             self._process.stdin.write(json.dumps({"args": arguments, "environment": environment, "cwd": str(cwd),
-                                                  "out": str(out), "err": str(err)}) + "\n")
+                                                  "out": str(out), "err": str(err), "program": program}) + "\n")
             self._process.stdin.flush()
             assert self._told.wait_for(lambda: len(self._begun) > begun, timeout=60), "the parent is not there"
             return Forked(self._begun[begun], out, err, self)
@@ -110,7 +111,7 @@ def _warm() -> None:
         importlib.import_module(f"drctl.cli.commands.{module}")
     for module in ("cli.control", "cli.evidence", "cli.failures", "actions.judge", "actions.prove", "lab.process",
                    "actions.preflight", "runbooks.provision", "runbooks.drill", "runbooks.teardown", "stack",
-                   "actions.look"):
+                   "actions.look", "cli.failing_over", "cli.failing_back"):
         importlib.import_module(f"drctl.{module}")
     for name in clients.Region.__annotations__:
         if name != "name":
@@ -118,7 +119,7 @@ def _warm() -> None:
 
 
 def _child(asked: dict[str, Any]) -> None:
-    """Be `drctl ARGS`, and nothing of what the parent was."""
+    """Be `drctl ARGS`, and nothing of what the parent was; `program` is a module whose `main` stands for drctl's."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for path, flags, number in ((os.devnull, os.O_RDONLY, 0), (asked["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1),
@@ -135,9 +136,7 @@ def _child(asked: dict[str, Any]) -> None:
     sys.argv = ["drctl", *asked["args"]]
     code = 1
     try:
-        from drctl.cli.main import main
-
-        main()
+        importlib.import_module(asked["program"] or "drctl.cli.main").main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     finally:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "actions": {"steps", "engine", "aws", "ground"},
     "steps": {"engine", "aws", "ground"},
     "engine": {"aws", "ground"},
-    "aws": {"ground"},
+    "aws": {"ground", "lambdas"},
     "lab": {"aws", "ground"},
     "lambdas": set(),
     "ground": set(),
@@ -30,7 +30,7 @@ LAB_MAY_KNOW = {"drctl.aws.durations", "drctl.aws.calls", "drctl.aws.tags", "drc
                 "drctl.processes", "drctl"}
 #: Libraries that live in one room only.
 ROOMS = {"click": {"cli"}, "boto3": {"aws", "lambdas"}, "tenacity": {"engine"}, "moto": {"lab"}, "rich": {"cli"},
-         "flask": {"lab"}, "werkzeug": {"lab"}, "dnslib": {"lab"}, "dns": {"aws"}, "jinja2": {"cli"},
+         "flask": {"lab"}, "werkzeug": {"lab"}, "dnslib": {"lab"}, "dns": {"lambdas"}, "jinja2": {"cli"},
          "pg8000": {"lab", "lambdas"},
 }
 

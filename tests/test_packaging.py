@@ -23,7 +23,7 @@ def _nothing_kept() -> None:
     packaging._users_own.cache_clear()
 
 
-@pytest.mark.parametrize("label", ["app", "probe"])
+@pytest.mark.parametrize("label", ["app", "probe", "latch"])
 def test_the_same_input_gives_the_same_hash(label: str) -> None:
     first = package(Settings(), label)
     packaging._ours.cache_clear()
@@ -37,17 +37,18 @@ def test_it_is_made_once_a_process() -> None:
     assert package(Settings(), "app") is package(Settings(), "app")
 
 
-@pytest.mark.parametrize("label", ["app", "probe"])
-def test_it_imports_in_a_clean_interpreter_with_nothing_else(label: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("label", "library"), [
+    ("app", "pg8000.native"), ("probe", "pg8000.native"), ("latch", "dns.message")])
+def test_it_imports_in_a_clean_interpreter_with_nothing_else(label: str, library: str, tmp_path: Path) -> None:
     made = package(Settings(), label)
     path = tmp_path / "function.zip"
     path.write_bytes(made.content)
     module, _, function = made.entry_point.rpartition(".")
     code = (f"import sys; sys.path.insert(0, {str(path)!r})\n"
-            f"import {module}, pg8000.native\n"
+            f"import {module}, {library} as library\n"
             f"from importlib.resources import files\n"
             f"assert callable({module}.{function})\n"
-            f"assert pg8000.native.__file__.startswith({str(path)!r}), pg8000.native.__file__\n"
+            f"assert library.__file__.startswith({str(path)!r}), library.__file__\n"
             f"assert not [name for name in sys.modules if name.split('.')[0] in ('drctl', 'boto3', 'botocore')]\n"
             + ("import lambdas.app.migrations as m; assert list(m.known())[0] == '0001_patients.sql'\n"
                if label == "app" else ""))

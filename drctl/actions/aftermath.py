@@ -8,24 +8,32 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from drctl.actions.decide import OUTAGE_BEGAN
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, is_gone
+from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 
-#: Key of the note, and where notes lie whose work is done.
+#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
+OUTAGE_BEGAN = "outage_began"
+#: Key of the note, and where notes lie whose work is done, by the run that has done it.
 KEY, DONE = "aftermath.json", "aftermath/"
+#: Real seconds that a control bucket may take for the note.
+NOTED_S = 1.0
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """One unplanned failover; times are seconds since 1970, `lag_s` is what was known when it was decided."""
+    """One unplanned failover; times are seconds since 1970, `lag_s` is what was known when it was decided.
+
+    `run` is empty for a failover that was carried out by hand.
+    """
 
     run: str
     lost: str
@@ -45,7 +53,16 @@ def aftermath_in(run: Run, site: Site) -> Aftermath | None:
         if is_gone(error):
             return None
         raise
-    return Aftermath(**json.loads(answer["Body"].read()))
+    lost = run.settings.other(site).region
+    return _read(answer["Body"].read()) or Aftermath("", lost, site.region, answer["LastModified"].timestamp())
+
+
+def _read(body: bytes) -> Aftermath | None:
+    """The note, as far as this version knows its fields; None for one that a person has put there by hand."""
+    with suppress(ValueError, TypeError, AttributeError):
+        told = json.loads(body)
+        return Aftermath(**{one.name: told[one.name] for one in fields(Aftermath) if one.name in told})
+    return None
 
 
 def _command(run: Run, site: Site, operation: str, key: str, **more: Any) -> Command:
@@ -84,13 +101,17 @@ class NoteAftermath(Action):
                         ContentType="application/json")
 
     def do(self, run: Run) -> None:
-        try:
-            known = aftermath_in(run, self.to)
-            if known is None or known.lost != self.source.region:
-                self._put(run).send(run.aws)
-        except AwsError as error:
-            run.say(f"the failover could not be noted in the control bucket of {self.to.region} ({code_of(error)}): "
-                    "drctl failback will not know how much was accepted as lost")
+        """Aside: while it is promoted there is time for it, and no more than that."""
+        noted = Pending("aftermath", lambda: self._note(run)).wait(NOTED_S)
+        if isinstance(noted, Unanswered):
+            why = code_of(noted.error) if isinstance(noted.error, AwsError) else noted.why
+            run.say(f"the failover could not be noted in the control bucket of {self.to.region} ({why}): drctl "
+                    "failback will not know how much was accepted as lost")
+
+    def _note(self, run: Run) -> None:
+        known = aftermath_in(run, self.to)
+        if known is None or not known.run or known.lost != self.source.region:
+            self._put(run).send(run.aws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +133,13 @@ class CloseAftermath(Change):
         return self.site.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
+        yield _command(run, self.site, "CopyObject", f"{DONE}{run.id}.json",
+                       CopySource=f"{run.name('s3', CONTROL, self.site)}/{KEY}")
         yield _command(run, self.site, "DeleteObject", KEY)
 
     def done(self, run: Run) -> bool:
         return aftermath_in(run, self.site) is None
 
     def do(self, run: Run) -> None:
-        if (note := aftermath_in(run, self.site)) is not None:
-            _command(run, self.site, "PutObject", f"{DONE}{note.run}.json", ContentType="application/json",
-                     Body=json.dumps(asdict(note), indent=2).encode()).send(run.aws)
-        _command(run, self.site, "DeleteObject", KEY).send(run.aws)
+        for command in self.by_hand(run):
+            command.send(run.aws)

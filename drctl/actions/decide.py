@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.dns_switch import name_servers, where_users_are_sent
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
+from drctl.actions.dns_switch import Sent, name_servers, where_users_are_sent
 from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
@@ -26,8 +27,11 @@ from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
-#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
-OUTAGE_BEGAN = "outage_began"
+#: The looks at the lost region; the second goes through the probe to its database.
+LOST_PROBE = "lost probe"
+THERE = ("lost database", LOST_PROBE)
+#: Real seconds that reading the note of an earlier run may take.
+NOTE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,20 @@ class Decide(Action):
             raise Refused(f"no failover to {self.to.region}: {refusals[0]}; nothing was changed", findings=refusals[1:],
                           next_step=_next_step(picture, self.terms))
         run.events.emit("approved", approval=self.confirm(picture))
-        if picture.lag_s is not None and not picture.promoted and OUTAGE_BEGAN not in run.measures:
+        if picture.promoted:
+            self._recall(run)
+        elif picture.lag_s is not None:
+            began = round(time.time() - picture.lag_s / run.clock.speed, 3)
             run.measure("lag_s", round(picture.lag_s, 1), "s")
-            run.measure(OUTAGE_BEGAN, round(time.time() - picture.lag_s / run.clock.speed, 3), "seconds since 1970")
+            run.measure(OUTAGE_BEGAN, run.measures.get(OUTAGE_BEGAN, began), "seconds since 1970")
+
+    def _recall(self, run: Run) -> None:
+        """What was known when it was decided, as the run that promoted has noted it; nobody waits long for the note."""
+        note = look_all({"note": lambda: aftermath_in(run, self.to)}, NOTE_S)["note"]
+        if isinstance(note, Aftermath) and note.lost == self.source.region:
+            for name, value in (("lag_s", note.lag_s), (OUTAGE_BEGAN, note.outage_began)):
+                if value is not None and name not in run.measures:
+                    run.measure(name, value)
 
     # The picture -------------------------------------------------------------------------------------------------
 
@@ -123,8 +138,8 @@ class Decide(Action):
                     run, name_servers(run, self.to), self.balancer.dns_name(run))}
         there = self._looks_at_the_lost(run)
         seen = look_all({**here, **there}, LOOK_S, needed=tuple(here), grace_s=self.grace_s)
-        if run.aside is not None and any(not isinstance(seen[name], Unanswered) for name in there):
-            run.aside.answers = True
+        if run.aside is not None:  # what the service that stops the app has answered, not another one
+            run.aside.answers = not isinstance(seen[LOST_PROBE], Unanswered)
         return self._judge(seen)
 
     def _looks_at_the_lost(self, run: Run) -> dict[str, Callable[[], Any]]:
@@ -135,7 +150,7 @@ class Decide(Action):
             "DBClusterIdentifier": run.name("aurora", "cluster", self.source)})
         call = probe.invocation(run, self.source, "probe", {"action": "health"})
         return {"lost database": lambda: cluster.send(there)["DBClusters"][0]["Status"],
-                "lost probe": lambda: probe.told(run, self.source, "probe", call.send(there))}
+                LOST_PROBE: lambda: probe.told(run, self.source, "probe", call.send(there))}
 
     def _judge(self, seen: Answers) -> Picture:
         database, lag, lag_from = seen["database"], *_lag(seen)
@@ -152,9 +167,15 @@ class Decide(Action):
     def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
         for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
                            "probe"), ("dns", "users' name"), ("lost database", f"API of {self.source.region}"),
-                           ("lost probe", f"database of {self.source.region}, through the probe")):
+                           (LOST_PROBE, f"database of {self.source.region}, through the probe")):
             if name in seen:
-                yield text, _in_words(seen[name])
+                yield text, self._sent(seen[name]) if isinstance(seen[name], Sent) else _in_words(seen[name])
+
+    def _sent(self, sent: Sent) -> str:
+        if sent.is_with_the_balancer:
+            return f"answers with {self.to.region}"
+        return f"answers with something else than {self.to.region}: " + (
+            ", ".join(sent.answer.addresses) or sent.answer.problem)
 
     def _blockers(self, seen: Answers) -> Iterable[str]:
         database = seen["database"]
@@ -171,13 +192,15 @@ class Decide(Action):
             return "failover", f"{self.to.region} is the writer already: what is left is to bring users there"
         if blockers:
             return "wait", f"{self.to.region} cannot take over now"
-        there = seen.get("lost probe")
+        there = seen.get(LOST_PROBE)
         if isinstance(there, dict) and there.get("ok") and there.get("writer"):
             return "switchover", (f"{self.source.region} answers and its database writes: a planned failover loses "
                                   "nothing (drctl failover --planned)")
         if seen["database"].changing_roles:
             return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        return "failover", f"{self.source.region} does not answer, and {self.to.region} is ready"
+        answers = any(not isinstance(seen.get(name, Unanswered()), Unanswered) for name in THERE)
+        seems = "answers, but its database does not write" if answers else "does not answer"
+        return "failover", f"{self.source.region} {seems}, and {self.to.region} is ready"
 
     def _gone(self, lag: float | None) -> Iterable[str]:
         span = "an unknown time" if lag is None else f"up to {lag:.1f} s"

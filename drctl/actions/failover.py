@@ -11,12 +11,15 @@ from typing import ClassVar
 
 from drctl.actions.switchover import BUSY, WITHIN, anew, cluster_arn, current, is_settled_at, is_unseen
 from drctl.aws.commands import Command
+from drctl.aws.errors import AwsError, Refusal, is_one_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
 from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.global_cluster import GlobalCluster
 
+#: The answer where the target is the writer, or cannot become it.
+NO_TARGET = Refusal("InvalidDBClusterStateFault")
 #: AWS seconds between two looks: users wait for what is seen late.
 EVERY = 2.0
 
@@ -62,8 +65,9 @@ class Failover(Change):
         now = current(run, self.global_cluster)  # as `done` has just seen it
         if now.member(self.to.region) is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
-        run.retry("the global database takes the failover", partial(self._call_unless_there, run), BUSY,
-                  within=WITHIN, every=EVERY)
+        if now.writer != self.to.region:
+            run.retry("the global database takes the failover", partial(self._call_unless_there, run), BUSY,
+                      within=WITHIN, every=EVERY)
         run.wait_until(f"the writer is in {self.to.region}", partial(anew, run, self.global_cluster),
                        lambda seen: is_settled_at(seen, self.to), within=WITHIN, every=EVERY)
 
@@ -72,5 +76,10 @@ class Failover(Change):
         if run.roles_asked is not None and anew(run, self.global_cluster).writer == self.to.region:
             return
         run.roles_asked = (run.clock.now(), current(run, self.global_cluster).writer)
-        self._command(run).send(run.aws)
+        try:
+            self._command(run).send(run.aws)
+        except AwsError as error:
+            # a failover that was under way may have come to its end since the last look: the target writes already
+            if not is_one_of(error, NO_TARGET) or anew(run, self.global_cluster).writer != self.to.region:
+                raise
 

@@ -7,6 +7,7 @@ afterwards the writer is asked which numbers it holds.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import ClassVar
 
 from drctl.actions import probe
 from drctl.actions.probe import Ask, attempt
+from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, perform
 from drctl.engine.waiting import minutes
@@ -22,6 +24,10 @@ from drctl.settings import Site
 
 #: AWS seconds between two heartbeats: the resolution of RTO and RPO.
 EVERY_S = 1.0
+#: Real seconds for the answer to one: what hangs with its region must not keep the others from being written.
+ANSWER_S = 5.0
+#: Real seconds after which one is given up once its region is taken for lost.
+GIVEN_UP_WITHIN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,17 @@ class Heart:
     def beat(self) -> int:
         """One write, and how many were acknowledged so far; where one was refused the other region is next."""
         self._number += 1
+        if self._sites[0].region == self._run.lost:
+            self._sites.reverse()
         site, number = self._sites[0], self._number
-        answer = attempt(self._ask, self._run, site, action="write", run=self.label, n=number)
+        asked = Pending("heartbeat", lambda: attempt(
+            self._ask, self._run, site, action="write", run=self.label, n=number))
+        until = time.monotonic() + ANSWER_S
+        while not asked.ended and time.monotonic() < until and site.region != self._run.lost:
+            asked.wait(GIVEN_UP_WITHIN_S)
+        answer = asked.answer
+        if isinstance(answer, Unanswered):
+            answer = {"ok": False, "error": "NoAnswer", "text": answer.why}
         if answer.get("ok"):
             self.beats.append(Beat(number, self._run.clock.now(), site.region))
         else:
@@ -124,8 +139,11 @@ class WhileWriting(Action):
     def _measure(self, run: Run, heart: Heart, ended: float) -> None:
         """RTO: from the last write in the old region to the first in the new one, or to the name's answer if later."""
         last, first = heart.last_in(self.source), heart.first_in(self.target)
-        if last is None or first is None:
-            raise DrctlError("no heartbeat was acknowledged on one of the sides; nothing can be measured")
+        if first is None:
+            raise DrctlError(f"no heartbeat was acknowledged in {self.target.region}; nothing can be measured")
+        if last is None:  # an earlier run, or a person, has moved the database
+            run.say(f"{self.source.region} took no write any more when this began: the move is not measured")
+            return
         held = self._held(run, heart)
         lost = [beat for beat in heart.beats if beat.number not in held]
         figures = {"rto_s": max(first.at, ended) - last.at, "write_gap_s": first.at - last.at,

@@ -78,6 +78,9 @@ REGIONAL = (
     Listing("wafv2:ipset", "wafv2", "list_ip_sets", "IPSets", "ARN", name="Name", arguments=(("Scope", "REGIONAL"),)),
     Listing("rds:cluster", "rds", "describe_db_clusters", "DBClusters", "DBClusterArn", tags="TagList"),
     Listing("rds:db", "rds", "describe_db_instances", "DBInstances", "DBInstanceArn", tags="TagList"),
+    # Automated ones go with their cluster; other manual ones may carry our tags, which a cluster can hand on to them.
+    Listing("rds:cluster-snapshot", "rds", "describe_db_cluster_snapshots", "DBClusterSnapshots",
+            "DBClusterSnapshotArn", name="DBClusterSnapshotIdentifier", arguments=(("SnapshotType", "manual"),)),
     Listing("rds:subgrp", "rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupArn",
             name="DBSubnetGroupName"),
     Listing("rds:cluster-pg", "rds", "describe_db_cluster_parameter_groups", "DBClusterParameterGroups",
@@ -91,6 +94,7 @@ REGIONAL = (
     Listing("sqs:queue", "sqs", "list_queues", "QueueUrls", "", name=""),
     Listing("sns:topic", "sns", "list_topics", "Topics", "TopicArn", name="TopicArn"),
     Listing("events:event-bus", "events", "list_event_buses", "EventBuses", "Arn", name="Name"),
+    Listing("events:rule", "events", "list_rules", "Rules", "Arn", name="Name"),
     Listing("events:archive", "events", "list_archives", "Archives", "ArchiveName", name="ArchiveName"),
     Listing("cloudwatch:alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmArn", name="AlarmName"),
     Listing("backup:vault", "backup", "list_backup_vaults", "BackupVaultList", "BackupVaultArn",
@@ -109,13 +113,24 @@ ONCE = (
 
 def inventory(run: Run) -> list[Resource]:
     """Every resource of the stack that stands, in both regions; keys that wait for their deletion are not counted."""
+    looks = _listings(run)
+    for site in run.settings.sites:
+        looks += [(site.region, partial(look, run, site.region)) for look in (keys, certificates, parameters)]
+    return _asked([*looks, (GLOBAL, partial(route53, run))])
+
+
+def copy_inventory(run: Run, label: str) -> list[Resource]:
+    """What stands in both regions of a temporary copy that is called `label`, known by tag and name as the rest is."""
+    return _asked(_listings(run, label))
+
+
+def _listings(run: Run, label: str = "") -> list[tuple[str, Look]]:
     regions = [site.region for site in run.settings.sites]
-    looks: list[tuple[str, Look]] = []
-    for region in regions:
-        looks += [(region, partial(_listed, run, listing, region)) for listing in REGIONAL]
-        looks += [(region, partial(look, run, region)) for look in (keys, certificates, parameters)]
-    looks += [(GLOBAL, partial(_listed, run, listing, regions[0])) for listing in ONCE]
-    looks.append((GLOBAL, partial(route53, run)))
+    return [*((region, partial(_listed, run, listing, region, label)) for region in regions for listing in REGIONAL),
+            *((GLOBAL, partial(_listed, run, listing, regions[0], label)) for listing in ONCE)]
+
+
+def _asked(looks: list[tuple[str, Look]]) -> list[Resource]:
     with ThreadPoolExecutor(max_workers=8) as pool:
         asked = [(region, pool.submit(copy_context().run, _all, look)) for region, look in looks]
     found = {Resource(kind, name, region) for region, answer in asked for kind, name in answer.result()}
@@ -133,14 +148,25 @@ def _pages(client: Any, operation: str, arguments: dict[str, Any]) -> Iterator[A
         yield getattr(client, operation)(**arguments)
 
 
-def _listed(run: Run, listing: Listing, region: str) -> list[tuple[str, str]]:
+def _listed(run: Run, listing: Listing, region: str, label: str) -> list[tuple[str, str]]:
     client: Any = getattr(run.at(region), listing.service)
     arguments = dict(listing.arguments)
     if listing.service == "ec2":
         arguments["Filters"] = ours(run.settings.environment)
     return [(listing.kind, item if isinstance(item, str) else item[listing.id])
             for page in _pages(client, listing.operation, arguments) for item in page.get(listing.items, [])
-            if (isinstance(item, str) or listing.state(item) not in DEAD) and _is_owned(run, listing, client, item)]
+            if (isinstance(item, str) or listing.state(item) not in DEAD) and _is_called(run, listing, item, label)
+            and _is_owned(run, listing, client, item)]
+
+
+def _is_called(run: Run, listing: Listing, item: Any, label: str) -> bool:
+    """Whether an item's name, its id or its Name tag, is one of the copy `label`; everything is without a label."""
+    if not label:
+        return True
+    words = [item] if isinstance(item, str) else [
+        str(item[listing.id]), str(item.get(listing.name, "")), as_map(item.get(listing.tags)).get("Name", "")]
+    regions = "|".join(re.escape(site.region) for site in run.settings.sites)
+    return any(re.search(rf"-{re.escape(label)}(?:-[a-z]+)?-(?:{regions})-", word) for word in words)
 
 
 def _is_owned(run: Run, listing: Listing, client: Any, item: Any) -> bool:

@@ -71,7 +71,7 @@ def _left(run: Run, told: Answer) -> list[str]:
     """What a failover has left to be done, in words."""
     note, found = told["aftermath"], []
     if isinstance(note, Aftermath):
-        found.append(f"the failover from {note.lost} (run {note.run}): drctl failback")
+        found.append(f"the failover from {note.lost} ({f'run {note.run}' if note.run else 'by hand'}): drctl failback")
     return found + [f"the app in {site.region} is stopped" for site in run.settings.sites
                     if told[f"fenced {site.region}"] is True]
 

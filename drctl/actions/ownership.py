@@ -11,6 +11,8 @@ from typing import Any
 from drctl.aws.errors import or_none
 from drctl.aws.tags import as_map, is_ours
 from drctl.engine.run import Run
+from drctl.steps.rescue_snapshot import RESCUE
+from drctl.steps.temporary_copy import ISOLATED
 
 #: Asks a client for the tags of one ARN (for SQS: URL, for S3: name).
 Ask = Callable[[Any, str], Mapping[str, str]]
@@ -46,4 +48,5 @@ def carries_our_tag(run: Run, service: str, client: Any, item_id: str) -> bool:
 def is_log_of_our_cluster(run: Run, name: str) -> bool:
     """Whether a log group is the one that RDS makes, without tags, for a cluster of exactly our name (Aurora User
     Guide, "Publishing Aurora PostgreSQL logs to Amazon CloudWatch Logs")."""
-    return name in {f"/aws/rds/cluster/{run.name('aurora', 'cluster', site)}/postgresql" for site in run.settings.sites}
+    return name in {f"/aws/rds/cluster/{run.name('aurora', purpose, site)}/postgresql" for site in run.settings.sites
+                    for purpose in ("cluster", ISOLATED, RESCUE)}

@@ -7,7 +7,6 @@ provision repeats only what a change has put in doubt.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +24,7 @@ from drctl.steps.canary_queue import DETAIL_TYPE, CanaryQueue
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
-from drctl.steps.event_rule import bus_name
+from drctl.steps.event_rule import FORWARDING, bus_name, rule_arn
 from drctl.steps.function import Function
 from drctl.steps.replication import Replication
 
@@ -65,8 +64,9 @@ class ProveReplication(Action):
         return self.source.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        for operation, bucket in (("PutObject", self.source), ("HeadObject", self.source), ("HeadObject", self.target)):
-            yield Command(bucket.region, "s3", operation, {"Bucket": bucket.name(run), "Key": self._key})
+        yield self._put(run)
+        for bucket in (self.source, self.target):
+            yield Command(bucket.region, "s3", "HeadObject", {"Bucket": bucket.name(run), "Key": self._key})
 
     def needless(self, run: Run) -> bool:
         if self.anew or not untouched(run, self.replication, self.source, self.target):
@@ -75,20 +75,20 @@ class ProveReplication(Action):
 
     def do(self, run: Run) -> None:
         """An object that FAILED is put again: role and key policies settle for minutes, S3 tries no object twice."""
-        self._put(run)
+        self._put(run).send(run.aws)
 
         def look() -> str:
             status = self._status(run)
             if status == "FAILED":
-                self._put(run)
+                self._put(run).send(run.aws)
             return "arrived" if status == "COMPLETED" and self._arrived(run, run.id) else status or "not replicated yet"
 
         run.wait_until(f"the canary object is in {self.target.region}", look, lambda seen: seen == "arrived",
                        within=minutes(15))
 
-    def _put(self, run: Run) -> None:
-        run.at(self.source.site).s3.put_object(Bucket=self.source.name(run), Key=self._key, Body=run.id.encode(),
-                                               Metadata={"run": run.id})
+    def _put(self, run: Run) -> Command:
+        return Command(self.source.region, "s3", "PutObject", {
+            "Bucket": self.source.name(run), "Key": self._key, "Body": run.id.encode(), "Metadata": {"run": run.id}})
 
     @property
     def _key(self) -> str:
@@ -136,14 +136,25 @@ class ProveEvents(Action):
         return self.source.region
 
     def by_hand(self, run: Run) -> Iterable[Command | str]:
-        yield Command(self.source.region, "events", "PutEvents", {"Entries": [self._entry(run, "by-hand")]})
-        queue = run.name("queue", "canary", self.target.site)
-        yield (f"aws sqs receive-message --queue-url $(aws sqs get-queue-url --queue-name {queue} --output text "
-               f"--region {self.target.region}) --region {self.target.region}")
+        yield self._event(run)
+        queue, at = run.name("queue", "canary", self.target.site), f"--region {self.target.region}"
+        url = f"--queue-url $(aws sqs get-queue-url --queue-name {queue} --output text {at})"
+        yield f"aws sqs receive-message {url} {at}"
+        yield f"aws sqs delete-message --receipt-handle HANDLE {url} {at}"
+        yield self._proven(run)
 
-    def _entry(self, run: Run, mark: str) -> dict[str, str]:
-        return {"EventBusName": bus_name(run, self.source.site), "Source": run.settings.events.source,
-                "DetailType": DETAIL_TYPE, "Detail": json.dumps({"mark": mark})}
+    def _event(self, run: Run) -> Command:
+        return Command(self.source.region, "events", "PutEvents", {"Entries": [{
+            "EventBusName": bus_name(run, self.source.site), "Source": run.settings.events.source,
+            "DetailType": DETAIL_TYPE, "Detail": json.dumps({"mark": self._mark(run)})}]})
+
+    def _mark(self, run: Run) -> str:
+        """One a direction: the canary of the other one passes the same buses."""
+        return f"{run.id} to {self.target.region}"
+
+    def _proven(self, run: Run) -> Command:
+        return Command(self.source.region, "events", "TagResource", {
+            "ResourceARN": rule_arn(run, self.source.site, FORWARDING), "Tags": [{"Key": PROVEN_TAG, "Value": run.id}]})
 
     def needless(self, run: Run) -> bool:
         return (not self.anew and untouched(run, self.forwarding, self.source, self.target, self.queue)
@@ -156,18 +167,15 @@ class ProveEvents(Action):
 
     def do(self, run: Run) -> None:
         """A new rule needs up to a minute to act, so a canary is put again at every look."""
-        mark = secrets.token_hex(8)
-        run.wait_until(f"a canary event is received in {self.target.region}", lambda: self._one_canary(run, mark), bool,
+        run.wait_until(f"a canary event is received in {self.target.region}", lambda: self._one_canary(run), bool,
                        within=minutes(15), every=20, show=lambda there: "received" if there else "not yet")
-        run.at(self.source.site).events.tag_resource(
-            ResourceARN=run.output(self.forwarding).seen.arn, Tags=[{"Key": PROVEN_TAG, "Value": run.id}])
+        self._proven(run).send(run.aws)
 
-    def _one_canary(self, run: Run, mark: str) -> bool:
-        entry: Any = self._entry(run, mark)
-        answer = run.at(self.source.site).events.put_events(Entries=[entry])
+    def _one_canary(self, run: Run) -> bool:
+        answer = self._event(run).send(run.aws)
         if answer["FailedEntryCount"]:
             refuse_partial("PutEvents", list(answer["Entries"]))
-        return any(mark in body for body in self._received(run))
+        return any(self._mark(run) in body for body in self._received(run))
 
     def _received(self, run: Run) -> Iterable[str]:
         sqs, url = run.at(self.target.site).sqs, run.output(self.queue).url

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -22,13 +22,16 @@ from drctl.steps.dead_letters import DeadLetters
 HOURS_BEFORE = 24
 #: Objects that are looked at, and things that are listed, at most: a list is for people.
 LOOKED_AT, LISTED = 2000, 500
+#: What is in a queue: also what somebody, perhaps a run before this one, has received and left there.
+COUNTED: tuple[Any, ...] = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
-def tell(run: Run, kind: str, place: str, items: list[str]) -> None:
-    """Have what is not reconciled in journal and report, and count it."""
-    run.events.emit("unreconciled", kind=kind, place=place, count=len(items), items=items[:LISTED])
-    run.measure(f"unreconciled_{kind}", len(items))
-    run.say(f"{len(items) or 'no'} {kind} to reconcile in {place}")
+def tell(run: Run, kind: str, place: str, items: list[str], count: int | None = None) -> None:
+    """Have what is not reconciled in journal and report; `count` is how much there is, if more than is listed."""
+    count = len(items) if count is None else count
+    run.events.emit("unreconciled", kind=kind, place=place, count=count, items=items[:LISTED])
+    run.measure(f"unreconciled_{kind}", run.measures.get(f"unreconciled_{kind}", 0) + count)
+    run.say(f"{count or 'no'} {kind} to reconcile in {place}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class ListObjects(Action):
     """List the objects of the lost region that were not replicated when it went, and are not yet."""
 
     bucket: DataBucket
+    #: Objects that are looked at, at most.
+    most: int = LOOKED_AT
     why = "an object that the app has acknowledged may be in the old region only"
     typical_minutes = 0.5
     if_stuck = "aws s3api head-object shows ReplicationStatus; S3 Batch Replication copies what has failed"
@@ -57,8 +62,8 @@ class ListObjects(Action):
             hours=HOURS_BEFORE)
         items = []
         for looked_at, key in enumerate(self._changed_since(run, since)):
-            if looked_at == LOOKED_AT:
-                run.say(f"more than {LOOKED_AT} objects have changed since {since:%Y-%m-%d %H:%M} UTC; the others were "
+            if looked_at == self.most:
+                run.say(f"more than {self.most} objects have changed since {since:%Y-%m-%d %H:%M} UTC; the others were "
                         "not looked at: S3 Inventory lists their replication status")
                 break
             if (status := self._status(run, key)) in {"PENDING", "FAILED"}:
@@ -80,6 +85,8 @@ class ListDeadLetters(Action):
     """List the events that could not be forwarded; they stay in the queue."""
 
     queue: DeadLetters
+    #: Events that are listed, at most.
+    most: int = LISTED
     why = "an event that nobody received is lost without an error once its queue forgets it, after two weeks"
     typical_minutes = 0.1
     if_stuck = "aws sqs receive-message on the dead-letter queue"
@@ -101,13 +108,12 @@ class ListDeadLetters(Action):
 
     def do(self, run: Run) -> None:
         sqs, url = run.at(self.queue.site).sqs, run.output(self.queue).url
-        told: Any = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        count = int(told["Attributes"]["ApproximateNumberOfMessages"])
+        told: Any = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTED))
+        count = sum(int(told["Attributes"].get(name, 0)) for name in COUNTED)
         seen: dict[str, None] = {}
-        while count and len(seen) < min(count, LISTED):
+        while count and len(seen) < min(count, self.most):
             found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages", [])
             if not found:
                 break
             seen.update(dict.fromkeys(f"message {one['MessageId']}" for one in found))
-        rest = [f"and {count - len(seen)} more" for _ in range(count > len(seen))]
-        tell(run, "events", self.queue.region, [*seen, *rest])
+        tell(run, "events", self.queue.region, list(seen)[:self.most], max(count, len(seen)))

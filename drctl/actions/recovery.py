@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from drctl.actions import probe
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.heartbeats import Heart
 from drctl.actions.probe import Ask
 from drctl.engine.run import Run

@@ -21,6 +21,7 @@ from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
+from drctl.steps.rescue_snapshot import last_name
 
 #: Real seconds for one look at a region that may hang.
 LOOK_S = 6.0
@@ -119,13 +120,13 @@ class Rejoin(Change):
     def _rebuild(self, run: Run) -> None:
         """What stands alone keeps writes that exist nowhere else, so it goes only when somebody said so."""
         cluster = self.instances.cluster
-        if run.refresh(cluster) is not None:
+        if (stands := run.refresh(cluster)) is not None:
             if not self.rebuild:
                 raise Refused(f"the cluster in {self.site.region} stands outside the global database; a cluster can "
                               "join only when it is made", next_step="drctl failback --rebuild: keeps a last snapshot "
                               "of it and makes it anew from the writer")
             self.instances.remove_alone(run)
-            cluster.remove_alone(run)
+            cluster.remove_alone(run, last_name(run, self.site, stands.resource_id))
         runner.build(run, (cluster, self.instances))
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
+from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
@@ -52,7 +53,8 @@ class SteadyState(Action):
     def do(self, run: Run) -> None:
         questions: tuple[Callable[[], Iterable[str]], ...] = (
             lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
-            lambda: self._lag(run), lambda: self._standby_answers(run), lambda: self._name(run))
+            lambda: self._lag(run), lambda: self._standby_answers(run), lambda: self._name(run),
+            lambda: self._app(run))
         with ThreadPoolExecutor(max_workers=len(questions)) as pool:
             asked = [pool.submit(copy_context().run, _answered, question) for question in questions]
         findings = tuple(finding for answer in asked for finding in answer.result())
@@ -86,6 +88,11 @@ class SteadyState(Action):
         answer = probe.ask(run, self.target, action="health")
         if not answer.get("ok"):
             yield f"the probe in {self.target.region} cannot read: {answer.get('error')}: {answer.get('text')}"
+
+    def _app(self, run: Run) -> Iterable[str]:
+        """An app that a failover has stopped serves nobody until a failback has put its region in order."""
+        if is_fenced(run, self.target):
+            yield f"the app in {self.target.region} is stopped since a failover: drctl failback"
 
     def _name(self, run: Run) -> Iterable[str]:
         """Users are sent to the region that is to be left, and nowhere else."""

@@ -20,6 +20,7 @@ from drctl.errors import ConfigurationError
 from drctl.runbooks import failover
 from drctl.runbooks.drill import drill
 from drctl.runbooks.failback import failback
+from drctl.runbooks.isolated import isolated
 from drctl.settings import Settings, Site
 from drctl.stack import Stack, stack_of
 
@@ -51,6 +52,8 @@ def runbook_of(stack: Stack, mode: str, target: Site) -> Runbook:
             return failover.planned(stack, source, nothing, nothing)
         case "failback":
             return failback(stack, source, nothing, nothing, after_failover=True)
+        case "isolated":
+            return isolated(stack, source, nothing, nothing)
         case "live":
             return drill(stack, source, nothing, nothing)
         case _:

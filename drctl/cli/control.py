@@ -18,6 +18,7 @@ from drctl.cli.session import Session, Way
 from drctl.engine import runner
 from drctl.engine.copies import Copying, Shelf
 from drctl.engine.holding import Holding, lasts
+from drctl.engine.holding_aside import HoldingAside
 from drctl.engine.lease import Lease, NoControlBucket, Seen, Terms
 from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.lost import SETTLE_S
@@ -102,11 +103,12 @@ def held(session: Session, stack: Stack, take_over: str, *, builds: bool = False
 def held_by_survivor(session: Session, site: Site, take_over: str) -> Iterator[Holding]:
     """The lease of `site` alone, while the other region is lost.
 
-    A control bucket that does not answer keeps nobody from a failover: then it goes on without a lease, and says so.
+    A control bucket that does not answer keeps nobody from a failover, nor does one that stops answering: then it goes
+    on without a lease, and says so.
     """
     control = Control.of_survivor(session.run.settings, session.way, site)
     leases = control.leases()
-    holding = _holding(session, leases)
+    holding = _holding(session, leases, HoldingAside)
     try:
         for terms in holding.begin(_typed(take_over, leases)):
             if not terms.released:
@@ -120,10 +122,10 @@ def held_by_survivor(session: Session, site: Site, take_over: str) -> Iterator[H
         yield holding
 
 
-def _holding(session: Session, leases: Sequence[Lease]) -> Holding:
+def _holding(session: Session, leases: Sequence[Lease], kind: type[Holding] = Holding) -> Holding:
     terms = Terms(myself(), session.run.id, session.command, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                   lasts(session.way.speed))
-    return Holding(leases, terms, session.run.clock, session.run.say)
+    return kind(leases, terms, session.run.clock, session.run.say)
 
 
 @contextmanager
@@ -143,6 +145,8 @@ def _renewed(session: Session, holding: Holding, control: Control) -> Iterator[N
     finally:
         run.events.guard = None
         holding.end()
+        if holding.silent:
+            session.copying.wait_no_more()
 
 
 def _let_settle(session: Session, abandoned: Sequence[Terms]) -> None:

@@ -6,8 +6,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import aftermath_in
-from drctl.actions.decide import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
@@ -29,8 +28,8 @@ def failback(asked: Asked) -> dict[str, Any]:
         with held(session, stack, asked.take_over) as holding:
             note = aftermath_in(run, active)
             lost = note is not None and note.lost == returned.region
-            if note is not None and note.outage_began is not None:
-                run.measure(OUTAGE_BEGAN, note.outage_began)
+            if note is not None:  # with a lag that nobody knew the failover itself is what is known of the outage
+                run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
             for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
                                 ("after", note.run if note and lost else "")):
                 run.measure(name, value)

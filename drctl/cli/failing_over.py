@@ -11,8 +11,10 @@ from statistics import median
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Picture, Terms
+from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without
@@ -29,6 +31,7 @@ from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
 from drctl.runbooks import failover as runbooks
 from drctl.runbooks.drill import put_back
+from drctl.runbooks.isolated import put_back as remove_copy
 from drctl.settings import Settings, Site
 from drctl.stack import Stack, stack_of
 
@@ -37,8 +40,9 @@ Report = dict[str, Any]
 LOCATE_S = 8.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
-#: Real seconds for the writer's region to tell what was begun there.
-BEGUN_S = 0.15
+#: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease
+#: to tell what was begun.
+THERE_S, BEGUN_S = 0.05, 0.5
 #: Newest runs that are looked at for how long failovers take.
 EARLIER = 20
 
@@ -53,8 +57,9 @@ def unplanned(asked: Asked) -> Report:
         take_for_lost(session, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
-        if began := asked.told(OUTAGE_BEGAN):
-            run.measure(OUTAGE_BEGAN, began)
+        for name in (OUTAGE_BEGAN, "lag_s"):
+            if (known := asked.told(name)) is not None:
+                run.measure(name, known)
         told = notices(session, "failover", source, target)
         decide = _decision(session, stack, source, terms, asked, told)
         if terms.allowed_loss_s is None:
@@ -114,6 +119,11 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
     inherited = holding.inherited
     if not inherited:
         return
+    if inherited.get("command") == "isolated drill":
+        target = next(site for site in run.settings.sites if site.region == inherited["target"])
+        run.say(f"an earlier isolated drill did not come to its end: its copy in {target.region} is removed first")
+        play(run, remove_copy(stack, target, holding.settle))
+        return
     if inherited.get("command") != "drill":
         raise Refused(f"a {inherited.get('command')} did not come to its end: run {inherited.get('run')}",
                       next_step=f"drctl resume {inherited.get('run')}; if its region is gone: drctl failover")
@@ -130,29 +140,39 @@ def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
 
 def where_it_writes(run: Run, stack: Stack) -> Site:
     """The region of the writer, as the first region tells that answers at all. Raises Refused when none does."""
+    return _writer_and_whether_it_answers(run, stack)[0]
+
+
+def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tuple[Site, bool]:
     cluster = stack.database.global_cluster
     looks = {site.region: partial(cluster.find_from, run, site.region) for site in run.settings.sites}
-    seen = first_of(looks, LOCATE_S)
+    seen = first_of(looks, LOCATE_S, grace_s)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
+        for refusal in (one.error for one in seen.values()):
+            if isinstance(refusal, ClientError):
+                raise refusal  # both regions are there and refuse: that is no outage
         findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
         raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
                       next_step="look at credentials and network; then the same command again")
     if answers[0] is None:
         raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
     run.remember(cluster, answers[0])
-    return _site(run.settings, answers[0].writer) or run.settings.primary
+    writer = _site(run.settings, answers[0].writer) or run.settings.primary
+    return writer, not isinstance(seen[writer.region], Unanswered)
 
 
 def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
     """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
 
     After a promotion the writer is in the surviving region, so its lease is asked what was begun. In an outage that is
-    just detected the writer's region is the lost one: it is given no time to answer.
+    just detected the writer's region is the lost one, which does not even tell who writes: nothing is asked of it.
     """
     if named := _named_source(asked):
         return named
-    writer = where_it_writes(session.run, stack)
+    writer, answers = _writer_and_whether_it_answers(session.run, stack, THERE_S)
+    if not answers:
+        return writer
     lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
     seen = Pending("lease", lease.look).wait(BEGUN_S)
     begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished

@@ -53,13 +53,15 @@ def title(report: Report) -> str:
 def figures(report: Report) -> list[dict[str, Any]]:
     """The figures that were promised: name, value and objective in seconds, and whether it was met."""
     promised = report.get("objectives") or {}
-    names = (("RTO", "rto_s", "recovery time, from the last write before to the first after and the name's answer"),
-             ("RPO", "rpo_s", "span of acknowledged writes that are not there"),
-             ("RTO of the way back", "back_rto_s", "the same, on the way home"))
+    counted = report.get("rto_from", "the last write before the move")
+    names = (("RTO", "rto_s", f"from {counted} to the first write after, and the name's answer"),
+             ("Execution", "execution_rto_s", "from the decision to the first write after, and the name's answer"),
+             ("RPO", "rpo_s", report.get("rpo_from", "span of acknowledged writes that are not there")),
+             ("RTO of the way back", "back_rto_s", "from the last write before to the first after, on the way home"))
     found = []
     for name, key, text in names:
         if (value := report.get(key)) is not None:
-            limit = promised.get(key.removeprefix("back_"))
+            limit = promised.get(key.removeprefix("back_").removeprefix("execution_"))
             found.append({"name": name, "value": value, "objective": limit, "text": text,
                           "met": limit is None or value <= limit})
     return found
@@ -70,7 +72,7 @@ def phases(report: Report) -> list[dict[str, Any]]:
     limit = (report.get("objectives") or {}).get("rto_s")
     if limit is None:
         return []
-    spent: dict[str, float] = {}
+    spent: dict[str, float] = {"detect": report["detect_s"]} if report.get("detect_s") else {}
     for action in report["actions"]:
         if action.get("phase") in BUDGET and action["outcome"] == "done" and not _is_way_back(report, action):
             spent[action["phase"]] = spent.get(action["phase"], 0.0) + action["aws_seconds"]

@@ -113,6 +113,32 @@ def show_drill(report: Report) -> None:
     show_totals(report)
 
 
+def show_tabletop(report: Report) -> None:
+    """What a failover would do now, call by call."""
+    heading(f"a failover from {report['from_region']} to {report['to_region']} would change, in this order:")
+    for planned in report["planned_calls"]:
+        beside = f" (side by side with {', '.join(map(str, planned['beside']))})" if planned["beside"] else ""
+        click.echo(f"  {planned['number']:2}. {planned['title']}{beside}\n      {planned['call']}")
+    loss = report["expected_loss_s"]
+    rows((("expected time", f"{report['expected_minutes']:g} min"),
+          ("expected loss", "not known" if loss is None else f"at most {loss:.1f} s of writes")))
+    verdict(not report["findings"], f"  {len(report['findings'])} problems found; nothing was changed"
+            f"{simulated(report)}")
+    show_totals(report)
+
+
+def show_isolated(report: Report) -> None:
+    """What an isolated drill has proven."""
+    heading(f"isolated drill in {report['to_region']}: production in {report['from_region']} went on untouched")
+    timeline(report)
+    click.echo()
+    rows((text, report[key]) for key, text in (
+        ("copied_by", "copied by"), ("copy_minutes", "copy ready after, min"), ("lag_s", "replication lag, s"))
+        if key in report)
+    verdict(report["outcome"] == "done", "  the copy read, wrote, led nowhere and is removed" + simulated(report))
+    show_totals(report)
+
+
 def show_failover(report: Report) -> None:
     """A failover's or failback's timeline and result."""
     heading(f"{report['command']}: {report.get('from_region')} → {report.get('to_region')}")

@@ -70,6 +70,7 @@ class Copying:
 
     def __init__(self, run_id: str, journal: Path, shelves: Sequence[Shelf]) -> None:
         self._run_id, self._journal, self._shelves = run_id, journal, shelves
+        self._last_part_s = LAST_PART_S
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(shelf,), name=f"copies {shelf.region}", daemon=True)
                          for shelf in shelves]
@@ -82,11 +83,16 @@ class Copying:
     def end(self) -> None:
         """Copy what is left, for at most LAST_PART_S seconds: regions that do not answer keep nobody waiting."""
         self._ended.set()
-        over = time.monotonic() + LAST_PART_S
+        over = time.monotonic() + self._last_part_s
         for thread in self._threads:
             thread.join(timeout=max(0.0, over - time.monotonic()))
 
+    def wait_no_more(self) -> None:
+        """The end waits for nothing: the control bucket is known not to answer."""
+        self._last_part_s = 0.0
+
     def _work(self, shelf: Shelf) -> None:
+        self._copy(shelf)  # at once: whoever goes on with the run elsewhere has to know what was asked for
         while not self._ended.wait(EVERY_S):
             self._copy(shelf)
         self._copy(shelf)

@@ -57,6 +57,8 @@ class Holding:
         self._leases, self._clock, self._tell, self._now = leases, clock, tell, now
         self.terms = terms
         self.lost: LeaseLost | None = None
+        #: Whether the last request about a lease was not answered in time; only where nobody waits for answers.
+        self.silent = False
         #: What an earlier run has begun and not brought to its end.
         self.inherited: dict[str, str] = {}
         self._held: list[Held] = []
@@ -69,6 +71,11 @@ class Holding:
 
         Raises Refused, after giving back what was taken, when somebody else holds one of them.
         """
+        previous = self._take(take_over)
+        self._thread.start()
+        return previous
+
+    def _take(self, take_over: str) -> tuple[Terms, ...]:
         previous = []
         try:
             for lease in self._leases:
@@ -82,13 +89,12 @@ class Holding:
         except BaseException:
             self._give_back()
             raise
-        self._thread.start()
         return tuple(previous)
 
     def begins(self, **unfinished: str) -> None:
         """From now on the lease tells what must be brought to its end, should this process die."""
         self.terms = replace(self.terms, unfinished=unfinished)
-        self.renew()
+        self._renew()
         if self.lost is not None:
             raise self.lost
 
@@ -101,7 +107,7 @@ class Holding:
         if not (call.mutating or call.operation in WRITES) or not self._held:
             return
         if self.lost is None and self._overdue():
-            self.renew()
+            self._renew()
         if self.lost is not None:
             raise self.lost
 
@@ -129,10 +135,9 @@ class Holding:
 
     def _beat(self) -> None:
         while not self._ended.wait(self.terms.lasts_s / BEATS):
-            self.renew()
+            self._renew()
 
-    def renew(self) -> None:
-        """Write all of them anew, as every beat does."""
+    def _renew(self) -> None:
         with self._lock:
             if self.lost is not None or self._ended.is_set():
                 return
@@ -148,10 +153,13 @@ class Holding:
         except LeaseLost as lost:
             self._lose(lost)
         except (DrctlError, *AwsError) as error:
-            if self._now() - held.written > self.terms.lasts_s:
-                self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
-                                     f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
-                                     next_step="the same command again, once the region answers"))
+            self._unrenewed(held, error)
+
+    def _unrenewed(self, held: Held, error: Exception) -> None:
+        if self._now() - held.written > self.terms.lasts_s:
+            self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
+                                 f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
+                                 next_step="the same command again, once the region answers"))
 
     def _lose(self, lost: LeaseLost) -> None:
         if self.lost is None:

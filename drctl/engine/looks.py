@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: The answers so far by name of the look.
@@ -15,9 +15,10 @@ Answers = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unanswered:
-    """What stands for the answer of a look that failed (`why`), or has not answered in time."""
+    """What stands for the answer of a look that failed (`why`, and with what), or has not answered in time."""
 
     why: str = "no answer yet"
+    error: Exception | None = field(default=None, compare=False, repr=False)
 
 
 class Pending:
@@ -33,7 +34,7 @@ class Pending:
         try:
             self.answer = self._look()
         except Exception as error:  # whatever it is, the others must be heard, and it is shown in its place
-            self.answer = Unanswered(str(error) or type(error).__name__)
+            self.answer = Unanswered(str(error) or type(error).__name__, error)
         self._ended.set()
         self._done()
 
@@ -66,13 +67,14 @@ def look_all(looks: Mapping[str, Callable[[], Any]], within_s: float, needed: Co
     return {name: one.answer for name, one in asked.items()}
 
 
-def first_of(looks: Mapping[str, Callable[[], Any]], within_s: float) -> Answers:
-    """As `look_all`, but one answer is enough."""
+def first_of(looks: Mapping[str, Callable[[], Any]], within_s: float, grace_s: float = 0.0) -> Answers:
+    """As `look_all`, but one answer is enough; the others have `grace_s` real seconds more."""
     asked, changed = _begin(looks)
     until = time.monotonic() + within_s
     while (left := until - time.monotonic()) > 0 and not all(one.ended for one in asked.values()):
-        if any(one.ended and not isinstance(one.answer, Unanswered) for one in asked.values()):
-            break
+        if grace_s >= 0 and any(one.ended and not isinstance(one.answer, Unanswered) for one in asked.values()):
+            until, grace_s = min(until, time.monotonic() + grace_s), -1.0
+            continue
         changed.wait(left)
         changed.clear()
     return {name: one.answer for name, one in asked.items()}

@@ -34,7 +34,7 @@ class Aside:
     """Clients of the lost region: what may be asked there, but is never waited for."""
 
     aws: Aws
-    #: Whether anything in that region has answered this run.
+    #: Whether functions in that region have answered this run.
     answers: bool = False
     #: The attempt to stop the app there.
     fencing: Pending | None = None

@@ -162,12 +162,17 @@ def _number(action: Action, found: list[Numbered]) -> None:
     if not action.parts:
         found.append(Numbered(len(found) + 1, action))
         return
-    first = len(found)
+    first, own = len(found), []
     for part in action.parts:
+        begin = len(found)
         _number(part, found)
+        own.append(range(begin, len(found)))
     if isinstance(action, SideBySide):
-        every = tuple(one.number for one in found[first:])
-        found[first:] = [replace(one, beside=tuple(n for n in every if n != one.number)) for one in found[first:]]
+        every = set(range(first, len(found)))
+        for places in own:
+            for place in places:
+                beside = {*found[place].beside, *(other + 1 for other in every.difference(places))}
+                found[place] = replace(found[place], beside=tuple(sorted(beside)))
 
 
 def _without(skipped: set[Action], actions: tuple[Action, ...]) -> tuple[Action, ...]:

@@ -22,12 +22,12 @@ from drctl.lab import (
 )
 from drctl.lab.aurora_leaving import ON_DETACH
 from drctl.lab.aurora_outage import ON_OUTAGE, lose, restore
-from drctl.lab.aurora_roles import ON_ROLE_CHANGE
+from drctl.lab.aurora_roles import ON_RESYNCHRONISED, ON_ROLE_CHANGE
 from drctl.lab.aurora_snapshots import ON_DATA
 from drctl.settings import LAB_ACCOUNT
 
-__all__ = ["ON_DATA", "ON_DETACH", "ON_OUTAGE", "ON_ROLE_CHANGE", "endpoint_role", "global_cluster_of", "is_writer",
-           "lose", "reset", "restore", "set_lag_ms"]
+__all__ = ["ON_DATA", "ON_DETACH", "ON_OUTAGE", "ON_RESYNCHRONISED", "ON_ROLE_CHANGE", "endpoint_role",
+           "global_cluster_of", "is_writer", "lose", "reset", "restore", "set_lag_ms"]
 
 _REGIONAL = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<kind>cluster-ro-|cluster-|)c[0-9a-f]{11}\.(?P<region>[a-z0-9-]+)"
                        r"\.rds\.amazonaws\.com")

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 #: Called in the lab's clock thread at the moment of promotion, before the global cluster is available again: kind
 #: ("switchover" or "failover"), id of the global cluster, ARN of the old and of the new primary.
 ON_ROLE_CHANGE: list[Callable[[str, str, str, str], None]] = []
+#: Called in the lab's clock thread when an old primary has been rebuilt: its ARN.
+ON_RESYNCHRONISED: list[Callable[[str], None]] = []
 #: The two operations that change roles.
 CHANGES = ("switchover_global_cluster", "failover_global_cluster")
 #: AWS seconds that verifying takes, and that the global cluster needs after the promotion to be available.
@@ -261,3 +263,8 @@ def resynchronise(member: Member) -> None:
 def _tell_resynchronised(member: Member, moment: float) -> None:
     if member.connected_at == moment:  # it was not lost once more meanwhile
         tell("RDS-EVENT-0241", member.arn)
+        for listener in ON_RESYNCHRONISED:
+            try:
+                listener(member.arn)
+            except Exception:
+                log.exception("what follows a resynchronisation failed")

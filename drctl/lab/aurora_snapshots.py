@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from moto.core.utils import utcnow
-from moto.rds.models import DBCluster, DBClusterSnapshot, RDSBackend, rds_backends
+from moto.rds.models import DBCluster, DBClusterSnapshot, RDSBackend
 from moto.rds.responses import RDSResponse
 from moto.rds.utils import split_arn
 
@@ -36,12 +36,6 @@ def move(kind: Move, source: str, target: str = "") -> None:
             listener(kind, source, target)
         except Exception:
             log.exception("what follows the %s of %s failed", kind, source)
-
-
-def snapshot_of(arn: str) -> DBClusterSnapshot | None:
-    """The snapshot with that ARN, None when it is gone."""
-    region, account, _, name = split_arn(arn)
-    return rds_backends[account][region].cluster_snapshots.get(name)
 
 
 def require_snapshot(backend: RDSBackend, named: str) -> DBClusterSnapshot:

@@ -19,10 +19,22 @@ class Call(NamedTuple):
     operation: str
     mutating: bool
     path: str = ""
+    #: Whether a function of the lab makes it, which nobody at a keyboard answers for.
+    by_function: bool = False
+
+
+#: The access key of the functions that the lab runs.
+FUNCTIONS_KEY = "function"
 
 
 def what_is_called(environ: Environ) -> Call:
     """Region, service, operation and whether it can change AWS, from a request's signature, target, body or path."""
+    call = _plainly(environ)
+    by_function = f"Credential={FUNCTIONS_KEY}/" in environ.get("HTTP_AUTHORIZATION", "")
+    return call._replace(by_function=True) if by_function else call
+
+
+def _plainly(environ: Environ) -> Call:
     path = environ.get("PATH_INFO", "")
     region, service = _scope(environ)
     if target := environ.get("HTTP_X_AMZ_TARGET", ""):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError
@@ -26,6 +27,8 @@ from drctl.settings import LAB_ACCOUNT
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _fleet: list[Fleet] = []
+#: Real seconds that the last invocation of a function took, by region and name.
+TOOK: dict[tuple[str, str], float] = {}
 
 
 def invoke(region: str, function_name: str, payload: bytes, qualifier: str | None = None) -> bytes:
@@ -48,8 +51,10 @@ def run(function: LambdaFunction, payload: bytes) -> Outcome:
         raise ResourceConflict("The operation cannot be performed at this time. The function is currently in the "
                                f"following state: {function.state}")
     extra = _trust(function) | reached_by(function, function.environment_vars, _address())
+    began = time.monotonic()
     with execution(function):
         outcome = fleet().run(deployed_as(function), payload, _port_of, extra)
+    TOOK[function.region, function.function_name] = time.monotonic() - began
     _log(function, outcome)
     return outcome
 

@@ -89,11 +89,29 @@ class Databases:
 
     def _cut_what_is_lost(self, known: Known) -> None:
         for name, wire in known.database.wires.items():
-            ends = (name, known.database.writer)
-            if any(end.startswith(f"{region}-") for end in ends for region in aurora_store.LOST):
+            if _is_cut_off(known, name):
                 wire.cut()
             else:
                 wire.mend()
+
+    def resynchronised(self, arn: str) -> None:
+        """What `aurora.ON_RESYNCHRONISED` calls: the server of an old primary holds from now on what the new one does.
+
+        It takes some real time, for which nobody waits but who needs the servers.
+        """
+        threading.Thread(target=self._rejoin, args=(arn,), name="rejoin", daemon=True).start()
+
+    def _rejoin(self, arn: str) -> None:
+        with self._lock:
+            cluster = aurora_store.cluster_of(arn)
+            if cluster is not None and (known := self._of(label(cluster))) is not None:
+                self._rejoin_what_was_left(known, label(cluster))
+
+    def _rejoin_what_was_left(self, known: Known, name: str) -> None:
+        """Nothing can be copied from or to a region that is lost: then it has to wait."""
+        if name in known.database.lost and not _is_cut_off(known, name):
+            self._cut_what_is_lost(known)  # and mend the others
+            known.database.rejoin(name)
 
     def detach(self, global_id: str, arn: str) -> None:
         """What `aurora.ON_DETACH` calls: a secondary takes writes of its own."""
@@ -167,8 +185,7 @@ class Databases:
             for member in members:
                 if label(member) not in known.database.servers and member.region not in aurora_store.LOST:
                     known.database.add(label(member), hosts(member))
-            if label(cluster) in known.database.lost:
-                known.database.rejoin(label(cluster))
+            self._rejoin_what_was_left(known, label(cluster))
             self._keep_password(known, members)
             self._cut_what_is_lost(known)
             return known.database.servers[label(cluster)]
@@ -199,6 +216,12 @@ class Databases:
                     self._known.remove(known)
                     break
                 known.database.remove(name)
+
+
+def _is_cut_off(known: Known, name: str) -> bool:
+    """Whether a server or the writer that it follows is in a region that is lost."""
+    ends = (name, known.database.writer)
+    return any(end.startswith(f"{region}-") for end in ends for region in aurora_store.LOST)
 
 
 def label(cluster: DBCluster) -> str:
@@ -236,4 +259,5 @@ DATABASES = Databases()
 aurora.ON_ROLE_CHANGE.append(DATABASES.change_roles)
 aurora.ON_DETACH.append(DATABASES.detach)
 aurora.ON_OUTAGE.append(DATABASES.outage)
+aurora.ON_RESYNCHRONISED.append(DATABASES.resynchronised)
 aurora.ON_DATA.append(DATABASES.move)

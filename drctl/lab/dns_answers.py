@@ -176,10 +176,10 @@ def _chosen(zone: FakeZone, records: list[RecordSet]) -> list[RecordSet]:
     order = sorted(records, key=lambda record: (record.failover == "SECONDARY", -int(record.weight or 0)))
     if len(order) < 2:
         return order
-    healthy = [record for record in order if record_is_healthy(zone, record)]
+    healthy = (record for record in order if record_is_healthy(zone, record))
     if any(record.multi_value_answer for record in order):
-        return (healthy or order)[:8]
-    return (healthy or order)[:1]
+        return (list(healthy) or order)[:8]
+    return [next(healthy, order[0])]
 
 
 def record_is_healthy(zone: FakeZone, record: RecordSet) -> bool:

@@ -6,9 +6,13 @@ import contextlib
 import copy
 import json
 import logging
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.utils import get_backend
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import iso_8601_datetime_without_milliseconds, utcfromtimestamp
 from moto.events.exceptions import ValidationException
@@ -18,7 +22,7 @@ from moto.moto_api._internal import mock_random
 from moto.sqs.models import sqs_backends
 
 from drctl.aws.durations import seconds
-from drctl.lab import outages
+from drctl.lab import compute, outages
 from drctl.lab.clock import CLOCK
 from drctl.lab.policies import Request, key_arn, may_use_key, resource_verdict, role_verdict, trusts
 from drctl.lab.rules import rule
@@ -50,12 +54,25 @@ def event_targets(proceed: Any, self: Rule, original_event: dict[str, Any], tran
     pattern = self.event_pattern.dump()
     if self.state != "ENABLED" or not pattern or not self.event_pattern.matches_event(original_event):
         return
-    for target in list(self.targets):
+    _send(self, original_event, lambda only, event: proceed.func(only, event, transform_input))
+
+
+def send_to(one: Rule, event: dict[str, Any]) -> None:
+    """Serve each target of a rule with an event that no pattern has to match."""
+    _send(one, event, _nobody)
+
+
+def _nobody(only: Rule, event: dict[str, Any]) -> None:
+    raise NotImplementedError
+
+
+def _send(one: Rule, original_event: dict[str, Any], by_moto: Callable[[Rule, dict[str, Any]], None]) -> None:
+    for target in list(one.targets):
         event = copy.deepcopy(original_event)
-        only = copy.copy(self)
+        only = copy.copy(one)
         only.targets = [target]
-        _count(self, "Invocations")
-        _serve(only, event, lambda: proceed.func(only, event, transform_input))  # noqa: B023  # called at once
+        _count(one, "Invocations")
+        _serve(only, event, partial(by_moto, only, event))
 
 
 def _serve(only: Rule, event: dict[str, Any], by_moto: Callable[[], None]) -> None:
@@ -66,6 +83,8 @@ def _serve(only: Rule, event: dict[str, Any], by_moto: Callable[[], None]) -> No
             both = [(region, "events") for region in {only.region_name, only.targets[0]["Arn"].split(":")[3]}]
             CLOCK.after(seconds("event-forward"), lambda: outages.when_up(
                 both, lambda: _deliver(only, event, lambda: _forward(only, event))))
+    elif service == "lambda":
+        outages.when_up([(only.region_name, "lambda")], lambda: _deliver(only, event, lambda: _invoke(only, event)))
     elif service == "sqs":
         outages.when_up([(only.region_name, "sqs")], lambda: _deliver(only, event, lambda: _enqueue(only, event)))
     else:
@@ -137,6 +156,24 @@ def _enqueue(only: Rule, event: dict[str, Any], *, letter: dict[str, Any] | None
     group = (target.get("SqsParameters") or {}).get("MessageGroupId")
     sqs_backends[only.account_id][queue.region].send_message(
         queue_name=name, message_body=body, message_attributes=letter, group_id=group)
+
+
+def _invoke(only: Rule, event: dict[str, Any]) -> None:
+    """Invoke a function that admits the rule, by exactly the name of the target, and do not wait for its answer.
+
+    Source: EventBridge User Guide, "Using resource-based policies for Amazon EventBridge": Lambda permissions.
+    """
+    target = only.targets[0]
+    arn, about = target["Arn"], {"aws:SourceArn": only.arn, "aws:SourceAccount": only.account_id}
+    try:
+        function = get_backend(only.account_id, only.region_name).get_function(arn)
+    except UnknownFunctionException as missing:
+        raise Undeliverable("RESOURCE_NOT_FOUND", f"Function {arn} does not exist.") from missing
+    policy = {"Statement": function.policy.statements}
+    if resource_verdict(policy, Request(SERVICE, "lambda:InvokeFunction", arn, about)) != "Allow":
+        raise Undeliverable("NO_PERMISSIONS", f"The policy of {arn} does not admit the rule.")
+    threading.Thread(target=compute.run_later, args=(function, json.dumps(_input(target, event)).encode()),
+                     name="event-invocation", daemon=True).start()
 
 
 def _may_encrypt(queue: Any, about: dict[str, str]) -> bool:

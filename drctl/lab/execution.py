@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from drctl.lab import function_worker, postgres_watch
+from drctl.lab.called import FUNCTIONS_KEY
 
 #: How many invocations of one function run at a time; more wait.
 CONCURRENCY = 4
@@ -219,7 +220,7 @@ class Fleet:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "en_US.UTF-8", "TZ": ":UTC",
             "HOME": str(self._root), **dict(function.environment), **extra,
             "AWS_REGION": function.region, "AWS_DEFAULT_REGION": function.region,
-            "AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab", "AWS_SESSION_TOKEN": "lab",
+            "AWS_ACCESS_KEY_ID": FUNCTIONS_KEY, "AWS_SECRET_ACCESS_KEY": "lab", "AWS_SESSION_TOKEN": "lab",
             "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_LAMBDA_FUNCTION_NAME": function.name, "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),

@@ -62,6 +62,7 @@ from drctl.lab import (
     s3_listing,  # noqa: F401  # importing replaces a slow method
     s3_requests,  # noqa: F401  # importing installs its rules
     s3_settings,  # noqa: F401  # importing installs its rules
+    schedules,
     secret_names,  # noqa: F401  # importing installs its rules
     secret_replicas,  # noqa: F401  # importing installs its rules
     secrets_gaps,  # noqa: F401  # imported for its rules
@@ -88,7 +89,8 @@ outages.ON_CHANGE.append(_lose_or_restore)
 
 def stop() -> None:
     """End every process that an extension has started."""
-    health.WATCH.stop()  # first: a look invokes functions, which would start their processes again
+    schedules.WATCH.stop()  # these first: they invoke functions, which would start their processes again
+    health.WATCH.stop()
     compute.stop()
 
 
@@ -98,6 +100,7 @@ def reset() -> None:
     outages.reset()
     throttling.reset()
     CLOCK.forget_all()
+    schedules.WATCH.stop()
     health.WATCH.stop()
     compute.stop()
     moto_api_backend.reset()

@@ -69,7 +69,8 @@ FAULTS = Faults()
 
 def strike(call: Call, environ: Environ, start_response: Callable[..., Any], aws: App) -> Iterable[bytes] | None:
     """The answer of a call that ends badly, if any; None when it ends well."""
-    match FAULTS.draw(call.service):
+    # The functions' own calls come when they come: drawn for them too, no draw could be repeated.
+    match "" if call.by_function else FAULTS.draw(call.service):
         case "throttled":
             return refusals.answer(throttling.refusal_of(call.service), call, environ, start_response)
         case "internal-error":

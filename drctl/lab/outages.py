@@ -1,4 +1,4 @@
-"""Outages: a region, or one service of it, that refuses, fails or hangs, until the outage is ended.
+"""Outages: a region, one service of it or one bucket, that refuses, fails or hangs, until the outage is ended.
 
 An outage strikes what is signed for its region. The control planes of IAM, Route 53 and CloudFront live in us-east-1,
 whatever region a client signs for; what Route 53 does without them, answering names and checking health, goes on.
@@ -43,23 +43,32 @@ class Impossible(ValueError):
 
 @dataclass(eq=False)
 class Outage:
-    """One region, or one service of it, that is out since an AWS second of the lab."""
+    """One region, one service of it, or one bucket, that is out since an AWS second of the lab."""
 
     region: str
     service: str
     mode: str
     since: float
+    #: Name of the bucket whose requests alone are struck: what S3 does of itself, replication, goes on.
+    bucket: str = ""
     struck: int = 0
     waiting: weakref.WeakSet[Connection] = field(default_factory=weakref.WeakSet)
 
     def covers(self, region: str, service: str) -> bool:
         """Whether this service in this region is out."""
-        return region == self.region and self.service in {"", service}
+        return not self.bucket and region == self.region and self.service in {"", service}
+
+    def strikes(self, region: str, call: Call) -> bool:
+        """Whether a request to this region is struck."""
+        bucket = call.path.lstrip("/").partition("/")[0]
+        return self.covers(region, call.service) or (region, call.service, bucket) == (
+            self.region, self.service, self.bucket)
 
     def wire(self) -> dict[str, Any]:
         """As the lab tells it."""
-        return {"region": self.region, "service": self.service, "mode": self.mode, "since": round(self.since, 1),
-                "struck": self.struck, "waiting": sum(one.waiting is not None for one in list(self.waiting))}
+        return {"region": self.region, "service": self.service, "bucket": self.bucket, "mode": self.mode,
+                "since": round(self.since, 1), "struck": self.struck,
+                "waiting": sum(one.waiting is not None for one in list(self.waiting))}
 
 
 _lock = threading.Lock()
@@ -70,16 +79,18 @@ _put_off: list[tuple[tuple[Place, ...], Callable[[], None]]] = []
 ON_CHANGE: list[Callable[[str, str], None]] = []
 
 
-def start(region: str, service: str, mode: str) -> tuple[Outage, bool]:
+def start(region: str, service: str, mode: str, bucket: str = "") -> tuple[Outage, bool]:
     """Begin an outage, and whether it was not there yet; raises Impossible for a place or mode that is unknown."""
     service = _checked(region, service)
+    if bucket and service != "s3":
+        raise Impossible(f"a bucket is of the service s3, not of {service or 'all of them'}")
     if mode not in MODES:
         raise Impossible(f"mode {mode!r} is unknown: {', '.join(MODES)}")
     with _lock:
         for outage in _outages:
-            if (outage.region, outage.service) == (region, service):
+            if (outage.region, outage.service, outage.bucket) == (region, service, bucket):
                 return outage, False
-        outage = Outage(region, service, mode, CLOCK.now())
+        outage = Outage(region, service, mode, CLOCK.now(), bucket)
         _outages.append(outage)
     _tell(outage)
     return outage, True
@@ -148,11 +159,12 @@ def _catch_up() -> None:
 def strike(call: Call, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes] | None:
     """The answer that a request gets in an outage, if any; None outside of outages."""
     region = CONTROL_PLANES.get(call.service, call.region)
-    outage = next((one for one in list(_outages) if one.covers(region, call.service)), None)
+    outage = next((one for one in list(_outages) if one.strikes(region, call)), None)
     if outage is None:
         return None
-    with _lock:
-        outage.struck += 1
+    if not call.by_function:
+        with _lock:
+            outage.struck += 1
     if outage.mode == "refuse":
         cut(environ)
     if outage.mode == "error":

@@ -85,7 +85,8 @@ def _outages() -> Document:
 
 
 def _start_outage(asked: Document) -> Document:
-    outage, is_new = outages.start(asked["region"], asked.get("service") or "", asked.get("mode") or "refuse")
+    outage, is_new = outages.start(asked["region"], asked.get("service") or "", asked.get("mode") or "refuse",
+                                    asked.get("bucket") or "")
     return {**outage.wire(), "started": is_new}
 
 

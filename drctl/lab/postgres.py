@@ -149,6 +149,7 @@ class ReplicatedDatabase:
     def _promote(self, label: str) -> None:
         self.servers[label].promote()
         self.writer = label
+        self.lost.discard(label)
         for other, server in self.servers.items():
             if other != label and server.is_up:
                 server.follow(self._wire(other))

@@ -39,7 +39,8 @@ _CALL = "drctl.call"
 
 
 class Counting:
-    """WSGI layer: counts AWS calls, strikes them in outages and with faults, throttles; has the lab's own pages."""
+    """WSGI layer: counts AWS calls (but those of functions), strikes them in outages and with faults, throttles; has
+    the lab's own pages."""
 
     def __init__(self, aws: Any) -> None:
         self._aws = aws
@@ -63,8 +64,9 @@ class Counting:
         """What is called, counted once."""
         if _CALL not in environ:
             call = environ[_CALL] = what_is_called(environ)
-            with self._lock:
-                self.calls[call[:4]] += 1
+            if not call.by_function:
+                with self._lock:
+                    self.calls[call[:4]] += 1
         known: Call = environ[_CALL]
         return known
 

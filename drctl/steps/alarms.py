@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from drctl.steps.dead_letters import DeadLetters
     from drctl.steps.function import Function
     from drctl.steps.given_certificate import GivenCertificate
+    from drctl.steps.latch import Latch
     from drctl.steps.listeners import Listeners
     from drctl.steps.primary_cluster import PrimaryCluster
     from drctl.steps.replication import Replication
     from drctl.steps.standby_cluster import StandbyCluster
 
 DATABASE = ("database-cpu", "database-connections", "replication-lag", "rpo-lag")
-FUNCTIONS = ("app-errors", "app-throttles", "probe-errors", "probe-throttles")
+FUNCTIONS = ("app-errors", "app-throttles", "probe-errors", "probe-throttles", "latch-errors", "latch-throttles",
+             "latch-idle")
 BALANCER = ("unhealthy-hosts", "balancer-5xx", "app-5xx")
 STORAGE = ("object-replication-latency", "object-replication-failed", "dead-letters")
 #: Errors of the balancer itself in a minute that are more than a client giving up.
@@ -42,6 +44,7 @@ class Alarms(AlarmSet):
     cluster: PrimaryCluster | StandbyCluster
     app: Function
     probe: Function
+    latch: Latch
     dead_letters: DeadLetters
     replication: Replication
     certificate: Certificate | GivenCertificate | None
@@ -67,12 +70,16 @@ class Alarms(AlarmSet):
                     run.settings.objectives.rpo_minutes * 60_000, "AWS/RDS", "AuroraGlobalDBRPOLag", cluster)
 
     def _of_the_functions(self, run: Run) -> Iterable[Alarm]:
-        for label, function in (("app", self.app), ("probe", self.probe)):
+        for label, function in (("app", self.app), ("probe", self.probe), ("latch", self.latch)):
             name = run.output(function).name
             yield Alarm(f"{label}-errors", f"too many invocations of {name} fail", run.settings.alarms.error_percent,
                         metrics=ratio(("Errors",), "Invocations", "AWS/Lambda", {"FunctionName": name}))
             yield Alarm(f"{label}-throttles", f"invocations of {name} are throttled", 0, "AWS/Lambda", "Throttles",
                         (("FunctionName", name),), statistic="Sum")
+        # It is invoked every minute: a quarter of an hour without data is as bad as without invocations.
+        yield Alarm("latch-idle", f"the latch of {self.region} does not look: users who flee may be brought back", 1,
+                    "AWS/Lambda", "Invocations", (("FunctionName", run.output(self.latch).name),), statistic="Sum",
+                    comparison="LessThanThreshold", period_s=900, periods=1, missing="breaching")
 
     def _of_the_balancer(self, run: Run) -> Iterable[Alarm]:
         balancer = run.output(self.balancer).arn.partition(":loadbalancer/")[2]

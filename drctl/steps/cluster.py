@@ -12,7 +12,6 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
-from drctl.settings import Site
 from drctl.steps import log_group
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
@@ -204,11 +203,11 @@ class Cluster(Step[ClusterOut]):
             self._delete(run)
         self._wait_until_gone(run)
 
-    def remove_alone(self, run: Run) -> None:
+    def remove_alone(self, run: Run, keep_as: str) -> None:
         """Remove a cluster that is in no global cluster, and leave the other region's alone; a last snapshot stays."""
         if (seen := self._seen(run)) is not None:
             self._refuse_a_foreign(run, seen)
-            self._delete(run, last_snapshot=last_snapshot(run, self.site, str(seen["DbClusterResourceId"])))
+            self._delete(run, keep_as)
             self._wait_until_gone(run)
         run.forget(self)
 
@@ -228,7 +227,7 @@ class Cluster(Step[ClusterOut]):
         return [one["DBInstanceIdentifier"] for one in found
                 if one["DBInstanceStatus"] != "deleting"]
 
-    def _delete(self, run: Run, last_snapshot: str = "") -> None:
+    def _delete(self, run: Run, keep_as: str = "") -> None:
         """A cluster that has left is promoted first; its membership is cleared late (Terraform: aws_rds_cluster)."""
         rds, name = run.at(self.site).rds, self.cluster_id(run)
         with absent_is_fine():
@@ -238,15 +237,15 @@ class Cluster(Step[ClusterOut]):
                     within=CLUSTER_CHANGE)
                 run.wait_until(f"deletion protection of {name} is off", lambda: self._seen_protected(run),
                                lambda on: not on, within=minutes(10))
-            run.retry(f"{name} can be deleted", lambda: self._delete_unless_going(run, last_snapshot), BUSY,
+            run.retry(f"{name} can be deleted", lambda: self._delete_unless_going(run, keep_as), BUSY,
                       within=CLUSTER_CHANGE)
 
     def _seen_protected(self, run: Run) -> bool:
         return bool((self._seen(run) or {}).get("DeletionProtection"))
 
-    def _delete_unless_going(self, run: Run, last_snapshot: str) -> None:
-        kept: dict[str, Any] = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": last_snapshot} \
-            if last_snapshot else {"SkipFinalSnapshot": True}
+    def _delete_unless_going(self, run: Run, keep_as: str) -> None:
+        kept: dict[str, Any] = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": keep_as} \
+            if keep_as else {"SkipFinalSnapshot": True}
         if (seen := self._seen(run)) and seen["Status"] != "deleting":
             run.at(self.site).rds.delete_db_cluster(
                 DBClusterIdentifier=self.cluster_id(run), DeleteAutomatedBackups=True, **kept)
@@ -259,8 +258,3 @@ class Cluster(Step[ClusterOut]):
         yield Resource("rds:cluster", out.arn, self.region)
         if out.logs:
             yield Resource("logs:log-group", out.logs.name, self.region)
-
-
-def last_snapshot(run: Run, site: Site, resource_id: str) -> str:
-    """Name of the snapshot that is kept of a cluster which is made anew; another cluster of that name has another."""
-    return f"{run.name('aurora', 'rescue', site)}-{resource_id.lower()[-12:]}"

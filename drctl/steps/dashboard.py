@@ -23,7 +23,7 @@ from drctl.names import GLOBAL
 if TYPE_CHECKING:
     from drctl.steps.balancer import Balancer
     from drctl.steps.dead_letters import DeadLetters
-    from drctl.steps.function import Function
+    from drctl.steps.deployed_function import DeployedFunction
     from drctl.steps.health_checks import HealthChecks
     from drctl.steps.primary_cluster import PrimaryCluster
     from drctl.steps.replication import Replication
@@ -51,7 +51,7 @@ class Dashboard(Step[DashboardOut]):
 
     clusters: tuple[PrimaryCluster | StandbyCluster, ...]
     balancers: tuple[Balancer, ...]
-    functions: tuple[Function, ...]
+    functions: tuple[DeployedFunction, ...]
     replications: tuple[Replication, ...]
     dead_letters: tuple[DeadLetters, ...]
     checks: HealthChecks

@@ -1,135 +1,50 @@
-"""A Lambda function in the private subnets, with the database's address in its environment: the app, or the probe.
-
-Callers use the alias `live`, which names a published version: a change is live only when it is complete.
-"""
+"""A Lambda function in the private subnets, with the database's address in its environment: the app, or the probe."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
-from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
-from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.step import Step
 from drctl.engine.waiting import minutes
-from drctl.packaging import Package, package
-from drctl.steps import log_group
-from drctl.steps.cluster import Cluster
-from drctl.steps.function_role import log_group_name
-from drctl.steps.key import Key
+from drctl.packaging import Package
+from drctl.steps.cluster_state import ClusterOut
+from drctl.steps.deployed_function import ALIAS, DeployedFunction, FunctionOut
 from drctl.steps.role import Role
 from drctl.steps.secret import DatabaseSecret
 from drctl.steps.security_groups import SecurityGroups
 from drctl.steps.subnets import Subnets
 
-ALIAS = "live"
-RUNTIME = "python3.12"
-#: How a role or a key that is too young shows itself (Terraform provider: aws_lambda_function, 5 min).
-TOO_YOUNG = tuple(Refusal("InvalidParameterValueException", fragment) for fragment in (
-    "cannot be assumed by Lambda", "execution role does not have permissions", "KMS key is invalid for CreateGrant"))
-#: EC2 is asked for interfaces and may be busy (Terraform provider: up to 9 min).
-THROTTLED = tuple(Refusal("InvalidParameterValueException", fragment)
-                  for fragment in ("throttled by EC2", "EC2 request limit exceeded"))
-#: Changes of a function must not overlap (Lambda Developer Guide, "Lambda function states").
-BUSY = (Refusal("ResourceConflictException", "in progress"), Refusal("ResourceConflictException", "following state"))
-#: The name of a function or an alias is taken (Lambda API Reference, CreateFunction and CreateAlias).
-EXISTS = Refusal("ResourceConflictException", "already exist")
+__all__ = ["ALIAS", "Function", "FunctionOut"]
+
 #: Lambda gives its network interfaces back 20 minutes and more after the last function (Terraform provider: 45 min).
 INTERFACES = minutes(45)
 #: How EC2 describes them.
 INTERFACE = "AWS Lambda VPC ENI"
 
 
-
-@dataclass(frozen=True)
-class FunctionOut:
-    """The live version as it stands; `configuration` under the names that UpdateFunctionConfiguration gives it."""
-
-    name: str
-    arn: str
-    alias_arn: str
-    version: str
-    code_sha256: str
-    state: str
-    architecture: str
-    configuration: Mapping[str, Any]
-    logs: log_group.LogGroup | None
-
-
 @dataclass(frozen=True, eq=False)
-class Function(Step[FunctionOut]):
-    """One function with its log group, found by its name and the alias `live`."""
+class Function(DeployedFunction):
+    """In the VPC, so gone only when its network interfaces are."""
 
-    waits: ClassVar[tuple[str, ...]] = ("function-create", "function-update")
-
-    label: str
     subnets: Subnets
     groups: SecurityGroups
-    encryption_key: Key
-    role: Role
     secret: DatabaseSecret
-    cluster: Cluster
+    cluster: Step[ClusterOut]
     #: What must stand so that the function can reach AWS from its subnets: endpoints, or NAT.
     egress: tuple[Step[Any], ...]
     #: Roles of the functions in the same subnets and group: Lambda shares network interfaces among them and removes
     #: them with the rights of whichever made them, so that every role outlives the last function.
     sharing: tuple[Role, ...] = ()
 
-    @property
-    def purpose(self) -> str:
-        return self.label
+    def _size(self, run: Run) -> tuple[int, int]:
+        return run.settings.app.memory_mb, run.settings.app.timeout_s
 
-    def _name(self, run: Run) -> str:
-        return run.name("lambda", self.label, self.site)
-
-    def _get(self, run: Run, qualifier: str = "$LATEST") -> Any:
-        client = run.at(self.site).lambda_
-        try:
-            # tags are shown for the function alone, not for a version of it
-            return client.get_function(FunctionName=self._name(run)) if qualifier == "$LATEST" else \
-                client.get_function(FunctionName=self._name(run), Qualifier=qualifier)
-        except client.exceptions.ClientError as error:
-            if is_gone(error):
-                return None
-            raise
-
-    def _refuse_a_foreign(self, run: Run, seen: Any) -> None:
-        refuse_foreign("function", f"{self._name(run)} in {self.region}", seen.get("Tags", {}),
-                       run.settings.environment)
-
-    def find(self, run: Run) -> FunctionOut | None:
-        seen = self._get(run, ALIAS)
-        if seen is None:
-            return None
-        found, name = seen["Configuration"], self._name(run)
-        arn = f"arn:aws:lambda:{self.region}:{run.settings.account_id}:function:{name}"
-        return FunctionOut(name, arn, f"{arn}:{ALIAS}", found["Version"], found["CodeSha256"],
-                           found.get("State", "Active"), found.get("Architectures", ["x86_64"])[0],
-                           _configuration(found), log_group.find(run, self.site, self._log_group(run)))
-
-    def _log_group(self, run: Run) -> str:
-        return log_group_name(run, self.site, self.label)
-
-    # What it should be -------------------------------------------------------------------------------------------
-
-    def _package(self, run: Run) -> Package:
-        return package(run.settings, self.label)
-
-    def _architecture(self, run: Run) -> Literal["arm64", "x86_64"]:
-        """Our packages are pure Python and run where a second costs less; a user's may hold code for x86."""
-        return "x86_64" if self.label == "app" and run.settings.app.package else "arm64"
-
-    def _wanted(self, run: Run) -> dict[str, Any]:
-        code = self._package(run)
-        return {"Role": run.output(self.role).arn, "Handler": code.entry_point, "Runtime": RUNTIME,
-                "MemorySize": run.settings.app.memory_mb, "Timeout": run.settings.app.timeout_s,
-                "KMSKeyArn": run.output(self.encryption_key).arn,
-                "Environment": {"Variables": self._environment(run, code)},
-                "VpcConfig": {"SubnetIds": sorted(run.output(self.subnets).private),
-                              "SecurityGroupIds": [run.output(self.groups).app]}}
+    def _network(self, run: Run) -> dict[str, list[str]]:
+        return {"SubnetIds": sorted(run.output(self.subnets).private),
+                "SecurityGroupIds": [run.output(self.groups).app]}
 
     def _environment(self, run: Run, code: Package) -> dict[str, str]:
         cluster = run.output(self.cluster)
@@ -139,114 +54,14 @@ class Function(Step[FunctionOut]):
                 "DATABASE_SECRET": run.output(self.secret).local(self.region),
                 "SERVICE_VERSION": base64.b64decode(code.sha256).hex()[:12]}
 
-    def _is_live(self, run: Run, out: FunctionOut) -> bool:
-        return (out.code_sha256, out.architecture, out.configuration) == (
-            self._package(run).sha256, self._architecture(run), self._wanted(run))
-
-    # Making it so ------------------------------------------------------------------------------------------------
-
-    def ensure(self, run: Run) -> FunctionOut:
-        out, key = run.found(self), run.output(self.encryption_key).arn
-        if out is None or not log_group.is_as_wanted(run, out.logs, key):
-            log_group.ensure(run, self.site, self._log_group(run), key)
-        if out and self._is_live(run, out) and out.state in {"Active", "Inactive"}:
-            return out
-        latest = self._get(run)
-        if latest is None:
-            self._create(run)
-        else:
-            self._refuse_a_foreign(run, latest)
-        self._update(run)
-        self._go_live(run, self._publish(run))
-        return run.wait_until(f"{self._name(run)} is live", lambda: self.find(run),
-                              lambda seen: seen is not None and self._is_live(run, seen), within=minutes(2),
-                              show=lambda seen: f"version {seen.version}" if seen else "no version") or run.output(self)
-
-    def _create(self, run: Run) -> None:
-        client, name, code = run.at(self.site).lambda_, self._name(run), self._package(run)
-        wanted = self._wanted(run)
-        try:
-            run.retry(f"{name} can be made", lambda: client.create_function(
-                FunctionName=name, Code={"ZipFile": code.content}, Architectures=[self._architecture(run)],
-                Tags=run.tags(self.site, name), Description=f"drctl: {self.label} of {run.settings.environment}",
-                **wanted), (*TOO_YOUNG, *THROTTLED), within=minutes(9))
-        except client.exceptions.ResourceConflictException as error:
-            if not is_one_of(error, EXISTS):
-                raise
-            # Made moments ago, by a call whose answer was lost or by somebody else: reads miss it still.
-            self._refuse_a_foreign(run, run.wait_until(f"{name} can be seen", lambda: self._get(run),
-                                                       lambda seen: seen is not None, within=minutes(2)))
-
-    def _update(self, run: Run) -> None:
-        """Configuration, then code, each only where it differs and each waited for."""
-        client, name, code = run.at(self.site).lambda_, self._name(run), self._package(run)
-        found, wanted = self._settled(run), self._wanted(run)
-        if changes := {key: value for key, value in wanted.items() if _configuration(found).get(key) != value}:
-            run.retry(f"{name} takes its configuration", lambda: client.update_function_configuration(
-                FunctionName=name, **changes), (*TOO_YOUNG, *BUSY), within=minutes(5))
-            found = self._settled(run)
-        if (found["CodeSha256"], found.get("Architectures", ["x86_64"])) != (code.sha256, [self._architecture(run)]):
-            run.retry(f"{name} takes its code", lambda: client.update_function_code(
-                FunctionName=name, ZipFile=code.content, Architectures=[self._architecture(run)]), BUSY,
-                within=minutes(5))
-            self._settled(run)
-
-    def _settled(self, run: Run, qualifier: str = "$LATEST") -> Any:
-        """The configuration once the function is active and no update is in progress."""
-        return run.wait_until(
-            f"{self._name(run)} {'' if qualifier == '$LATEST' else f'version {qualifier} '}is active",
-            lambda: (self._get(run, qualifier) or {}).get("Configuration", {}), within=minutes(10), every=5,
-            ready=lambda now: now.get("State") in {"Active", "Inactive"}
-            and now.get("LastUpdateStatus", "Successful") == "Successful",
-            failed=_failure, show=lambda now: f"{now.get('State', 'not visible yet')}, update "
-            f"{now.get('LastUpdateStatus', 'none')}")
-
-    def _publish(self, run: Run) -> str:
-        """Publishing what has not changed gives the last version again."""
-        client, name = run.at(self.site).lambda_, self._name(run)
-        version = run.retry(f"{name} can be published", lambda: client.publish_version(
-            FunctionName=name, CodeSha256=self._package(run).sha256), BUSY, within=minutes(5))["Version"]
-        self._settled(run, version)
-        return str(version)
-
-    def _go_live(self, run: Run, version: str) -> None:
-        client, name = run.at(self.site).lambda_, self._name(run)
-        try:
-            run.retry(f"{name} can go live", lambda: client.create_alias(
-                FunctionName=name, Name=ALIAS, FunctionVersion=version), BUSY, within=minutes(5))
-        except client.exceptions.ResourceConflictException as error:
-            if not is_one_of(error, EXISTS):
-                raise
-            run.retry(f"{name} can go live", lambda: client.update_alias(
-                FunctionName=name, Name=ALIAS, FunctionVersion=version), BUSY, within=minutes(5))
-
-    def verify(self, run: Run, out: FunctionOut) -> Iterable[Finding]:
-        if out.state not in {"Active", "Inactive"}:
-            yield Finding(f"function {out.name} in {self.region} is {out.state}")
-        if out.code_sha256 != self._package(run).sha256 or out.architecture != self._architecture(run):
-            yield Finding(f"function {out.name} in {self.region} does not run this code")
-        for name, value in self._wanted(run).items():
-            if out.configuration.get(name) != value:
-                yield Finding(f"function {out.name} in {self.region}: {name} is not as configured")
-        if not log_group.is_as_wanted(run, out.logs, run.output(self.encryption_key).arn):
-            yield Finding(f"the log group of {out.name} in {self.region} lacks its retention or its key")
-
-    # Teardown ----------------------------------------------------------------------------------------------------
-
-    def destroy(self, run: Run) -> None:
-        """Gone is it only when its interfaces are: they hold subnets and groups, and their removal needs the role."""
-        client, seen = run.at(self.site).lambda_, self._get(run)
+    def _after_deletion(self, run: Run, seen: Any) -> None:
+        """Its interfaces hold subnets and groups, and their removal needs the role."""
         groups = run.found(self.groups)
         held = [groups.app] if groups else []
         if seen is not None:
-            self._refuse_a_foreign(run, seen)
             held = held or seen["Configuration"].get("VpcConfig", {}).get("SecurityGroupIds", [])
-            with absent_is_fine(), already(Refusal("ResourceNotFoundException")):
-                run.retry(f"{self._name(run)} can be deleted", lambda: client.delete_function(
-                    FunctionName=self._name(run)), BUSY, within=minutes(10))
         for group in held:
             self._wait_for_interfaces(run, group)
-        log_group.remove(run, self.site, self._log_group(run))
 
     def _wait_for_interfaces(self, run: Run, group: str) -> None:
         """Functions in the same subnets and group share them: the last function to go waits."""
@@ -264,31 +79,3 @@ class Function(Step[FunctionOut]):
         pages = run.at(self.site).lambda_.get_paginator("list_functions").paginate()
         return any(group in one.get("VpcConfig", {}).get("SecurityGroupIds", [])
                    for page in pages for one in page["Functions"] if one["FunctionName"] != self._name(run))
-
-    def resources(self, out: FunctionOut) -> Iterable[Resource]:
-        yield Resource("lambda:function", out.arn, self.region)
-        yield Resource("lambda:version", f"{out.arn}:{out.version}", self.region)
-        yield Resource("lambda:alias", out.alias_arn, self.region)
-        yield Resource("logs:log-group", self.log_group_of(out), self.region)
-
-    @staticmethod
-    def log_group_of(out: FunctionOut) -> str:
-        """Name of the log group of a function."""
-        return f"/aws/lambda/{out.name}"
-
-
-def _configuration(found: Any) -> dict[str, Any]:
-    """What GetFunction shows, in the shape in which it is asked for."""
-    vpc = found.get("VpcConfig") or {}
-    return {**{name: found.get(name) for name in ("Role", "Handler", "Runtime", "MemorySize", "Timeout", "KMSKeyArn")},
-            "Environment": {"Variables": (found.get("Environment") or {}).get("Variables", {})},
-            "VpcConfig": {"SubnetIds": sorted(vpc.get("SubnetIds", [])),
-                          "SecurityGroupIds": list(vpc.get("SecurityGroupIds", []))}}
-
-
-def _failure(seen: Any) -> str | None:
-    if seen.get("State") == "Failed":
-        return f"{seen.get('StateReasonCode', '')} {seen.get('StateReason', '')}".strip()
-    if seen.get("LastUpdateStatus") == "Failed":
-        return f"{seen.get('LastUpdateStatusReasonCode', '')} {seen.get('LastUpdateStatusReason', '')}".strip()
-    return None

@@ -74,7 +74,7 @@ class Listeners(Step[ListenersOut]):
             return None
         return ListenersOut(group.arn, tuple(one["ListenerArn"] for _, one in sorted(there.items())), self.protocol,
                             {port: _as_listener(one) for port, one in there.items()}, group,
-                            target_group.is_permitted(run, self.site, app, group.arn))
+                            target_group.PERMISSION.is_given(run, self.site, app, group.arn))
 
     def _listeners(self, run: Run, balancer_arn: str) -> dict[int, Any]:
         answer = run.at(self.region).elbv2.describe_listeners(LoadBalancerArn=balancer_arn)
@@ -86,8 +86,8 @@ class Listeners(Step[ListenersOut]):
             return stands
         app = run.output(self.app)
         group = target_group.ensure(run, self.site, app)
-        if not target_group.is_permitted(run, self.site, app, group.arn):
-            target_group.permit(run, self.site, app, group.arn)
+        if not target_group.PERMISSION.is_given(run, self.site, app, group.arn):
+            target_group.PERMISSION.give(run, self.site, app, group.arn)
         target_group.register(run, self.site, app, group)
         balancer_arn = run.output(self.balancer).arn
         self.balancer.refuse_foreign(run, balancer_arn)
@@ -144,7 +144,7 @@ class Listeners(Step[ListenersOut]):
                     run.at(self.region).elbv2.delete_listener(ListenerArn=one["ListenerArn"])
         target_group.delete(run, self.site)
         if app := run.found(self.app):
-            target_group.forbid(run, self.site, app)
+            target_group.PERMISSION.take(run, self.site, app)
 
     def resources(self, out: ListenersOut) -> Iterable[Resource]:
         yield Resource("elbv2:targetgroup", out.target_group_arn, self.region)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -58,7 +58,22 @@ class SecurityGroupsOut:
 class SecurityGroups(Step[SecurityGroupsOut]):
     """All security groups of a region, each found by its name in the VPC."""
 
+    #: Whether the VPC's default group is kept closed beside them.
+    closes_default: ClassVar[bool] = True
+
     network: Network
+
+    def described(self) -> Mapping[str, str]:
+        """The groups by purpose, each with its description."""
+        return PURPOSES
+
+    def rules(self, run: Run, ids: Mapping[str, str], lists: Mapping[str, str]) -> dict[str, frozenset[Rule]]:
+        """What each group lets in and out; `ids` and `lists` as `security_rules.wanted` takes them."""
+        return wanted(run.settings, ids, lists)
+
+    def lists(self, run: Run) -> dict[str, str]:
+        """Names of the AWS-managed prefix lists in those rules, by what they stand for."""
+        return prefix_lists(run.settings, self.region)
 
     def _name(self, run: Run, purpose: str) -> str:
         # not the prefix "sg": a group's name must not begin with "sg-" (EC2 API Reference, CreateSecurityGroup)
@@ -66,7 +81,7 @@ class SecurityGroups(Step[SecurityGroupsOut]):
 
     def _purposes(self, run: Run) -> list[str]:
         without = () if run.settings.network.admit_cloudfront else ("cloudfront",)
-        return [purpose for purpose in PURPOSES if purpose not in without]
+        return [purpose for purpose in self.described() if purpose not in without]
 
     def find(self, run: Run) -> SecurityGroupsOut | None:
         network = run.found(self.network)
@@ -77,21 +92,23 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         """Our groups and the default group by purpose; Refused when one of our names is somebody else's group."""
         seen = {group["GroupName"]: group for group in run.at(self.region).ec2.describe_security_groups(
             Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["SecurityGroups"]}
-        groups = {purpose: seen[name] for purpose in PURPOSES if (name := self._name(run, purpose)) in seen}
+        groups = {purpose: seen[name] for purpose in self.described() if (name := self._name(run, purpose)) in seen}
         for group in groups.values():
             if not is_ours(as_map(group.get("Tags")), run.settings.environment):
                 raise Refused(f"security group {group['GroupName']} ({group['GroupId']}) has not our tags",
                               next_step="rename or tag the group, or choose another environment name")
-        return groups | ({DEFAULT: seen[DEFAULT]} if DEFAULT in seen else {})
+        return groups | ({DEFAULT: seen[DEFAULT]} if self.closes_default and DEFAULT in seen else {})
 
     def _out(self, run: Run, groups: Mapping[str, Any]) -> SecurityGroupsOut:
         ids = {purpose: str(group["GroupId"]) for purpose, group in groups.items()}
         rules = {purpose: frozenset(rules_of(group)) for purpose, group in groups.items()}
-        return SecurityGroupsOut(ids["balancer"], ids["app"], ids["database"], ids["endpoints"], ids, rules,
+        return SecurityGroupsOut(ids.get("balancer", ""), ids["app"], ids["database"], ids["endpoints"], ids, rules,
                                  self._prefix_lists(run))
 
     def _prefix_lists(self, run: Run) -> dict[str, str]:
-        names = prefix_lists(run.settings, self.region)
+        names = self.lists(run)
+        if not names:
+            return {}
         answer = run.at(self.region).ec2.describe_managed_prefix_lists(
             Filters=[{"Name": "prefix-list-name", "Values": list(names.values())}])
         ids = {one["PrefixListName"]: one["PrefixListId"] for one in answer["PrefixLists"]}
@@ -107,7 +124,7 @@ class SecurityGroups(Step[SecurityGroupsOut]):
                                     lambda seen: set(missing) <= set(seen), within=minutes(10),
                                     show=", ".join)
         out = self._out(run, groups)
-        require_lists(out.prefix_lists, prefix_lists(run.settings, self.region), self.region)
+        require_lists(out.prefix_lists, self.lists(run), self.region)
         amiss = self._amiss(run, out)
         for purpose, more, less in amiss:
             self._converge(run, out.ids[purpose], more, less)
@@ -117,12 +134,12 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         name = self._name(run, purpose)
         with already(Refusal("InvalidGroup.Duplicate")):
             run.at(self.region).ec2.create_security_group(
-                GroupName=name, Description=PURPOSES[purpose], VpcId=vpc_id,
+                GroupName=name, Description=self.described()[purpose], VpcId=vpc_id,
                 TagSpecifications=specification("security-group", run.tags(self.site, name)))
 
     def _amiss(self, run: Run, out: SecurityGroupsOut) -> list[tuple[str, frozenset[Rule], frozenset[Rule]]]:
         """Purpose, rules to add and rules to remove of every group that is not as it should be."""
-        rules = wanted(run.settings, out.ids, out.prefix_lists)
+        rules = self.rules(run, out.ids, out.prefix_lists)
         compared = [(purpose, rules.get(purpose, frozenset()), seen) for purpose, seen in out.rules.items()]
         return [(purpose, want - seen, seen - want) for purpose, want, seen in compared if want != seen]
 
@@ -165,7 +182,7 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         """Rules first: groups that name each other cannot be deleted. The default group goes with its VPC."""
         ec2 = run.at(self.region).ec2
         groups = ec2.describe_security_groups(Filters=ours(
-            run.settings.environment, *(self._name(run, purpose) for purpose in PURPOSES)))["SecurityGroups"]
+            run.settings.environment, *(self._name(run, purpose) for purpose in self.described())))["SecurityGroups"]
         for group in [*groups, *self._defaults(run, {str(group["VpcId"]) for group in groups})]:
             self._revoke(run, group["GroupId"], rules_of(group))
         for group in groups:
@@ -178,10 +195,10 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         """The default groups of our networks: a rule in one that names another group would hold that."""
         return run.at(self.region).ec2.describe_security_groups(Filters=[
             {"Name": "vpc-id", "Values": sorted(vpc_ids)},
-            {"Name": "group-name", "Values": [DEFAULT]}])["SecurityGroups"] if vpc_ids else []
+            {"Name": "group-name", "Values": [DEFAULT]}])["SecurityGroups"] if vpc_ids and self.closes_default else []
 
     def resources(self, out: SecurityGroupsOut) -> Iterable[Resource]:
-        for purpose in PURPOSES:
+        for purpose in self.described():
             if purpose in out.ids:
                 yield Resource("ec2:security-group", out.ids[purpose], self.region)
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from drctl.aws.errors import Refusal, absent_is_fine, is_gone, or_none
+from drctl.aws.errors import Refusal, absent_is_fine, is_gone
 from drctl.aws.tags import as_list, as_map
 from drctl.aws.tags import refuse_foreign as refuse_foreign_tags
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
 from drctl.settings import Settings, Site
+from drctl.steps.permission import Permission
 
 if TYPE_CHECKING:
-    from drctl.steps.function import FunctionOut
+    from drctl.steps.deployed_function import FunctionOut
 
-#: Name of the statement in the function's policy.
-STATEMENT = "balancer"
-#: Who invokes the function.
-PRINCIPAL = "elasticloadbalancing.amazonaws.com"
+#: With it the group invokes the function.
+PERMISSION = Permission("balancer", "elasticloadbalancing.amazonaws.com")
 #: The permission is not seen everywhere at once, nor is the alias (Terraform provider: up to 10 min).
 TARGET_NOT_YET = (Refusal("AccessDenied", "permission to invoke"), Refusal("AccessDeniedException", "invoke"),
                   Refusal("InvalidTarget"))
@@ -83,42 +81,6 @@ def ensure(run: Run, site: Site, app: FunctionOut) -> TargetGroupOut:
     return out
 
 
-def is_permitted(run: Run, site: Site, app: FunctionOut, group_arn: str) -> bool:
-    """Whether the function's alias lets this very group invoke it."""
-    return any(one["Effect"] == "Allow" and one["Principal"] == {"Service": PRINCIPAL}
-               and one.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn") == group_arn
-               for one in _permissions(run, site, app))
-
-
-def _permissions(run: Run, site: Site, app: FunctionOut) -> list[Any]:
-    """The statements of the alias's policy; Lambda answers with an error where nothing was ever permitted."""
-    client = run.at(site).lambda_
-    policy = or_none(lambda: client.get_policy(FunctionName=app.name, Qualifier=_alias(app))["Policy"])
-    return list(json.loads(policy)["Statement"]) if policy else []
-
-
-def permit(run: Run, site: Site, app: FunctionOut, group_arn: str) -> None:
-    """Let the group invoke the alias; a statement for an earlier group of the name is replaced."""
-    client = run.at(site).lambda_
-    with absent_is_fine():
-        client.remove_permission(FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT)
-    run.retry("the function takes a permission", lambda: client.add_permission(
-        FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT, Action="lambda:InvokeFunction",
-        Principal=PRINCIPAL, SourceArn=group_arn),
-        (Refusal("ResourceConflictException"), Refusal("ResourceNotFoundException")), within=minutes(2))
-
-
-def forbid(run: Run, site: Site, app: FunctionOut) -> None:
-    """Take the permission back; Refused when the function of our name is somebody else's."""
-    client = run.at(site).lambda_
-    if not any(one["Sid"] == STATEMENT for one in _permissions(run, site, app)):
-        return
-    with absent_is_fine():
-        tags = client.list_tags(Resource=app.arn).get("Tags", {})
-        refuse_foreign_tags("function", app.arn, tags, run.settings.environment)
-        client.remove_permission(FunctionName=app.name, Qualifier=_alias(app), StatementId=STATEMENT)
-
-
 def register(run: Run, site: Site, app: FunctionOut, out: TargetGroupOut) -> None:
     """Make the alias the group's one target: a group holds one function, and a second does not replace the first."""
     elbv2: Any = run.at(site).elbv2
@@ -145,7 +107,3 @@ def refuse_foreign(run: Run, site: Site, arn: str) -> None:
     """Raise Refused for a group of our name without our tag."""
     tags = run.at(site).elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
     refuse_foreign_tags("target group", arn, as_map(tags[0]["Tags"] if tags else ()), run.settings.environment)
-
-
-def _alias(app: FunctionOut) -> str:
-    return str(app.alias_arn.rpartition(":")[2])

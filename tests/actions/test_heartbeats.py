@@ -91,6 +91,16 @@ def test_rows_that_were_acknowledged_and_are_gone_are_counted_and_spanned(
     assert figures["rpo_s"] > 0
 
 
+def test_a_move_that_was_made_before_is_told_as_not_measured_and_fails_nothing() -> None:
+    records: list[Record] = []
+    run = offline_run(records, speed=100)
+    databases = TwoDatabases(writer=OTHER.region)
+    WhileWriting((), SITE, OTHER, ask=databases.ask).do(run)
+    assert run.measures == {}
+    assert [record["text"] for record in records if record["event"] == "note"] == [
+        "us-east-1 took no write any more when this began: the move is not measured"]
+
+
 def test_the_span_of_lost_rows_reaches_from_the_first_lost_to_the_last_acknowledged() -> None:
     beats = [Beat(number, float(10 * number), "a") for number in range(1, 6)]
     assert span_of(beats[3:], beats[4]) == 10 + heartbeats.EVERY_S

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.inventory import ProveEmpty, inventory, is_stack_name
+from drctl.actions.inventory import ProveEmpty, copy_inventory, inventory, is_stack_name
+from drctl.actions.isolated import ProveRemoved
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_kms_list, as_list, specification
 from drctl.engine.run import Run
@@ -98,6 +99,38 @@ def test_the_log_of_our_database_counts_although_rds_gives_it_no_tag(run: Run, a
     for name in (ours, f"/aws/rds/cluster/{run.name('aurora', 'theirs', HOME)}/postgresql"):
         logs.create_log_group(logGroupName=name)
     assert [(one.kind, ours in one.id) for one in inventory(run)] == [("logs:log-group", True)]
+
+
+def test_snapshots_count_by_name_and_tag_and_those_that_others_make_of_our_cluster_do_not(run: Run, aws: Aws) -> None:
+    rds, tags = aws[HOME.region].rds, run.tags(HOME)
+    rds.create_db_cluster(DBClusterIdentifier="some", Engine="aurora-postgresql", EngineVersion="16.6", Tags=as_list(
+        tags | {"drctl:stack": "other"}), MasterUsername="theirs", MasterUserPassword="long-enough-1")
+    run.clock.sleep(300)
+    for name in (run.name("snapshot", "isolated", HOME), "before-the-upgrade"):
+        rds.create_db_cluster_snapshot(DBClusterIdentifier="some", DBClusterSnapshotIdentifier=name, Tags=as_list(tags))
+    run.clock.sleep(300)
+    assert [(one.kind, one.id.rpartition(":")[2]) for one in inventory(run)] == [
+        ("rds:cluster-snapshot", "snapshot-isolated-us-east-1-lab")]
+
+
+def test_of_a_copy_counts_what_bears_its_name(run: Run, aws: Aws) -> None:
+    ec2 = aws[AWAY.region].ec2
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=specification("vpc", run.tags(AWAY)))["Vpc"][
+        "VpcId"]
+    group = {}
+    for purpose in ("isolated-app", "app"):
+        name = run.name("security-group", purpose, AWAY)
+        group[purpose] = ec2.create_security_group(
+            GroupName=name, Description=purpose, VpcId=vpc, TagSpecifications=specification(
+                "security-group", run.tags(AWAY, name)))["GroupId"]
+    aws[HOME.region].iam.create_role(RoleName=run.name("iam", "isolated-app", AWAY), AssumeRolePolicyDocument=TRUST,
+                                     Tags=as_list(run.tags(AWAY)))
+    run.clock.sleep(60)
+    assert [(one.kind, one.id.rpartition("/")[2]) for one in copy_inventory(run, "isolated")] == [
+        ("iam:role", "iam-isolated-app-us-west-2-lab"), ("ec2:security-group", group["isolated-app"])]
+    assert copy_inventory(run, "rescue") == []
+    with pytest.raises(ChecksFailed, match="2 part"):
+        ProveRemoved("isolated").do(run)
 
 
 def test_a_key_that_does_not_let_us_ask_is_not_ours(run: Run, aws: Aws) -> None:

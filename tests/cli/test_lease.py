@@ -121,10 +121,11 @@ def bucket(region: str) -> str:
 
 
 def changes_the_stack(request: Request) -> bool:
-    """Whether a request can change something, rows of heartbeats too; leases and evidence of runs are no part of it."""
+    """Whether a request can change something, rows of heartbeats too; leases, evidence of runs and messages about them
+    are no part of it."""
     method, _, path = request.operation.partition(" ")
     if not path:
-        return is_mutating(method)
+        return is_mutating(method) and method != "Publish"
     return method not in {"GET", "HEAD"} and not path.startswith("/s3-control-")
 
 

@@ -36,8 +36,8 @@ from tests.forking import warmed
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
-#: Writes of leases and of copies of journals, as the lab counts them.
-EVIDENCE = "PUT s3-control-"
+#: Writes of leases and of copies of journals, and messages about runs, as the lab counts them.
+EVIDENCE = ("PUT s3-control-", "Publish")
 #: AWS seconds in a second where something is to be met half way: a balancer takes two seconds and a half.
 SLOW = 60.0
 SWITCH_BUCKET = "s3-switch-us-west-2-lab-123456789012"
@@ -235,7 +235,7 @@ def test_a_refusal_in_the_middle_names_step_region_call_code_and_request(mended:
     assert end.code == 1
     assert "balancer us-west-2: An error occurred (TooManyLoadBalancers)" in end.err
     assert "AWS call CreateLoadBalancer answered TooManyLoadBalancers, request id req-TooManyLoadBalancers" in end.err
-    assert "of 75 are done and stand as they are" in end.err
+    assert "of 82 are done and stand as they are" in end.err
     assert "next: the same command again goes on from here" in end.err
     failure = end.json["error"]["failures"][0]
     assert (failure["step"], failure["region"], failure["call"], failure["code"], failure["request_id"]) == (
@@ -276,7 +276,7 @@ def test_the_same_command_completes_what_was_half_built_with_one_of_everything(m
     aws = mended.place.aws
     assert [thing for thing, count in Counter(named(aws)).items() if count > 1] == []
     assert Counter(kind for kind, *_ in named(aws)) == {
-        "vpc": 2, "balancer": 2, "key": 2, "certificate": 2, "zone": 1, "peering": 1, "health check": 4, "endpoint": 6}
+        "vpc": 2, "balancer": 2, "key": 2, "certificate": 2, "zone": 1, "peering": 1, "health check": 5, "endpoint": 6}
 
 
 def test_a_drill_is_refused_while_users_are_elsewhere_and_the_switch_stays_as_it_is(mended: Mended) -> None:
@@ -355,7 +355,7 @@ def at_home(place: Place) -> None:
     seen = place.aws[EAST].rds.describe_global_clusters()["GlobalClusters"][0]
     writers = [member["DBClusterArn"].split(":")[3] for member in seen["GlobalClusterMembers"] if member["IsWriter"]]
     assert (writers, seen["Status"], seen.get("FailoverState")) == ([EAST], "available", None)
-    assert place.aws[WEST].s3.list_objects_v2(Bucket=SWITCH_BUCKET)["KeyCount"] == 0
+    assert place.aws[WEST].s3.list_objects_v2(Bucket=SWITCH_BUCKET, Prefix="switch/")["KeyCount"] == 0
 
 
 def journals(drctl: Cli) -> list[Path]:

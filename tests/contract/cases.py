@@ -41,8 +41,17 @@ def _retired(chosen: Settings, now: Settings, under: str) -> Iterable[Case]:
             if step.key in former)
 
 
+def _copies() -> Iterable[Case]:
+    """Steps of a temporary copy by snapshot, and of one that is a clone."""
+    stack = stack_of(PACKAGED)
+    cloned = stack.copy_in(PACKAGED.primary, "clone")
+    return (*(Case(step, PACKAGED) for step in stack.copy_in(PACKAGED.standby).steps),
+            Case(cloned.cluster, PACKAGED, "clone"))
+
+
 CASES: tuple[Case, ...] = (
     *_steps(PACKAGED, ""),
+    *_copies(),
     *_steps(ONE_NAT, "one NAT", "nat us-east-1", "endpoints us-east-1"),
     *_steps(MANY_NATS, "NAT in each zone", "nat us-west-2"),
     *_steps(WITH_BACKUP, "backup", "role backup us-east-1", "backup us-east-1"),

@@ -353,6 +353,8 @@ KINDS = (
     Kind("secret", "secretsmanager", _secrets),
     Kind("cluster", "rds", _list("rds", "describe_db_clusters", "DBClusters"), ("Cluster", "Instance")),
     Kind("instance", "rds", _list("rds", "describe_db_instances", "DBInstances"), ("Cluster", "Instance")),
+    Kind("snapshot", "rds", _list("rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", SnapshotType="manual"),
+         ("Snapshot", "Cluster")),
     Kind("subnet group", "rds", _list("rds", "describe_db_subnet_groups", "DBSubnetGroups"), ("SubnetGroup",)),
     Kind("parameter group", "rds", _parameter_groups, ("ParameterGroup",)),
     Kind("global cluster", "rds", _list("rds", "describe_global_clusters", "GlobalClusters"), ("Cluster",)),

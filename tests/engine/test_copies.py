@@ -123,6 +123,29 @@ def test_the_end_of_a_run_brings_the_last_part(tmp_path: Path) -> None:
     assert [shelf(one).journal(RUN) for one in regions] == [journal.read_bytes()] * 2
 
 
+def test_the_first_part_is_brought_at_once(tmp_path: Path) -> None:
+    journal, s3 = tmp_path / "j", FakeS3()
+    journal.write_bytes(b'{"n":1}\n')
+    begun, began = copying(journal, s3), time.monotonic()
+    begun.begin()
+    while not s3.objects and time.monotonic() - began < copies.EVERY_S / 2:
+        threading.Event().wait(0.01)
+    assert shelf(s3).journal(RUN) == journal.read_bytes()
+    begun.end()
+
+
+def test_the_end_waits_for_nothing_once_a_control_bucket_is_known_not_to_answer(tmp_path: Path) -> None:
+    journal, over = tmp_path / "j", threading.Event()
+    journal.write_bytes(b'{"n":1}\n')
+    begun = copying(journal, FakeS3(before=lambda: over.wait(60)))
+    begun.begin()
+    begun.wait_no_more()
+    began = time.monotonic()
+    begun.end()
+    assert time.monotonic() - began < 1
+    over.set()
+
+
 def test_two_regions_that_hang_delay_the_end_no_longer_than_one(tmp_path: Path) -> None:
     journal, over = tmp_path / "j", threading.Event()
     journal.write_bytes(b'{"n":1}\n')

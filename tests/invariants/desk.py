@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drctl.actions.aftermath import aftermath_in
-from drctl.actions.decide import OUTAGE_BEGAN, Decide, Terms
+from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
+from drctl.actions.decide import Decide, Terms
 from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.actions.rejoin import AwaitRegion
@@ -30,6 +30,7 @@ from drctl.cli import failing_over
 from drctl.engine import lease, runbook
 from drctl.engine.events import Events, Record
 from drctl.engine.holding import BEATS, LASTS_S, Holding
+from drctl.engine.holding_aside import HoldingAside
 from drctl.engine.journal import Journal
 from drctl.engine.lease import Lease, NoControlBucket
 from drctl.engine.lost import SETTLE_S
@@ -202,7 +203,7 @@ class Process:
         aws, run = self.other_clients(fence), self.run
         leases = [Lease(aws[site.region].s3, run.name("s3", "control", site), LAB_ACCOUNT, site.region)
                   for site in sites]
-        holding = self._holding(leases)
+        holding = self._holding(leases, Holding if fence is None else HoldingAside)
         try:
             abandoned = [terms for terms in holding.begin(take_over) if not terms.released]
         except (NoControlBucket, *AwsError) as error:
@@ -230,14 +231,14 @@ class Process:
             if not self.dead:
                 holding.end()
 
-    def _holding(self, leases: list[Lease]) -> Holding:
+    def _holding(self, leases: list[Lease], kind: type[Holding] = Holding) -> Holding:
         owner = Owner(self.owner_name, "desk", f"machine of {self.owner_name}", 1, "")
         terms = lease.Terms(owner, self.id, self.command, "2031-05-01T12:00:00Z", LASTS_S)
-        return Holding(leases, terms, self.run.clock, self.run.say, CLOCK.now)
+        return kind(leases, terms, self.run.clock, self.run.say, CLOCK.now)
 
     def _beat(self) -> None:
         if self.holding is not None and not self.asleep and not self.dead:
-            self.holding.renew()
+            self.holding._renew()
 
     @property
     def from_region(self) -> str:
@@ -400,7 +401,10 @@ class Desk:
         """`drctl.cli.failing_over._source_of`."""
         if process.earlier and (named := self._site(process.earlier.from_region)):
             return named
-        writer = failing_over.where_it_writes(process.run, self.world.stack)
+        writer, answers = failing_over._writer_and_whether_it_answers(
+            process.run, self.world.stack, failing_over.THERE_S)
+        if not answers:
+            return writer
         survivor = Fence(SETTINGS.other(writer).region, writer.region)
         look = Lease(process.other_clients(survivor)[writer.region].s3, process.run.name("s3", "control", writer),
                      LAB_ACCOUNT, writer.region)
@@ -420,8 +424,8 @@ class Desk:
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:
             note = aftermath_in(run, active)
             lost = note is not None and note.lost == returned.region
-            if note is not None and note.outage_began is not None:
-                run.measure(OUTAGE_BEGAN, note.outage_began)
+            if note is not None:
+                run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
             run.measure("from_region", active.region)
             run.measure("to_region", SETTINGS.primary.region)
             begin = partial(holding.begins, command="failback", run=run.id)

@@ -18,6 +18,7 @@ from tests.conftest import SPEED
 from tests.lab.aurora_world import (
     EAST,
     WEST,
+    arn,
     fail_over,
     members,
     messages,
@@ -204,3 +205,43 @@ def test_a_failover_from_a_lost_region_loses_what_had_not_arrived_and_a_restore_
     until(lambda: numbers(east) == [1], "the old primary")
     west.ask("INSERT INTO beats VALUES (2)")
     until(lambda: numbers(east) == [1, 2], "replication the other way round")
+
+
+def test_an_old_primary_that_was_rebuilt_holds_everything_should_the_new_one_be_lost_at_once(
+        aws: Aws, servers: ReplicatedDatabase) -> None:
+    east, west = server(servers, EAST), server(servers, WEST)
+    aurora.lose(EAST)
+    fail_over(aws)
+    until(lambda: writer(aws) == [WEST], "the new writer")
+    aurora.restore(EAST)
+    west.ask("INSERT INTO beats VALUES (1)")
+    until(lambda: members(aws)[EAST]["SynchronizationStatus"] == "connected", "the rebuild")
+    until(lambda: servers.lost == set(), "the copy")
+    aurora.lose(WEST)
+    aws[EAST].rds.failover_global_cluster(
+        GlobalClusterIdentifier="world", TargetDbClusterIdentifier=arn(EAST), AllowDataLoss=True)
+    until(lambda: writer(aws) == [EAST], "the old writer")
+    assert DATABASES.port_of(host(EAST)) == east.port
+    assert numbers(east) == [1]
+
+
+def test_a_promoted_server_is_no_lost_one_though_it_was_never_rebuilt(
+        aws: Aws, servers: ReplicatedDatabase) -> None:
+    east, west = server(servers, EAST), server(servers, WEST)
+    servers.failover(west.label)
+    servers.rejoin(east.label)
+    servers.lost.add(east.label)
+    servers.failover(east.label)
+    assert servers.lost == {west.label}
+
+
+def test_nothing_is_copied_from_a_region_that_is_lost_and_nobody_waits_for_it(
+        aws: Aws, servers: ReplicatedDatabase) -> None:
+    east, west = server(servers, EAST), server(servers, WEST)
+    servers.failover(west.label)  # behind the back of the global database, as if nobody had asked for the copy yet
+    aurora.lose(WEST)
+    assert DATABASES.port_of(host(EAST)) == east.port
+    assert servers.lost == {east.label}
+    aurora.restore(WEST)
+    assert DATABASES.port_of(host(EAST)) == east.port
+    assert servers.lost == set()

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from drctl.aws.clients import Aws
 from drctl.aws.durations import seconds
 from drctl.lab import compute, extensions, outages
 from drctl.lab.aurora_store import LOST
+from drctl.lab.called import FUNCTIONS_KEY
 from drctl.lab.clock import CLOCK
 from drctl.lab.front_doors import NO_CONNECTION, front_door
 from drctl.lab.server import THREADS, Lab
@@ -70,6 +73,25 @@ def test_an_error_has_the_shape_of_its_service(once: Plain, service: str, code: 
     answer = refused.value.response
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, 503)
     assert "temporary failure" in answer["Error"]["Message"]
+
+
+def test_one_bucket_can_be_out_while_the_others_answer(lab: Lab, once: Plain) -> None:
+    for name in ("one", "another"):
+        once[THERE].s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": THERE})
+        once[THERE].s3.put_object(Bucket=name, Key="key", Body=b"body")
+    assert ask(lab, "POST", "outages", region=THERE, service="s3", bucket="one", mode="error")[1]["started"] is True
+    with pytest.raises(ClientError):
+        once[THERE].s3.get_object(Bucket="one", Key="key")
+    assert once[THERE].s3.get_object(Bucket="another", Key="key")["Body"].read() == b"body"
+    assert not outages.is_down(THERE, "s3")
+    assert [(one["bucket"], one["struck"]) for one in ask(lab, "GET", "outages")[1]["outages"]] == [("one", 1)]
+    outages.end(THERE, "s3")
+    assert once[THERE].s3.get_object(Bucket="one", Key="key")["Body"].read() == b"body"
+
+
+def test_a_bucket_is_one_of_s3(lab: Lab) -> None:
+    status, told = ask(lab, "POST", "outages", region=THERE, service="rds", bucket="one")
+    assert (status, told["error"]) == (400, "a bucket is of the service s3, not of rds")
 
 
 def test_a_head_request_gets_an_error_without_a_body(once: Plain) -> None:
@@ -337,3 +359,15 @@ def test_names_lead_to_the_standby_while_the_region_that_holds_route_53s_control
     assert eventually(lambda: zone.ask("app.dr.example.com")[1] not in ([], at_home[1]))
     outages.end()
     assert eventually(lambda: zone.ask("app.dr.example.com") == at_home)
+
+
+def test_the_calls_of_functions_are_struck_like_all_others_and_not_counted(lab: Lab) -> None:
+    by_function: Any = botocore.session.Session().create_client(
+        "sqs", region_name=HERE, endpoint_url=lab.endpoint, aws_access_key_id=FUNCTIONS_KEY,
+        aws_secret_access_key="lab", config=Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+    by_function.list_queues()
+    assert not lab.counting.calls
+    outage, _ = outages.start(HERE, "", "error")
+    with pytest.raises(ClientError):
+        by_function.list_queues()
+    assert outage.struck == 0

@@ -27,7 +27,7 @@ ALARMS = Alarms(
     balancer=given(SITE, "balancer", arn=f"{ELB}:loadbalancer/app/alb/50dc6c495c0c9188"),
     listeners=given(SITE, "listeners", target_group_arn=f"{ELB}:targetgroup/tg/73e2d6bc24d8a067"),
     cluster=given(SITE, "cluster", id="aurora-here"), app=given(SITE, "app", name="lambda-app"),
-    probe=given(SITE, "probe", name="lambda-probe"),
+    probe=given(SITE, "probe", name="lambda-probe"), latch=given(SITE, "latch", name="lambda-latch"),
     dead_letters=given(SITE, "dead", arn=f"arn:aws:sqs:{SITE.region}:123456789012:queue-dead"),
     replication=given(OTHER, "replication", source="there", target="here", rule_id="drctl"),
     certificate=given(SITE, "certificate", arn=f"arn:aws:acm:{SITE.region}:123456789012:certificate/1"))

@@ -34,7 +34,7 @@ def wired(label: str) -> Function:
     """A function as the stack wires it, here without its way out, which no test needs."""
     rights = partial(function_role.policy, site=HOME, label=label, key=KEYS[HOME], secret=SECRET)
     role = Role(HOME, label, "lambda", rights, needs=(KEYS[HOME], SECRET))
-    return Function(HOME, label, SUBNETS[HOME], SECURITY[HOME], KEYS[HOME], role, SECRET, PRIMARY, ())
+    return Function(HOME, label, KEYS[HOME], role, SUBNETS[HOME], SECURITY[HOME], SECRET, PRIMARY, ())
 
 
 APP, PROBE = wired("app"), wired("probe")
@@ -71,7 +71,7 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
 @pytest.mark.parametrize("egress", ["endpoints", "nat", "nat-per-az"])
 def test_trap_6_a_function_in_private_subnets_always_waits_for_its_way_out(egress: str) -> None:
     ways = (ENDPOINTS,) if egress == "endpoints" else (NAT,)
-    step = Function(HOME, "app", SUBNETS[HOME], SECURITY[HOME], KEYS[HOME], APP.role, SECRET, PRIMARY, ways)
+    step = Function(HOME, "app", KEYS[HOME], APP.role, SUBNETS[HOME], SECURITY[HOME], SECRET, PRIMARY, ways)
     assert set(ways) <= set(dependencies(step))
 
 

@@ -87,7 +87,7 @@ def test_health_checks_whose_answers_were_lost_are_not_made_twice(run: Run, aws:
         build(run, [CHECKS])
     out = run.output(CHECKS)
     assert [out.primary_app, out.switch] == made
-    assert len(aws[PRIMARY.region].route53.list_health_checks()["HealthChecks"]) == 4
+    assert len(aws[PRIMARY.region].route53.list_health_checks()["HealthChecks"]) == 5
 
 
 def test_a_target_group_whose_answer_was_lost_is_not_made_twice(run: Run, aws: Aws) -> None:

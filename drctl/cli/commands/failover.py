@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,17 @@ import click
 
 from drctl.cli import options
 from drctl.cli.asked import Asked
-from drctl.cli.render import emit, show_drill, show_failover
+from drctl.cli.render import emit, show_drill, show_failover, show_isolated, show_tabletop
 
+#: Options, and whether what else is asked for knows them.
+GOES_WITH: dict[tuple[str, ...], Callable[[Mapping[str, Any]], bool]] = {
+    ("mode",): lambda asked: bool(asked["drill"]),
+    ("stay", "fault"): lambda asked: bool(asked["drill"]) and asked["mode"] in {None, "live"},
+    ("bound", "force"): lambda asked: not asked["drill"] and not asked["planned"],
+    ("begin_at",): lambda asked: not asked["drill"] and not asked["escalate"],
+    ("to",): lambda asked: not asked["escalate"] and (not asked["drill"] or asked["show"])}
+DEFAULTS = {"begin_at": 1}
+SPELLED = {"bound": "--allow-data-loss", "begin_at": "--from"}
 MODES = ("live", "isolated", "tabletop")
 EXAMPLES = """\b
 Examples:
@@ -41,6 +50,8 @@ Examples:
 @click.option("--mode", type=click.Choice(MODES), help="Drill: live moves the stack there and back; isolated proves a "
               "copy in the standby region; tabletop changes nothing.")
 @click.option("--stay", is_flag=True, help="Live drill: stay in the other region.")
+@click.option("--fault", metavar="PLACE", help="Live drill in the lab: break the active region in the middle: region, "
+              "or a service such as rds; with :refuse, :error or :hang.")
 @click.option("--to", metavar="REGION", help="The region to move to; without it, the one that is not active.")
 @click.option("--show", is_flag=True, help="Print the runbook with the commands of a person; nothing is called.")
 @click.option("--from", "begin_at", type=click.IntRange(min=1), default=1, metavar="STEP", help="Start at a line of "
@@ -51,6 +62,8 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, 
 
     _refuse_contradictions(asked)
     settings = settings_of(config_path)
+    if asked["fault"] and settings.target != "lab":
+        raise click.UsageError("--fault breaks a lab, and nothing else")
     if asked["show"]:
         from drctl.cli.by_hand import show_runbook
 
@@ -69,21 +82,15 @@ def _refuse_contradictions(asked: Mapping[str, Any]) -> None:
     from drctl.cli.failing_over import bound_of
 
     bound_of(asked["bound"])
-    drill_only = [name for name in ("mode", "stay") if asked[name]]
-    if drill_only and not asked["drill"]:
-        raise click.UsageError(f"--{drill_only[0]} goes with --drill")
-    if asked["stay"] and asked["mode"] not in {None, "live"}:
-        raise click.UsageError("--stay goes with a live drill")
     kinds = [name for name in ("drill", "planned", "escalate") if asked[name]]
     if len(kinds) > 1:
         raise click.UsageError(f"--{kinds[0]} and --{kinds[1]} exclude each other")
-    unplanned_only = [name for name in ("bound", "force") if asked[name]]
-    if unplanned_only and {"drill", "planned"} & set(kinds):
-        raise click.UsageError("--allow-data-loss and --force go with an unplanned failover")
-    if asked["begin_at"] > 1 and (asked["drill"] or asked["escalate"]):
-        raise click.UsageError("--from goes with a failover; a drill begins anew")
-    if asked["to"] and asked["drill"] and not asked["show"]:
-        raise click.UsageError("--to goes with a failover; a drill moves away from the active region")
+    for options_, kind in GOES_WITH.items():
+        for name in options_:
+            if asked[name] and asked[name] != DEFAULTS.get(name) and not kind(asked):
+                raise click.UsageError(f"{SPELLED.get(name, f'--{name}')} does not go with this; see drctl failover -h")
+    if asked["stay"] and asked["fault"]:
+        raise click.UsageError("--stay and --fault exclude each other")
 
 
 def request_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +98,7 @@ def request_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     from drctl.cli.failing_over import bound_of
 
     if asked["drill"]:
-        return {"mode": asked["mode"] or "live", "stay": asked["stay"]}
+        return {"mode": asked["mode"] or "live", "stay": asked["stay"], "fault": asked["fault"]}
     if asked["planned"]:
         return {"mode": "planned", "to": asked["to"], "from": asked["begin_at"]}
     return {"mode": "unplanned", "to": asked["to"], "allowed_loss_s": bound_of(asked["bound"]), "force": asked["force"],
@@ -121,10 +128,18 @@ def carry_out(asked: Asked) -> dict[str, Any]:
             from drctl.cli.failing_over import planned
 
             return planned(asked)
-        case _:
-            from drctl.cli.drills import live
+        case "tabletop":
+            from drctl.cli.drills import tabletop
 
-            return live(asked)
+            return tabletop(asked)
+        case "isolated":
+            from drctl.cli.drills import isolated
+
+            return isolated(asked)
+        case _:
+            from drctl.cli.drills import fault, live
+
+            return fault(asked) if asked.request.get("fault") else live(asked)
 
 
 def _escalating(asked: Asked, run: str) -> Asked:
@@ -143,6 +158,8 @@ def _escalating(asked: Asked, run: str) -> Asked:
 
 def show(report: dict[str, Any], *, as_json: bool) -> None:
     """The result."""
-    text = show_drill if report["command"] == "drill" else show_failover
+    text = show_failover
+    if report["command"] == "drill":
+        text = {"tabletop": show_tabletop, "isolated": show_isolated}.get(report["mode"], show_drill)
     emit(report, as_json=as_json, text=lambda: text(report))
 

@@ -80,7 +80,7 @@ def status(as_json: bool) -> None:
 
 
 def _place(outage: dict[str, Any]) -> str:
-    return " ".join(filter(None, (outage["region"], outage["service"])))
+    return " ".join(filter(None, (outage["region"], outage["service"], outage.get("bucket"))))
 
 
 def _faults(faults: dict[str, Any]) -> str:
@@ -111,14 +111,16 @@ _service = click.option("--service", metavar="SERVICE", default="", help="One se
 @outage.command("start", epilog="Example: drctl lab outage start --region us-east-1 --service rds --mode hang")
 @click.option("--region", metavar="REGION", required=True, help="The region, for example us-east-1.")
 @_service
+@click.option("--bucket", metavar="BUCKET", default="", help="One bucket, with --service s3.")
 @click.option("--mode", type=click.Choice(["refuse", "error", "hang"]), default="refuse", show_default=True,
               help="Connections are cut; 503; no answer until the outage ends.")
 @options.as_json
-def start(region: str, service: str, mode: str, as_json: bool) -> None:
+def start(region: str, service: str, bucket: str, mode: str, as_json: bool) -> None:
     """Begin an outage; with us-east-1 the control planes of IAM, Route 53 and CloudFront are gone too."""
     from drctl.lab import process
 
-    told = process.ask(_running(), "outages", "POST", region=region, service=service, mode=mode)
+    told = process.ask(_running(), "outages", "POST", region=region, service=service, bucket=bucket,
+                       mode=mode)
     if told["mode"] != mode:
         raise Refused(f"{_place(told)} is out already, in mode {told['mode']}",
                       next_step=f"drctl lab outage end --region {region}"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from drctl.aws.clients import Aws
-from drctl.aws.dns import Answer, Server, addresses_of, answers, ask, ask_zone
 from drctl.lab.server import Lab
+from drctl.lambdas.name_servers.asking import Answer, Server, addresses_of, answers, ask, ask_zone
 from tests.lab.conftest import eventually
 
 NAME = "www.dr.example.com"

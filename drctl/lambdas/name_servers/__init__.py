@@ -1,0 +1,1 @@
+"""Questions to the name servers of a zone, for drctl and for the functions that ask them too."""

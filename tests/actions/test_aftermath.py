@@ -1,0 +1,151 @@
+"""What a failover leaves to be done is noted beside the lease; no trouble with the note delays a failover."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, CloseAftermath, NoteAftermath, aftermath_in
+from drctl.aws.clients import Aws, Credentials, Door
+from drctl.engine.clock import Clock
+from drctl.engine.events import Events, Record
+from drctl.engine.run import Run
+from drctl.engine.runbook import perform
+from drctl.lab import outages
+from drctl.lab.server import Lab
+from drctl.settings import Failover, Settings
+from drctl.steps.control_bucket import ControlBucket
+from tests.conftest import SPEED, ensure_with_needs
+
+HOME, THERE = Settings().sites
+BUCKET = "s3-control-us-west-2-lab-123456789012"
+NOTE, CLOSE = NoteAftermath(HOME, THERE, 60.0, "the board said so"), CloseAftermath(THERE)
+
+
+@pytest.fixture(autouse=True)
+def no_outage() -> Iterator[None]:
+    yield
+    outages.end()
+
+
+@pytest.fixture
+def failing(run: Run) -> Run:
+    """A run that fails over, with the surviving region's control bucket."""
+    ensure_with_needs(run, ControlBucket(THERE))
+    run.id = "a-failover"
+    run.measure("lag_s", 1.5)
+    run.measure(OUTAGE_BEGAN, 1000.0)
+    return run
+
+
+def keys(aws: Aws) -> list[str]:
+    return [one["Key"] for one in aws[THERE.region].s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def told(records: list[Record]) -> list[str]:
+    return [record["text"] for record in records if record["event"] == "note"]
+
+
+def test_the_note_holds_what_whoever_cleans_up_needs(failing: Run) -> None:
+    perform(failing, NOTE)
+    note = aftermath_in(failing, THERE)
+    assert note is not None
+    assert replace(note, at=0.0) == Aftermath("a-failover", HOME.region, THERE.region, 0.0, 1.5, 1000.0, 60.0,
+                                              "the board said so")
+    assert time.time() - note.at < 60
+
+
+def test_a_failover_that_is_gone_on_with_keeps_its_first_note(failing: Run, make_run: Callable[..., Run]) -> None:
+    perform(failing, NOTE)
+    again = make_run()
+    perform(again, NOTE)
+    assert again.events.changes == {}
+    assert aftermath_in(again, THERE) == aftermath_in(failing, THERE)
+
+
+def test_a_note_about_the_other_region_is_replaced(failing: Run, make_run: Callable[..., Run]) -> None:
+    perform(failing, NoteAftermath(THERE, THERE))
+    perform(failing, NOTE)
+    note = aftermath_in(failing, THERE)
+    assert note is not None
+    assert note.lost == HOME.region
+
+
+def test_what_is_done_is_put_away_and_kept(failing: Run, make_run: Callable[..., Run], aws: Aws) -> None:
+    perform(failing, NOTE)
+    note, home = aftermath_in(failing, THERE), make_run()
+    home.id = "a-failback"
+    perform(home, CLOSE)
+    assert keys(aws) == ["aftermath/a-failback.json"]
+    kept = aws[THERE.region].s3.get_object(Bucket=BUCKET, Key="aftermath/a-failback.json")["Body"].read()
+    assert Aftermath(**json.loads(kept)) == note
+    again = make_run()
+    perform(again, CLOSE)
+    assert again.events.changes == {}
+
+
+def test_by_hand_it_is_the_same_calls(failing: Run, records: list[Record]) -> None:
+    perform(failing, NOTE)
+    perform(failing, CLOSE)
+    changes = [(record["step"], record["to"], record["operation"], record["params"]["Key"]) for record in records
+               if record["event"] == "call" and record["mutating"] and record["step"] in {NOTE.title, CLOSE.title}]
+    assert changes == [(action.title, call.region, call.operation, call.params["Key"]) for action in (NOTE, CLOSE)
+                       for call in action.by_hand(failing)]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"run": "a"}', b"lost us-east-1 at three"])
+def test_a_note_that_was_put_by_hand_tells_of_the_other_region_and_is_closed_as_any_other(
+        failing: Run, make_run: Callable[..., Run], aws: Aws, body: bytes) -> None:
+    aws[THERE.region].s3.put_object(Bucket=BUCKET, Key="aftermath.json", Body=body)
+    note = aftermath_in(failing, THERE)
+    assert note is not None
+    assert (note.run, note.lost, note.to, note.outage_began) == ("", HOME.region, THERE.region, None)
+    assert time.time() - note.at < 60
+    perform(make_run(), CLOSE)
+    assert aftermath_in(failing, THERE) is None
+
+
+def test_a_failover_replaces_a_note_that_was_put_by_hand(failing: Run, aws: Aws) -> None:
+    aws[THERE.region].s3.put_object(Bucket=BUCKET, Key="aftermath.json", Body=b"")
+    perform(failing, NOTE)
+    note = aftermath_in(failing, THERE)
+    assert note is not None
+    assert note.run == "a-failover"
+
+
+def test_what_a_later_version_has_noted_beside_is_no_trouble(failing: Run, aws: Aws) -> None:
+    perform(failing, NOTE)
+    s3 = aws[THERE.region].s3
+    noted: Any = json.loads(s3.get_object(Bucket=BUCKET, Key="aftermath.json")["Body"].read())
+    s3.put_object(Bucket=BUCKET, Key="aftermath.json", Body=json.dumps({**noted, "mood": "bad"}).encode())
+    assert aftermath_in(failing, THERE) == Aftermath(**noted)
+
+
+# Trouble -------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_control_bucket_there_is_no_note_and_that_is_said(run: Run, records: list[Record]) -> None:
+    assert aftermath_in(run, THERE) is None
+    perform(run, NOTE)
+    assert told(records) == ["the failover could not be noted in the control bucket of us-west-2 (NoSuchBucket): drctl "
+                             "failback will not know how much was accepted as lost"]
+
+
+@pytest.mark.parametrize("mode", ["refuse", "error", "hang"])
+def test_a_control_bucket_that_does_not_answer_fails_no_failover(
+        failing: Run, lab: Lab, records: list[Record], mode: str) -> None:
+    door = Door(lab.endpoint, Credentials("lab", "lab"), speed=SPEED).in_a_hurry(
+        Failover(connect_timeout_s=0.2, read_timeout_s=0.2))
+    clock = Clock(SPEED)
+    events = Events(clock, records.append)
+    hurried = Run("hurried", Settings(), Aws(door, events), clock, events)
+    outages.start(THERE.region, "s3", mode)
+    began = time.monotonic()
+    perform(hurried, NOTE)
+    assert time.monotonic() - began < 5
+    assert told(records)[-1].startswith("the failover could not be noted in the control bucket of us-west-2 (")

@@ -1,0 +1,293 @@
+"""Failovers and failbacks as their users run them: regions are lost and come back, processes die, people hesitate.
+
+The tests share one stack and follow each other; each leaves it at home in the primary region.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from drctl.configuration import packaged_lab
+from drctl.lab import aurora, outages
+from drctl.lab.server import Lab
+from tests.cli.conftest import Result
+from tests.cli.story import BOUND, FAILOVER, Story, as_json, connected, ended, lost, telling
+from tests.cli.test_trouble import EAST, SLOW, WEST, place_in, until
+
+PLANNED = ("failover", "--planned", "--json")
+FAILBACK = ("failback", "--json")
+
+
+@pytest.fixture(scope="module")
+def story(lab_server: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """A stack that was just built."""
+    folder = tmp_path_factory.mktemp("failover")
+    with place_in(folder, lab_server) as place, telling(place, folder) as found:
+        yield found
+
+
+def actions(report: Any) -> dict[str, str]:
+    """How each line ended."""
+    return {one["action"]: one["outcome"] for one in report["actions"]}
+
+
+# Nothing is done -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--allow-data-loss", "much"), "'much' is no span of time"),
+    (("--allow-data-loss", "-5s"), "'-5s' is no span of time"),
+    (("--planned", "--allow-data-loss", "60s"), "go with an unplanned failover"),
+    (("--planned", "--force", "now"), "go with an unplanned failover"),
+    (("--drill", "--planned"), "exclude each other"),
+    (("--planned", "--escalate", "last"), "exclude each other"),
+    (("--stay",), "--stay goes with --drill"), (("--mode", "live"), "--mode goes with --drill"),
+    (("--drill", "--mode", "tabletop", "--stay"), "--stay goes with a live drill"),
+    (("--drill", "--from", "3"), "a drill begins anew"), (("--from", "0"), "--from"),
+    (("--drill", "--to", WEST), "--to goes with a failover"),
+    (("--to", "eu-west-1"), "'eu-west-1' is no region of this stack")])
+def test_bad_usage_is_told_before_anything_is_called(story: Story, arguments: tuple[str, ...], words: str) -> None:
+    mark = len(story.place.line.seen)
+    end = story("failover", *arguments)
+    assert (end.code, len(story.place.line.seen)) == (2, mark), end.err
+    assert words in " ".join(end.err.split())
+
+
+def test_without_a_bound_the_picture_is_shown_and_nothing_is_changed(story: Story) -> None:
+    mark = story.mark()
+    end = story("failover", "--json")
+    assert end.code == 3
+    assert "failover from us-east-1 to us-west-2" in end.err
+    assert "newest known replication lag                 0.1 s (AuroraGlobalDBRPOLag)" in end.err
+    assert "accepted: not stated" in end.err
+    assert "recommended: switchover - us-east-1 answers and its database writes" in end.err
+    assert "nobody has said how much data may be lost; nothing was changed" in end.err
+    assert "next: the same command with --allow-data-loss 60s" in end.err
+    assert end.json["decision"]["picture"]["word"] == "switchover"
+    assert story.changes_since(mark) == {}
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--allow-data-loss", "0.01s"), "the newest known lag is 0.1 s, over the bound of 0.01 s"),
+    (("--allow-data-loss", "1h"), "a planned failover loses nothing (drctl failover --planned)")])
+def test_a_bound_that_is_too_small_or_a_healthy_region_is_refused(
+        story: Story, arguments: tuple[str, ...], words: str) -> None:
+    mark = story.mark()
+    end = story("failover", *arguments, "--json")
+    assert end.code == 3
+    assert words in end.err
+    assert "or --force 'REASON'" in end.err or "or the same command with --force 'REASON'" in end.err
+    assert not any(change.startswith(("Failover", "PutFunction")) for change in story.changes_since(mark))
+    story.at_home()
+
+
+# A region is lost ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def failed_over(story: Story) -> Iterator[tuple[Result, Any]]:
+    """A failover while the active region refuses everything, which goes on until the next fixture."""
+    with lost(EAST):
+        end = story(*FAILOVER)
+        yield end, as_json(end)
+
+
+def test_it_measures_and_tells_what_was_done(story: Story, failed_over: tuple[Result, Any]) -> None:
+    end, report = failed_over
+    assert (report["outcome"], report["mode"], report["from_region"], report["to_region"]) == (
+        "done", "unplanned", EAST, WEST)
+    assert "recommended: failover - us-east-1 does not answer, and us-west-2 is ready" in end.err
+    assert 0 < report["execution_rto_s"] <= report["rto_s"]
+    assert (report["rpo_s"], report["fenced"]) == (report["lag_s"], False)
+    assert report["met"] == (report["rto_s"] <= 900 and report["rpo_s"] <= 900)
+    decision = report["decision"]
+    assert (decision["allowed_loss_s"], decision["force"], decision["picture"]["promoted"]) == (3600, "", False)
+    assert any("could not be stopped" in note and "pending" in note for note in report["notes"])
+    assert set(actions(report).values()) == {"done"}
+    assert report["calls"]["by_region"].keys() <= {EAST, WEST}
+
+
+def test_status_says_where_users_are_and_what_is_left(story: Story, failed_over: tuple[Result, Any]) -> None:
+    assert story.writer(WEST) == (WEST, True)
+    status = story.status()
+    assert (status["database"]["active"], status["dns"]["region"]) == (WEST, WEST)
+    assert status["left"] == [f"the failover from {EAST} (run {failed_over[1]['run']}): drctl failback"]
+    assert "turned to us-west-2" in status["switch"]
+
+
+def test_a_provision_meanwhile_fails_cleanly_and_changes_nothing(
+        story: Story, failed_over: tuple[Result, Any]) -> None:
+    mark = story.mark()
+    end = story("provision", "--json")
+    assert end.code == 1, end.err
+    assert "Traceback" not in end.err
+    assert EAST in end.err
+    assert "next: " in end.err
+    assert story.changes_since(mark) == {}
+
+
+@pytest.fixture(scope="module")
+def back_again(story: Story, failed_over: tuple[Result, Any]) -> None:
+    """The lost region answers again."""
+    outages.end()
+
+
+def test_a_provision_once_the_region_is_back_changes_and_moves_nothing(story: Story, back_again: None) -> None:
+    connected(story, EAST)
+    mark = story.mark()
+    as_json(story("provision", "--json"))
+    assert story.changes_since(mark) == {}
+    assert story.writer(EAST) == (WEST, True)
+    assert story.switches() == [False, True]
+
+
+def test_failback_brings_everything_home_and_closes_what_was_left(story: Story, back_again: None) -> None:
+    report = as_json(story(*FAILBACK))
+    assert (report["outcome"], report["from_region"], report["to_region"]) == ("done", WEST, EAST)
+    assert (report["lost_rows"], report["rpo_s"]) == (0, 0)
+    assert {(one["kind"], one["place"]) for one in report["reconciliation"]} == {
+        ("objects", EAST), ("events", EAST), ("events", WEST)}
+    assert actions(report)[f"the app in {EAST} is stopped"] == "done"
+    assert actions(report)[f"the app in {EAST} serves again"] == "done"
+    assert actions(report)["nothing is left of the failover"] == "done"
+    story.at_home()
+    mark = story.mark()
+    as_json(story("provision", "--json"))
+    assert story.changes_since(mark) == {}
+
+
+# On purpose ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_planned_failover_stays_and_a_failback_without_a_loss_behind_it_only_moves(story: Story) -> None:
+    there = as_json(story(*PLANNED))
+    assert (there["mode"], there["from_region"], there["to_region"]) == ("planned", EAST, WEST)
+    assert (there["lost_rows"], there["rpo_s"]) == (0, 0)
+    assert story.writer(EAST) == (WEST, True)
+    assert story.status()["left"] == []
+    home = as_json(story(*FAILBACK))
+    assert (home["after"], home["reconciliation"], home["lost_rows"]) == ("", [], 0)
+    story.at_home()
+    again = as_json(story(*FAILBACK))
+    assert again["outcome"] == "done"
+    story.at_home()
+
+
+def test_from_a_line_on_what_a_person_has_begun_is_gone_on_with(story: Story) -> None:
+    members = story.place.aws[EAST].rds.describe_global_clusters()["GlobalClusters"][0]["GlobalClusterMembers"]
+    target = next(one["DBClusterArn"] for one in members if not one["IsWriter"])
+    story.place.aws[EAST].rds.switchover_global_cluster(
+        GlobalClusterIdentifier="aurora-database-global-lab", TargetDbClusterIdentifier=target)
+    until(lambda: story.writer(EAST) == (WEST, True), "the database has moved")
+    too_far = story(*PLANNED, "--to", WEST, "--from", "9")
+    assert (too_far.code, "the lines are 1 to 8" in too_far.err) == (2, True), too_far.err
+    report = as_json(story(*PLANNED, "--to", WEST, "--from", "4"))
+    assert next(iter(actions(report))) == "turn the DNS switch to us-west-2"
+    assert story.status()["dns"]["region"] == WEST
+    as_json(story(*FAILBACK))
+    story.at_home()
+
+
+def test_a_region_that_dies_in_the_middle_of_a_planned_failover_is_escalated_from_another_machine(
+        story: Story) -> None:
+    first, second = story.machines[0], story.machine()
+    mark = story.mark()
+    with story.pace(SLOW):
+        process = story.begin(first, *PLANNED)
+        until(lambda: f"SwitchoverGlobalCluster {EAST}" in story.changes_since(mark), "the database is being moved")
+        run = story.runs(first)[-1]
+        until(lambda: story.copied(run, WEST, "SwitchoverGlobalCluster"), "the other region knows of the call")
+    with lost(EAST):
+        report = as_json(story.on(second, "failover", "--escalate", run, *BOUND, "--yes", "--json"))
+        planned = ended(process)
+    assert (report["mode"], report["from_region"], report["to_region"]) == ("unplanned", EAST, WEST)
+    assert report["resumes"] == run
+    assert planned.code in {1, 3}, planned.err
+    assert "Traceback" not in planned.err
+    assert story.writer(WEST) == (WEST, True)
+    as_json(story(*FAILBACK))
+    story.at_home()
+
+
+# Processes die and people hesitate -----------------------------------------------------------------------------------
+
+
+def test_killed_right_after_the_promotion_it_is_resumed_elsewhere_in_the_other_direction(story: Story) -> None:
+    as_json(story(*PLANNED))
+    killed, other = story.machine(), story.machine()
+    with lost(WEST):
+        end = story.signalled_at("FailoverGlobalCluster", signal.SIGKILL, killed, *FAILOVER, copied_to=EAST)
+        assert end.code == -signal.SIGKILL
+        run = story.runs(killed)[-1]
+        report = as_json(story.on(other, "resume", "-c", str(packaged_lab()), "--yes", "--json"))
+        assert (report["resumes"], report["from_region"], report["to_region"]) == (run, WEST, EAST)
+        assert story.writer(EAST) == (EAST, True)
+        assert story.switches(EAST) == [True]
+        assert report["rpo_s"] == report["lag_s"]
+        assert report["rto_s"] > report["execution_rto_s"]
+    home = as_json(story(*FAILBACK))
+    assert (home["after"], home["from_region"]) == (report["resumes"], EAST)
+    story.at_home()
+
+
+def test_killed_right_after_the_promotion_the_same_command_goes_on_too(story: Story) -> None:
+    killed, other = story.machine(), story.machine()
+    with lost(EAST, "error"):
+        story.signalled_at("FailoverGlobalCluster", signal.SIGKILL, killed, *FAILOVER)
+        run = story.runs(killed)[-1]
+        end = story.on(other, *FAILOVER)
+        report = as_json(end)
+        assert f"going on with a failover from us-east-1 that has not ended: run {run}" in report["notes"]
+        assert "recommended: failover - us-west-2 is the writer already" in end.err
+        assert [one["outcome"] for one in report["actions"] if one["action"].startswith("fail the database")] == [
+            "skipped"]
+        assert report["rpo_s"] == report["lag_s"]
+        assert report["rto_s"] > report["execution_rto_s"]
+    as_json(story(*FAILBACK))
+    story.at_home()
+
+
+def test_ctrl_c_stops_at_a_clean_edge_and_the_same_command_goes_on(story: Story) -> None:
+    with lost(EAST):
+        end = story.signalled_at("FailoverGlobalCluster", signal.SIGINT, story.machines[0], *FAILOVER)
+        assert end.code == 130
+        assert "stopping at the next clean edge" in end.err
+        assert "next: the same command again goes on from there" in end.err
+        assert end.json["outcome"] == "interrupted"
+        report = as_json(story(*FAILOVER))
+        assert (report["outcome"], report["from_region"], report["to_region"]) == ("done", EAST, WEST)
+    as_json(story(*FAILBACK))
+    story.at_home()
+
+
+def test_where_the_region_answers_and_its_database_is_lost_the_app_is_stopped_before_the_promotion(
+        story: Story) -> None:
+    mark = len(story.place.line.seen)
+    aurora.lose(EAST)
+    try:
+        end = story(*FAILOVER)
+    finally:
+        aurora.restore(EAST)
+    report = as_json(end)
+    assert "recommended: failover - us-east-1 answers, but its database does not write" in end.err
+    assert report["fenced"] is True
+    assert story.fenced(EAST)
+    asked = [one.operation for one in story.place.line.seen[mark:]]
+    assert asked.index(f"PUT /2017-10-31/functions/lambda-app-{EAST}-lab/concurrency") < asked.index(
+        "FailoverGlobalCluster")
+    assert f"the app in {EAST} is stopped" in story.status()["left"]
+    as_json(story(*FAILBACK))
+    story.at_home()
+
+
+def test_a_healthy_region_is_left_when_somebody_says_why(story: Story) -> None:
+    report = as_json(story(*FAILOVER, "--force", "the building is on fire"))
+    assert report["decision"]["force"] == "the building is on fire"
+    assert report["decision"]["picture"]["word"] == "switchover"
+    assert (report["fenced"], story.writer(EAST)[0]) == (True, WEST)
+    as_json(story(*FAILBACK))
+    story.at_home()
