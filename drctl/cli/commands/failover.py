@@ -13,15 +13,17 @@ from drctl.cli import options
 from drctl.cli.asked import Asked
 from drctl.cli.render import emit, show_drill, show_failover, show_isolated, show_tabletop
 
-#: Options, and whether what else is asked for knows them.
-GOES_WITH: dict[tuple[str, ...], Callable[[Mapping[str, Any]], bool]] = {
-    ("mode",): lambda asked: bool(asked["drill"]),
-    ("stay", "fault"): lambda asked: bool(asked["drill"]) and asked["mode"] in {None, "live"},
-    ("bound", "force"): lambda asked: not asked["drill"] and not asked["planned"],
-    ("begin_at",): lambda asked: not asked["drill"] and not asked["escalate"],
-    ("to",): lambda asked: not asked["escalate"] and (not asked["drill"] or asked["show"])}
-DEFAULTS = {"begin_at": 1}
-SPELLED = {"bound": "--allow-data-loss", "begin_at": "--from"}
+#: Options by the name of their value, what is said where they do not fit, and when they do.
+RULES: tuple[tuple[tuple[str, ...], str, Callable[[Mapping[str, Any]], bool]], ...] = (
+    (("mode", "stay", "fault"), "{} goes with --drill", lambda asked: bool(asked["drill"])),
+    (("stay", "fault"), "{} goes with a live drill", lambda asked: asked["mode"] in {None, "live"}),
+    (("stay",), "--stay and --fault exclude each other", lambda asked: not asked["fault"]),
+    (("bound", "force"), "--allow-data-loss and --force go with an unplanned failover",
+     lambda asked: not asked["drill"] and not asked["planned"]),
+    (("begin_at",), "--from goes with a failover; a drill begins anew",
+     lambda asked: not asked["drill"] and not asked["escalate"]),
+    (("to",), "--to goes with a failover, or with --show; a drill moves away from the active region",
+     lambda asked: not asked["escalate"] and (not asked["drill"] or asked["show"])))
 MODES = ("live", "isolated", "tabletop")
 EXAMPLES = """\b
 Examples:
@@ -85,12 +87,10 @@ def _refuse_contradictions(asked: Mapping[str, Any]) -> None:
     kinds = [name for name in ("drill", "planned", "escalate") if asked[name]]
     if len(kinds) > 1:
         raise click.UsageError(f"--{kinds[0]} and --{kinds[1]} exclude each other")
-    for options_, kind in GOES_WITH.items():
-        for name in options_:
-            if asked[name] and asked[name] != DEFAULTS.get(name) and not kind(asked):
-                raise click.UsageError(f"{SPELLED.get(name, f'--{name}')} does not go with this; see drctl failover -h")
-    if asked["stay"] and asked["fault"]:
-        raise click.UsageError("--stay and --fault exclude each other")
+    for names, words, fits in RULES:
+        for name in names:
+            if asked[name] and (name, asked[name]) != ("begin_at", 1) and not fits(asked):
+                raise click.UsageError(words.format(f"--{name}"))
 
 
 def request_of(asked: Mapping[str, Any]) -> dict[str, Any]:
