@@ -9,7 +9,7 @@ from drctl.actions.control import Commit, Settle
 from drctl.actions.decide import Decide
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.failover import Failover
-from drctl.actions.fencing import FenceIfItAnswers, NoteFencing
+from drctl.actions.fencing import FenceIfItAnswers, NoteFencing, Unfence
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
 from drctl.actions.readiness import PublishReadiness
@@ -51,6 +51,7 @@ def fail_over(stack: Stack, decide: Decide) -> tuple[Action, ...]:
         SideBySide((
             Failover(stack.database.global_cluster, target),
             TurnDns(stack.front.switches, target),
+            Unfence(target),
             NoteAftermath(source, target, decide.terms.allowed_loss_s, decide.terms.force),
         )),
         ProveWrite(target),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -41,11 +41,12 @@ def awake_and_asleep() -> float:
 
 @dataclass
 class Held:
-    """One lease that is ours: its ETag, and when it was last written."""
+    """One lease that is ours: its ETag, when it was last written, and what it said before."""
 
     lease: Lease
     etag: str
     written: float
+    before: Terms | None = None
 
 
 class Holding:
@@ -76,20 +77,18 @@ class Holding:
         return previous
 
     def _take(self, take_over: str) -> tuple[Terms, ...]:
-        previous = []
         try:
             for lease in self._leases:
                 now = self._now()
                 etag, before = lease.take(self.terms, take_over)
-                self._held.append(Held(lease, etag, now))
-                if before is not None:
-                    previous.append(before)
-                    self.inherited = self.inherited or before.unfinished
-            self.terms = replace(self.terms, unfinished=self.inherited or self.terms.unfinished)
+                self._held.append(Held(lease, etag, now, before))
         except BaseException:
-            self._give_back()
+            self._put_back()
             raise
-        return tuple(previous)
+        previous = tuple(held.before for held in self._held if held.before is not None)
+        self.inherited = left_unfinished(previous)
+        self.terms = replace(self.terms, unfinished=self.inherited or self.terms.unfinished)
+        return previous
 
     def begins(self, **unfinished: str) -> None:
         """From now on the lease tells what must be brought to its end, should this process die."""
@@ -129,9 +128,19 @@ class Holding:
 
     def _give_back(self) -> None:
         for held in self._held:
-            with suppress(DrctlError, *AwsError):
-                held.lease.renew(replace(self.terms, released=True, beat=self.terms.beat + 1), held.etag)
+            self._release(held, self.terms)
         self._held = []
+
+    def _put_back(self) -> None:
+        """Whoever did not get all of them leaves each as it was: what it tells to be unfinished is so still."""
+        for held in self._held:
+            self._release(held, held.before or self.terms)
+        self._held = []
+
+    @staticmethod
+    def _release(held: Held, terms: Terms) -> None:
+        with suppress(DrctlError, *AwsError):
+            held.lease.renew(replace(terms, released=True, beat=terms.beat + 1), held.etag)
 
     def _beat(self) -> None:
         while not self._ended.wait(self.terms.lasts_s / BEATS):
@@ -170,3 +179,12 @@ class Holding:
     def _overdue(self) -> bool:
         now = self._now()
         return any(now - held.written > self.terms.lasts_s for held in self._held)
+
+
+def left_unfinished(before: Iterable[Terms]) -> dict[str, str]:
+    """What the newest of the runs that held the leases has begun and not brought to its end.
+
+    A failover writes into the survivor's lease alone: what the lost region's tells was begun before it, and is over.
+    """
+    newest = max(before, key=lambda terms: (terms.since, bool(terms.unfinished)), default=None)
+    return newest.unfinished if newest is not None else {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from drctl.lab import outages
 from tests.invariants.short_wire import lies_since, moment, put
-from tests.invariants.world import HOME, REGIONS, SETTINGS, World
+from tests.invariants.world import HOME, REGIONS, SETTINGS, Pulse, World
 
 #: The module of the decision; None where there is none yet.
 decision: Any = (importlib.import_module("drctl.lambdas.latch.decision")
@@ -36,7 +36,7 @@ class Latches:
         """Tick once a minute from now on."""
         if decision is not None:
             self.states = {region: decision.State() for region in REGIONS}
-            self.world.pulses.append((EVERY_S, self.tick))
+            self.world.pulses.append(Pulse(EVERY_S, self.tick))
 
     def tick(self) -> None:
         """A minute of both."""

@@ -273,6 +273,15 @@ def _get(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
     return {"ETag": there.etag, "Metadata": metadata, "LastModified": at, "Body": io.BytesIO(there.value)}
 
 
+def _copy(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
+    source = params["CopySource"]
+    there = _object(source if isinstance(source, dict) else dict(zip(("Bucket", "Key"), source.split("/", 1),
+                                                                     strict=True)), "CopyObject")
+    if there is None:
+        raise refused("NoSuchKey", "The specified key does not exist.", "CopyObject", 404)
+    return {"CopyObjectResult": {"ETag": put(params["Bucket"], params["Key"], there.value).etag}}
+
+
 def _list(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
     _object({"Bucket": params["Bucket"], "Key": ""}, "ListObjectsV2")
     return {"Contents": [], "KeyCount": 0}
@@ -335,7 +344,8 @@ OPERATIONS: dict[str, dict[str, Effect]] = {
     "rds": {"DescribeGlobalClusters": _rds("describe_global_clusters"), "DescribeDBInstances": _instances,
             "DescribeDBClusters": _clusters, "SwitchoverGlobalCluster": _rds("switchover_global_cluster"),
             "FailoverGlobalCluster": _rds("failover_global_cluster")},
-    "s3": {"PutObject": _put, "DeleteObject": _delete, "HeadObject": _head, "GetObject": _get, "ListObjectsV2": _list},
+    "s3": {"PutObject": _put, "DeleteObject": _delete, "HeadObject": _head, "GetObject": _get,
+           "CopyObject": _copy, "ListObjectsV2": _list},
     "ssm": {"GetParameter": _parameter},
     "elbv2": {"DescribeLoadBalancers": _balancers},
     "lambda": {"PutFunctionConcurrency": _reserve, "GetFunctionConcurrency": _reserved,

@@ -135,8 +135,9 @@ class Watch:
         if process.outcome == "done":
             self._agree(process, records)
         text = str(process.error)
-        if mine and ("nothing was changed" in text or "nothing was moved" in text):
-            self.say(f"journal: {process.id} says {text!r} and has sent {mine[0].operation}")
+        moved = [one for one in mine if one.key in {SWITCH_KEY, PIN_KEY} or "GlobalCluster" in one.operation]
+        if (mine and "nothing was changed" in text) or (moved and "nothing was moved" in text):
+            self.say(f"journal: {process.id} says {text!r} and has sent {(moved or mine)[0].operation}")
         if "everything is put back" in text and "NOT" not in text:
             self._agree(process, records)
 

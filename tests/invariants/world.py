@@ -7,6 +7,7 @@ function that is stopped, ill, or whose Lambda is out (`tests/lab/test_function_
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from moto.awslambda.utils import get_backend
 from moto.rds.models import rds_backends
 from moto.s3.models import s3_backends
 
+from drctl.actions.heartbeats import Heart
 from drctl.aws.clients import Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
@@ -41,6 +43,7 @@ HOME, AWAY = SETTINGS.sites
 REGIONS = (HOME.region, AWAY.region)
 #: AWS seconds that pass at once: while something changes, and while nothing does.
 STEP_S, LONG_STEP_S = 5.0, 60.0
+HOUR_S = 3600.0
 #: AWS seconds after which health checks have noticed a change: interval x threshold, and an interval more.
 NOTICED_S = SETTINGS.dns.health_interval_s * (SETTINGS.dns.health_threshold + 1) + 2 * STEP_S
 #: AWS seconds that a client may go by an answer (ELB aliases: 60 s).
@@ -67,21 +70,24 @@ class LabTime(Clock):
 class Pace:
     """Heartbeats in step with the lab's time: one of each heart at each sleep, done before time goes on."""
 
-    #: Real seconds that a heart waits for the next step, and a step for a heart.
-    HEART_S, STEP_S = 0.003, 0.1
+    #: Real seconds after which a heart looks whether it is to end, and those that a step waits for a heart at most.
+    LOOK_S, STEP_S = 0.002, 30.0
 
-    def __init__(self) -> None:
+    def __init__(self, player: threading.Thread) -> None:
+        self._player = player
         self._told = threading.Condition()
         #: What each heart does: "waits" for the next step, or "beats".
         self._hearts: dict[threading.Thread, str] = {}
 
     def wait(self) -> None:
-        """Called by a heart before each beat: wait for the next step; not for ever, for it may have to end."""
+        """Called by a heart before each beat: wait for the next step, or until it is to end."""
         me = threading.current_thread()
         with self._told:
             self._hearts[me] = "waits"
             self._told.notify_all()
-            self._told.wait_for(lambda: self._hearts.get(me) != "waits", self.HEART_S)
+            while not self._told.wait_for(lambda: self._hearts.get(me) == "beats", self.LOOK_S):
+                if self._player_waits_for(me):
+                    break
             self._hearts[me] = "beats"
 
     def beat(self) -> None:
@@ -99,6 +105,30 @@ class Pace:
         return bool(self._told.wait_for(lambda: self._hearts.get(heart) == "waits" or not heart.is_alive(),
                                         self.STEP_S)) and heart.is_alive()
 
+    def _player_waits_for(self, heart: threading.Thread) -> bool:
+        """Whether whoever plays the runbook has told the heart to end, and waits for it."""
+        frame = sys._current_frames().get(self._player.ident or 0)
+        while frame is not None:
+            if frame.f_code is Heart.stop.__code__:
+                return bool(frame.f_locals["self"]._thread is heart)
+            frame = frame.f_back
+        return False
+
+
+@dataclass
+class Pulse:
+    """Something that goes on once every so many AWS seconds while time passes."""
+
+    every: float
+    beat: Callable[[], None]
+    last: float = field(default_factory=CLOCK.now)
+
+    def go_on(self) -> None:
+        """Beat, when it is time."""
+        if CLOCK.now() - self.last >= self.every:
+            self.last = CLOCK.now()
+            self.beat()
+
 
 @dataclass
 class World:
@@ -109,17 +139,16 @@ class World:
     rows: Rows = field(default_factory=Rows)
     #: Regions whose app is ill although everything around it works.
     ill: set[str] = field(default_factory=set)
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = field(default_factory=lambda: Pace(threading.current_thread()))
     on_role_change: Callable[[str], None] = lambda _: None
     #: Called after each step of time.
     watches: list[Callable[[], None]] = field(default_factory=list)
-    #: What goes on once every so many AWS seconds while time passes: leases that are renewed, latches.
-    pulses: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    #: What goes on while time passes: leases that are renewed, latches.
+    pulses: list[Pulse] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         self._looked: tuple[Any, float, float, str] = (None, 0.0, 0.0, "")
-        self._beaten: dict[int, float] = {}
 
     # Made once -------------------------------------------------------------------------------------------------------
 
@@ -195,6 +224,7 @@ class World:
         """As it was when it was built, in no time."""
         outages.reset()
         CLOCK.forget_all()
+        CLOCK.skip(HOUR_S - CLOCK.now() % HOUR_S)  # S3 and leases know whole seconds only
         aurora_states.forget()
         aurora_store.LOST.clear()
         aurora.set_lag_ms(80.0)
@@ -211,7 +241,6 @@ class World:
         self.ill.clear()
         self.watches.clear()
         self.pulses.clear()
-        self._beaten.clear()
         self.rows = Rows()
         for name, status in self._tracks.items():
             track = health._TRACKS[name]
@@ -234,7 +263,8 @@ class World:
                 quick = self.known.change is not None or not self.is_noticed
                 CLOCK.skip(min(left, STEP_S if quick else LONG_STEP_S))
                 self._tick()
-                self._pulse()
+                for pulse in list(self.pulses):
+                    pulse.go_on()
         self.pace.beat()
 
     def _tick(self) -> None:
@@ -243,12 +273,6 @@ class World:
         self.rows.go_on(self.writer, self.replicates)
         for watch in list(self.watches):
             watch()
-
-    def _pulse(self) -> None:
-        for every, beat in list(self.pulses):
-            if CLOCK.now() - self._beaten.setdefault(id(beat), CLOCK.now()) >= every:
-                self._beaten[id(beat)] = CLOCK.now()
-                beat()
 
     # Users -----------------------------------------------------------------------------------------------------------
 
@@ -299,6 +323,8 @@ class World:
         self._looked = (signature, since, asked, told)
 
     def _ask(self) -> str:
+        for check in health.checks():  # every one, as checkers do, whether or not the answer needs it
+            health.is_healthy(check.id)
         lines = dns_answers.answer(SETTINGS.dns.name, "A").lines
         return next((self._region_of[line.value] for line in lines), "")
 
