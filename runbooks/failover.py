@@ -24,7 +24,7 @@ from drctl.stack import Stack
 def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
     """Both regions are healthy: a switchover away from `source`, and stay; `begin` and `settle` tell the lease."""
     target = stack.settings.other(source)
-    return Runbook("planned failover", gate=(steady_state(stack, source, target),), lines=(
+    return Runbook("planned failover", gate=(steady_state(stack, source, target, after_users=True),), lines=(
         Commit(begin),
         WhileWriting(move(stack, target), source, target),
         PublishReadiness(),
@@ -69,6 +69,8 @@ def move(stack: Stack, to: Site) -> tuple[Action, ...]:
     )
 
 
-def steady_state(stack: Stack, source: Site, target: Site) -> SteadyState:
-    """What must be so before anything is moved on purpose."""
-    return SteadyState(stack.database.global_cluster, stack.front.balancer.at(source), source, target)
+def steady_state(stack: Stack, source: Site, target: Site, *, after_users: bool = False) -> SteadyState:
+    """What must be so before anything is moved on purpose; `after_users` may be in `target` before their writer."""
+    balancers = stack.front.balancer
+    return SteadyState(stack.database.global_cluster, balancers.at(source), source, target,
+                       balancers.at(target) if after_users else None)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
 from drctl.actions.decide import Decide, Terms
@@ -246,7 +246,7 @@ class Process:
         return kind(leases, terms, self.run.clock, self.run.say, CLOCK.now)
 
     def _beat(self) -> None:
-        if self.holding is not None and not self.asleep and not self.dead:
+        if self.holding is not None and not self.asleep and not self.dead and self.desk.beats:
             self.holding._renew()
 
     @property
@@ -285,6 +285,8 @@ class Desk:
     processes: list[Process] = field(default_factory=list)
     #: Order of what runs side by side.
     order: tuple[int, ...] = (0, 1, 2, 3)
+    #: Whether leases are renewed while runs go on.
+    beats: ClassVar[bool] = True
     on_accepted: Callable[[Process, Accepted], None] = lambda *_: None
     on_ended: Callable[[Process], None] = lambda _: None
 

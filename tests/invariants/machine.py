@@ -5,23 +5,38 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import hypothesis
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from drctl.lab import aurora, outages
 from tests.invariants.desk import Desk, Disturbance, Process
 from tests.invariants.latches import Latches
 from tests.invariants.watch import Watch
-from tests.invariants.world import HOME, REGIONS, World
+from tests.invariants.world import REGIONS, World
 
 SERVICES = ("", "", "s3", "rds", "lambda", "elbv2")
 region, service, mode = st.sampled_from(REGIONS), st.sampled_from(SERVICES), st.sampled_from(("refuse", "error"))
 #: A disk of memory, where there is one: journals are flushed at each change, and that is not what is tried out here.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # a folder of its own is made in it
+#: AWS seconds of sleep that outlast a lease.
+OUTLASTING_S = 150.0
+#: Steps of a schedule at most.
+STEPS = 8
 #: At which call, counted among those of the thread that plays the runbook; a planned failover makes about forty.
 call = st.integers(1, 45)
 
@@ -42,7 +57,7 @@ class Schedule(RuleBasedStateMachine):
         self.latches = Latches(self.world, self.watch.latched)
         self.latches.begin()
         self.world.on_role_change = self.watch.role_changed
-        self.depth = 0
+        self.comes_home = False
 
     def come_home(self) -> None:
         """Once everything is well again an operator who does what drctl says brings the stack home."""
@@ -63,12 +78,21 @@ class Schedule(RuleBasedStateMachine):
         self.watch.say(f"stuck: {' | '.join(said)}")
 
     def teardown(self) -> None:
+        try:
+            if self.comes_home and not self.watch.wrong:
+                self.come_home()
+                self.nothing_is_wrong()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self.world.on_role_change = lambda _: None
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @initialize(order=st.permutations((0, 1, 2, 3)))
-    def what_runs_side_by_side(self, order: list[int]) -> None:
-        self.desk.order = tuple(order)
+    @initialize(order=st.permutations((0, 1, 2, 3)), comes_home=st.sampled_from((False, False, False, True)))
+    def it_begins(self, order: list[int], comes_home: bool) -> None:
+        """In which order those lines begin that run side by side, and whether somebody has to come home in the end."""
+        self.desk.order, self.comes_home = tuple(order), comes_home
 
     @invariant()
     def nothing_is_wrong(self) -> None:
@@ -117,7 +141,8 @@ class Schedule(RuleBasedStateMachine):
             return None
         at, kind, more = trouble
         happens: dict[str, Callable[[], object]] = {
-            "outage": lambda: self._happens(more), "other": lambda: self._other(more), "sleep": lambda: self._sleep(more)}
+            "outage": lambda: self._happens(more), "other": lambda: self._other(more),
+            "sleep": lambda: self._sleep(more), "asleep": lambda: self._sleep(OUTLASTING_S, more)}
         if kind in happens:
             return Disturbance(at, "do", lambda: (happens[kind](), None)[1], f"{kind} {more}")
         return Disturbance(at, kind)
@@ -125,11 +150,13 @@ class Schedule(RuleBasedStateMachine):
     def _happens(self, place: tuple[str, str, str]) -> None:
         outages.start(*place)
 
-    def _sleep(self, seconds: float) -> None:
-        """The machine sleeps: time passes, and nothing of the process happens."""
+    def _sleep(self, seconds: float, other: str = "") -> None:
+        """The machine sleeps: time passes, and nothing of the process happens; somebody else may begin something."""
         process = self.desk.processes[-1]
         process.asleep = True
         self.world.pass_time(seconds)
+        if other:
+            self._other(other)
         process.asleep = False
 
     def _other(self, command: str) -> None:
@@ -148,7 +175,8 @@ class Schedule(RuleBasedStateMachine):
         st.tuples(call, st.sampled_from(("kill-before", "kill-after", "lost-answer")), st.none()),
         st.tuples(call, st.just("outage"), st.tuples(region, service, mode)),
         st.tuples(call, st.just("other"), st.sampled_from(("planned", "drill", "failover", "failback", "take-over"))),
-        st.tuples(call, st.just("sleep"), st.sampled_from((60.0, 150.0))))
+        st.tuples(call, st.just("asleep"), st.sampled_from(("planned", "failover", "failback"))),
+        st.tuples(call, st.just("sleep"), st.sampled_from((60.0, OUTLASTING_S))))
 
     @rule(trouble=troubles)
     def planned_failover(self, trouble: Any) -> None:
@@ -198,4 +226,28 @@ class Schedule(RuleBasedStateMachine):
         self.world.converge()
 
 
-__all__ = ["HOME", "Schedule"]
+
+@dataclass
+class Searched:
+    """How many schedules were begun, and the runs in them by command and outcome."""
+
+    begun: int = 0
+    runs: Counter[str] = field(default_factory=Counter)
+
+
+def search(world: World, schedules: int, steps: int = STEPS, seed: int | None = None) -> Searched:
+    """Go through so many schedules, with a seed or always the same ones; the first that is wrong is told and raised."""
+    found = Searched()
+
+    class Counted(Schedule):
+        def _end(self) -> None:
+            found.begun += 1
+            found.runs.update(f"{one.command} {one.outcome}" for one in self.desk.processes)
+            super()._end()
+
+    Counted.world = world
+    Counted.__qualname__ = Counted.__name__ = "Schedule"  # hypothesis draws by this name where there is no seed
+    how = settings(max_examples=schedules, stateful_step_count=steps, deadline=None, database=None, print_blob=False,
+                   derandomize=seed is None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Counted if seed is None else hypothesis.seed(seed)(Counted), settings=how)
+    return found

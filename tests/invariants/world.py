@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,7 @@ from drctl.stack import Stack, stack_of
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.records import FailoverRecords
 from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY
-from tests.conftest import SPEED, ensure_with_needs
+from tests.conftest import SPEED, Relay, ensure_with_needs
 from tests.invariants.rows import Rows
 from tests.steps.database import ensure_all
 from tests.steps.edge import Edge
@@ -148,6 +149,9 @@ class World:
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
+        self._relay = Relay()
+        self._by_wire = Straight(self.lab.counting, Door(self.lab.endpoint, Credentials("lab", "lab"), speed=SPEED),
+                                 self._relay)
         self._looked: tuple[Any, float, float, str] = (None, 0.0, 0.0, "")
 
     # Made once -------------------------------------------------------------------------------------------------------
@@ -205,11 +209,10 @@ class World:
         CLOCK.set_speed(SPEED)
 
     def run_by_wire(self) -> Run:
-        """A run of somebody who builds; its calls are rendered, routed and parsed."""
+        """A run of somebody who builds; its calls are rendered, routed and parsed. Clients are made once."""
         clock = Clock(SPEED) if CLOCK._held is None else LabTime(self)
-        events = Events(clock)
-        door = Door(self.lab.endpoint, Credentials("lab", "lab"), speed=SPEED)
-        return Run("builder", SETTINGS, Straight(self.lab.counting, door, events), clock, events)
+        self._relay.to = events = Events(clock)
+        return Run("builder", SETTINGS, self._by_wire, clock, events)
 
     def converge(self) -> int:
         """What provision does about health checks and records; how many changes that were."""
@@ -219,6 +222,16 @@ class World:
         self.checks.ensure(run)
         self.records.ensure(run)
         return sum(run.events.changes.values())
+
+    @contextmanager
+    def without_check_of_the_secondary(self) -> Iterator[None]:
+        """The secondary record is answered whether or not its app serves."""
+        zone = dns_answers.zone_of(SETTINGS.dns.name)
+        assert zone is not None
+        record = next(one for one in zone.rrsets if one.failover == "SECONDARY")
+        check, record.health_check_id = record.health_check_id, None
+        yield
+        record.health_check_id = check
 
     def reset(self) -> None:
         """As it was when it was built, in no time."""
