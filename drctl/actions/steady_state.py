@@ -65,7 +65,7 @@ class SteadyState(Action):
             run.events.emit("finding", text=finding)
         if findings:
             raise Refused("the stack is not ready for a drill; nothing was moved", findings=findings,
-                          next_step="mend the findings (drctl provision converges structure), then the same command again")
+                          next_step="mend the findings (drctl provision converges structure), then the same command")
 
     def _membership(self, run: Run) -> Iterable[str]:
         out = run.found(self.global_cluster)
