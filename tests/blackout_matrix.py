@@ -32,11 +32,10 @@ from drctl.aws import dns
 from drctl.engine.journal import read
 from drctl.lab import outages
 from tests.account import difference, stands
-from tests.crash_matrix import EAST, Workshop, control_bucket, other, say, workshop
+from tests.crash_matrix import EAST, WEST, Workshop, control_bucket, other, say, workshop
 from tests.watching import Seen, Watching
 from tests.working import Worker, being_asked, work_off
 
-WEST = other(EAST)
 NAME = "app.dr.example.com"
 #: Places that are no service: all of the region; the survivor's control bucket; that one while the region is lost too.
 REGION, BUCKET, BOTH = "region", "bucket", "bucket+region"

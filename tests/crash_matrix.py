@@ -39,6 +39,7 @@ from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.lab import extensions, outages
 from drctl.lab.aurora_snapshots import _remove
+from drctl.lab.clock import CLOCK
 from tests import working
 from tests.account import REGIONS, difference, stands
 from tests.cli.conftest import at, cli_in
@@ -46,7 +47,7 @@ from tests.cli.test_whole_job import make_foreign_things
 from tests.forking import Parent, warmed
 from tests.killing import CONTROL, Killing
 
-EAST = "us-east-1"
+EAST, WEST = "us-east-1", "us-west-2"
 #: AWS seconds in a second: the processes' own time counts for more, and a busy machine is no time-out.
 SPEED = 400.0
 COMMANDS = {"provision": ("provision", "--json"), "drill": ("failover", "--drill", "--yes", "--json"),
@@ -265,6 +266,20 @@ class Workshop:
             self.killing.end()
         return code, process.out.read_text(), process.err.read_text()
 
+    def stands_now(self, how: str) -> None:
+        """What was done by others has left the stack so."""
+        self._stands = how
+
+    def pace(self, speed: float) -> None:
+        """The lab, and every machine from now on, at another pace."""
+        CLOCK.set_speed(speed)
+
+    def writer(self) -> str:
+        """The region that writes, once nothing is under way; empty until then."""
+        seen = self.aws[WEST].rds.describe_global_clusters()["GlobalClusters"][0]
+        writers = [one["DBClusterArn"].split(":")[3] for one in seen["GlobalClusterMembers"] if one["IsWriter"]]
+        return writers[0] if writers and seen["Status"] == "available" and not seen.get("FailoverState") else ""
+
     def come_home(self) -> None:
         """The essence of a failback from WEST, in moments: nothing is left open, and a planned failover.
 
@@ -335,8 +350,6 @@ def control_bucket(region: str) -> str:
 
 def lab_speed() -> float:
     """The pace of the lab, as it goes now."""
-    from drctl.lab.clock import CLOCK
-
     return CLOCK.speed
 
 
