@@ -49,7 +49,8 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
 
 def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
     home = stack.settings.primary
-    return (steady_state(stack, active, home), WhileWriting(move(stack, home), active, home, prefix))
+    return (steady_state(stack, active, home, after_users=True),
+            WhileWriting(move(stack, home), active, home, prefix))
 
 
 def _reconcile(stack: Stack, lost: Site) -> tuple[Action, ...]:

@@ -9,7 +9,7 @@ from drctl.actions.control import Commit, Settle
 from drctl.actions.decide import Decide
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.failover import Failover
-from drctl.actions.fencing import FenceIfItAnswers, NoteFencing
+from drctl.actions.fencing import FenceIfItAnswers, NoteFencing, Unfence
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
 from drctl.actions.readiness import PublishReadiness
@@ -24,7 +24,7 @@ from drctl.stack import Stack
 def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
     """Both regions are healthy: a switchover away from `source`, and stay; `begin` and `settle` tell the lease."""
     target = stack.settings.other(source)
-    return Runbook("planned failover", gate=(steady_state(stack, source, target),), lines=(
+    return Runbook("planned failover", gate=(steady_state(stack, source, target, after_users=True),), lines=(
         Commit(begin),
         WhileWriting(move(stack, target), source, target),
         PublishReadiness(),
@@ -51,6 +51,7 @@ def fail_over(stack: Stack, decide: Decide) -> tuple[Action, ...]:
         SideBySide((
             Failover(stack.database.global_cluster, target),
             TurnDns(stack.front.switches, target),
+            Unfence(target),
             NoteAftermath(source, target, decide.terms.allowed_loss_s, decide.terms.force),
         )),
         ProveWrite(target),
@@ -68,6 +69,8 @@ def move(stack: Stack, to: Site) -> tuple[Action, ...]:
     )
 
 
-def steady_state(stack: Stack, source: Site, target: Site) -> SteadyState:
-    """What must be so before anything is moved on purpose."""
-    return SteadyState(stack.database.global_cluster, stack.front.balancer.at(source), source, target)
+def steady_state(stack: Stack, source: Site, target: Site, *, after_users: bool = False) -> SteadyState:
+    """What must be so before anything is moved on purpose; `after_users` may be in `target` before their writer."""
+    balancers = stack.front.balancer
+    return SteadyState(stack.database.global_cluster, balancers.at(source), source, target,
+                       balancers.at(target) if after_users else None)

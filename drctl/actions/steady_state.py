@@ -33,6 +33,9 @@ class SteadyState(Action):
     balancer: Balancer
     source: Site
     target: Site
+    #: The balancer of `target`, where users may have been sent before: when the writer's region had lost its app its
+    #: users fled, and the latch kept them; bringing the writer after them is what mends that.
+    there: Balancer | None = None
     why = "a drill that begins on a sick stack makes an outage of it"
     typical_minutes = 0.1
     if_stuck = "mend the findings; drctl status shows the stack"
@@ -62,7 +65,7 @@ class SteadyState(Action):
             run.events.emit("finding", text=finding)
         if findings:
             raise Refused("the stack is not ready for a drill; nothing was moved", findings=findings,
-                          next_step="mend the findings (drctl provision converges structure), then run the drill again")
+                          next_step="mend the findings (drctl provision converges structure), then the same command")
 
     def _membership(self, run: Run) -> Iterable[str]:
         out = run.found(self.global_cluster)
@@ -95,9 +98,15 @@ class SteadyState(Action):
             yield f"the app in {self.target.region} is stopped since a failover: drctl failback"
 
     def _name(self, run: Run) -> Iterable[str]:
-        """Users are sent to the region that is to be left, and nowhere else."""
-        sent = where_users_are_sent(run, name_servers(run, self.source), self.balancer.dns_name(run))
-        if not sent.is_with_the_balancer:
+        """Users are sent to the region that is to be left, or where they may be, to the one that is moved to."""
+        servers = name_servers(run, self.source)
+        sent = where_users_are_sent(run, servers, self.balancer.dns_name(run))
+        if sent.is_with_the_balancer:
+            return
+        if self.there is not None and where_users_are_sent(
+                run, servers, self.there.dns_name(run)).is_with_the_balancer:
+            run.say(f"users are sent to {self.target.region} already: the writer follows them")
+        else:
             yield f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
 
 

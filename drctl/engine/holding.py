@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -41,19 +41,21 @@ def awake_and_asleep() -> float:
 
 @dataclass
 class Held:
-    """One lease that is ours: its ETag, and when it was last written."""
+    """One lease that is ours: its ETag, when it was last written, and what it said before."""
 
     lease: Lease
     etag: str
     written: float
+    before: Terms | None = None
 
 
 class Holding:
     """All leases of one run; `begin` takes them, `end` gives them back."""
 
     def __init__(self, leases: Sequence[Lease], terms: Terms, clock: Clock,
-                 tell: Callable[[str], object] = lambda _: None) -> None:
-        self._leases, self._clock, self._tell = leases, clock, tell
+                 tell: Callable[[str], object] = lambda _: None,
+                 now: Callable[[], float] = awake_and_asleep) -> None:
+        self._leases, self._clock, self._tell, self._now = leases, clock, tell, now
         self.terms = terms
         self.lost: LeaseLost | None = None
         #: Whether the last request about a lease was not answered in time; only where nobody waits for answers.
@@ -75,20 +77,18 @@ class Holding:
         return previous
 
     def _take(self, take_over: str) -> tuple[Terms, ...]:
-        previous = []
         try:
             for lease in self._leases:
-                now = awake_and_asleep()
+                now = self._now()
                 etag, before = lease.take(self.terms, take_over)
-                self._held.append(Held(lease, etag, now))
-                if before is not None:
-                    previous.append(before)
-                    self.inherited = self.inherited or before.unfinished
-            self.terms = replace(self.terms, unfinished=self.inherited or self.terms.unfinished)
+                self._held.append(Held(lease, etag, now, before))
         except BaseException:
-            self._give_back()
+            self._put_back()
             raise
-        return tuple(previous)
+        previous = tuple(held.before for held in self._held if held.before is not None)
+        self.inherited = left_unfinished(previous)
+        self.terms = replace(self.terms, unfinished=self.inherited or self.terms.unfinished)
+        return previous
 
     def begins(self, **unfinished: str) -> None:
         """From now on the lease tells what must be brought to its end, should this process die."""
@@ -128,9 +128,19 @@ class Holding:
 
     def _give_back(self) -> None:
         for held in self._held:
-            with suppress(DrctlError, *AwsError):
-                held.lease.renew(replace(self.terms, released=True, beat=self.terms.beat + 1), held.etag)
+            self._release(held, self.terms)
         self._held = []
+
+    def _put_back(self) -> None:
+        """Whoever did not get all of them leaves each as it was: what it tells to be unfinished is so still."""
+        for held in self._held:
+            self._release(held, held.before or self.terms)
+        self._held = []
+
+    @staticmethod
+    def _release(held: Held, terms: Terms) -> None:
+        with suppress(DrctlError, *AwsError):
+            held.lease.renew(replace(terms, released=True, beat=terms.beat + 1), held.etag)
 
     def _beat(self) -> None:
         while not self._ended.wait(self.terms.lasts_s / BEATS):
@@ -145,7 +155,7 @@ class Holding:
                 self._renew_one(held)
 
     def _renew_one(self, held: Held) -> None:
-        now = awake_and_asleep()
+        now = self._now()
         try:
             held.etag = held.lease.renew(self.terms, held.etag)
             held.written = now
@@ -155,7 +165,7 @@ class Holding:
             self._unrenewed(held, error)
 
     def _unrenewed(self, held: Held, error: Exception) -> None:
-        if awake_and_asleep() - held.written > self.terms.lasts_s:
+        if self._now() - held.written > self.terms.lasts_s:
             self._lose(LeaseLost(f"the lease in {held.lease.region} could not be renewed for "
                                  f"{self.terms.lasts_s:.0f} s ({error}); this run has stopped",
                                  next_step="the same command again, once the region answers"))
@@ -167,5 +177,14 @@ class Holding:
             self._tell(lost.message)
 
     def _overdue(self) -> bool:
-        now = awake_and_asleep()
+        now = self._now()
         return any(now - held.written > self.terms.lasts_s for held in self._held)
+
+
+def left_unfinished(before: Iterable[Terms]) -> dict[str, str]:
+    """What the newest of the runs that held the leases has begun and not brought to its end.
+
+    A failover writes into the survivor's lease alone: what the lost region's tells was begun before it, and is over.
+    """
+    newest = max(before, key=lambda terms: (terms.since, bool(terms.unfinished)), default=None)
+    return newest.unfinished if newest is not None else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from drctl.aws.hooks import Call
 from drctl.engine.holding import WRITES, Held, Holding
@@ -24,6 +24,9 @@ TAKE_S, WRITE_S = 1.0, 0.5
 class HoldingAside(Holding):
     """As Holding, but silence loses nothing and holds nothing up; `silent` while a request is unanswered."""
 
+    take_s: ClassVar[float] = TAKE_S
+    write_s: ClassVar[float] = WRITE_S
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._taking: Pending | None = None
@@ -33,7 +36,7 @@ class HoldingAside(Holding):
     def begin(self, take_over: str = "") -> tuple[Terms, ...]:
         """As Holding's, for TAKE_S seconds: then without a lease, and without terms, until an answer comes."""
         self._taking = taking = Pending("take the lease", lambda: self._take(take_over), self._taken)
-        taking.wait(TAKE_S)
+        taking.wait(self.take_s)
         with self._deciding:
             self._is_late = not taking.ended
         if self._is_late:
@@ -97,7 +100,7 @@ class HoldingAside(Holding):
         """Wait a moment for a request, and for none while an earlier one is unanswered."""
         if not self.silent and self._held:
             asked = Pending(what, request)
-            asked.wait(WRITE_S)
+            asked.wait(self.write_s)
             if not asked.ended:
                 self._fall_silent()
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache, cached_property
 from http import HTTPStatus
 from ipaddress import ip_network
 from typing import Any, Protocol
@@ -196,6 +196,7 @@ def _target_group(action: Any) -> str | None:
     return str(found) if found else None
 
 
+@cache  # checkers come from the same few ranges, and are asked about all the time
 def _within(cidr: str, wider: str) -> bool:
     here, there = ip_network(cidr), ip_network(wider, strict=False)
     return here.version == there.version and here.subnet_of(there)  # type: ignore[arg-type]  # versions are equal

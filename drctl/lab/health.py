@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from ipaddress import ip_network
 from typing import Any
 
@@ -139,16 +140,16 @@ def observe(check: HealthCheck) -> list[tuple[str, str, Reply]]:
     secure = check.type_.startswith("HTTPS")
     door = front_door(check.fqdn, secure, int(check.port or 80), check.resource_path or "/") if check.fqdn else None
     return [(region, address, door.answer(cidr) if door else NO_NAME if check.fqdn else NO_CONNECTION)
-            for region, address, cidr in _checkers(check)]
+            for region, address, cidr in _checkers(tuple(check.regions or REGIONS))]
 
 
-def _checkers(check: HealthCheck) -> Iterator[tuple[str, str, str]]:
+@cache
+def _checkers(regions: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
     """Region, address and range: every region and every range at least once."""
     ranges = [cidr for cidr in route53_gaps.CHECKERS if ip_network(cidr).version == 4]
-    regions = list(check.regions or REGIONS)
     count = max(len(ranges), len(regions))
-    for number, region, cidr in zip(range(count), itertools.cycle(regions), itertools.cycle(ranges), strict=False):
-        yield region, str(ip_network(cidr)[number + 1]), cidr
+    return tuple((region, str(ip_network(cidr)[number + 1]), cidr) for number, region, cidr in zip(
+        range(count), itertools.cycle(regions), itertools.cycle(ranges), strict=False))
 
 
 def passes(check: HealthCheck, reply: Reply) -> bool:

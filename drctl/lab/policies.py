@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
@@ -209,6 +210,7 @@ def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
     return not matches if "Not" in plain else matches
 
 
+@lru_cache(4096)
 def _in_network(value: str, wanted: str) -> bool:
     here, there = ip_network(value, strict=False), ip_network(wanted, strict=False)
     return here.version == there.version and here.subnet_of(there)  # type: ignore[arg-type]  # versions are equal

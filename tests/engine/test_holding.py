@@ -166,6 +166,44 @@ def test_what_an_earlier_run_left_is_inherited_from_whichever_lease_tells_it() -
     mine.end()
 
 
+def test_what_the_newest_run_left_is_inherited_though_the_other_lease_tells_of_an_older_one() -> None:
+    """A drill died, then its home was lost and failed over away from: the survivor's lease alone knows that."""
+    regions = two()
+    drill, failover = holding(*regions, owner="bob", lasts_s=600), holding(regions[1], owner="cid", lasts_s=600)
+    drill.begin()
+    drill.begins(command="drill", home="region-0")
+    drill.leave()
+    failover.terms = replace(failover.terms, since="2031-05-01T12:30:00Z")
+    failover.begin("bob")
+    failover.begins(command="failover", source="region-0")
+    failover.settle()
+    failover.end()
+    mine = holding(*regions)
+    mine.terms = replace(mine.terms, since="2031-05-01T13:00:00Z")
+    mine.begin("bob")
+    assert mine.inherited == {}
+    mine.end()
+    assert [one.writes[-1]["unfinished"] for one in regions] == [{}, {}]
+
+
+def test_who_cannot_have_the_second_leaves_in_the_first_what_is_unfinished() -> None:
+    regions = two()
+    earlier = holding(*regions, owner="bob", lasts_s=600)
+    earlier.begin()
+    earlier.begins(command="drill", home="region-0")
+    earlier.leave()
+    other = holding(regions[1], owner="cid", lasts_s=600)
+    other.begin("bob")
+    mine = holding(*regions)
+    mine.terms = replace(mine.terms, since="2031-05-01T13:00:00Z")
+    with pytest.raises(Refused):
+        mine.begin("bob")
+    left = regions[0].writes[-1]
+    assert (left["released"], left["since"]) == (True, "2031-05-01T12:00:00Z")
+    assert left["unfinished"] == {"command": "drill", "home": "region-0"}
+    other.end()
+
+
 def test_who_leaves_writes_no_more() -> None:
     region = FakeS3()
     held = holding(region)
