@@ -50,10 +50,11 @@ MOMENTS = (BEFORE, FIRST, PROMOTION, WAITING)
 #: run again for it, because a busy machine takes its time too.
 LONGER_S, AGAIN = 1.5, 2
 #: What the region that is left may be asked, aside, and how often at most, each try of the SDK counted.
-ASIDE = {"who writes": r"rds DescribeGlobalClusters", "what it has begun": r"s3 GET /s3-control-[^/]+/lease\.json",
+ASIDE = {"who writes": r"rds DescribeGlobalClusters",
+         "what it has begun": r"s3 GET /s3-control-[^/]+/(lease|aftermath)\.json",
          "its database": r"rds DescribeDBClusters", "its probe": r"lambda POST /.*lambda-probe-[^/]+/invocations",
          "that its app stops": r"lambda PUT /.*lambda-app-[^/]+/concurrency"}
-TRIES = 2
+TRIES = 2  # the lease and the note once each
 #: The same by operation, as the journal tells the calls that are no lease's.
 CALLS_ASIDE = {"DescribeGlobalClusters", "DescribeDBClusters", "Invoke", "PutFunctionConcurrency"}
 

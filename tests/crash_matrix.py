@@ -37,6 +37,7 @@ from moto.rds.models import rds_backends
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
+from drctl.engine.journal import read
 from drctl.lab import extensions, outages
 from drctl.lab.aurora_snapshots import _remove
 from drctl.lab.clock import CLOCK
@@ -112,7 +113,7 @@ class Workshop:
         self.aws = Aws(Door(lab.endpoint, Credentials("lab", "lab")), Events(Clock(lab_speed())))
         self.wanted: dict[str, Counter[str]] = {}
         self.counted: dict[str, int] = {}
-        self._homes = 0
+        self._homes = self._pid = self._killed = 0
         #: HOME, AWAY or LOST; empty while nothing stands, or nobody knows what.
         self._stands = ""
 
@@ -128,7 +129,8 @@ class Workshop:
         for run in ("provision", "drill", "failover", "failback", "planned", "failback", "teardown"):
             self._undisturbed(run)
             self.counted.setdefault(run, len(self.killing.calls))
-            self.forget_what_was_lost()
+            if run == "failback":
+                self.forget_what_was_lost()
             self.wanted.setdefault(run, stands(self.aws))
         self.counted[HALF] = self.counted["provision"]
         self._stands = ""
@@ -225,15 +227,24 @@ class Workshop:
             point = next((point for point in life.points if point > made), 0)
             code, out, err = self.process(home, arguments, point, after=life.after)
             if self.killing.killed is None:
+                if code == 3 and arguments[0] == "resume" and lived.kills and self._was_done(home):
+                    return  # it was killed at the last of all calls
                 if code == 3 and (instead := self._as_told(life.run, arguments, err)):
                     arguments = instead
                     continue
                 if code != 0:
                     lived.wrong.append(f"exit {code}: {err[-1500:] or out[-1500:]}")
                 return
+            self._killed = self._pid
             way = WAYS[(life.way + len(lived.kills)) % (ANEW if life.run == HALF else len(WAYS))]
             lived.kills.append((*self.killing.killed, way))
             home, arguments = self._after_a_kill(way, home, "teardown" if life.run == HALF else life.run)
+
+    def _was_done(self, home: Path) -> bool:
+        """Whether the run that was killed last had come to its end, as a machine knows it now."""
+        journals = [read(file) for file in (home / "home" / "runs").glob("*/journal.jsonl")]
+        return any(records[0]["owner"]["pid"] == self._killed and records[-1].get("outcome") == "done"
+                   for records in journals if records)
 
     @staticmethod
     def _as_told(run: str, arguments: Sequence[str], err: str) -> list[str]:
@@ -260,6 +271,7 @@ class Workshop:
         self.killing.expect(point, after=after)
         process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err", program)
         self.killing.begun(process.pid)
+        self._pid = process.pid
         try:
             code = process.wait(WITHIN_S)
         finally:

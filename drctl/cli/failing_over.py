@@ -13,7 +13,7 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
 from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
@@ -25,7 +25,7 @@ from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding
-from drctl.engine.looks import Pending, Unanswered, first_of
+from drctl.engine.looks import Unanswered, first_of, look_all
 from drctl.engine.run import Run
 from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
@@ -166,27 +166,30 @@ def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0)
 def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
     """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
 
-    After a promotion the writer is in the surviving region, so its lease is asked what was begun. One that is silent is
-    not waited for: that the other region holds no connected copy tells as much, for no failover could go there. In an
-    outage that is just detected the writer's region is the lost one, which does not even tell who writes: nothing is
-    asked of it.
+    After a promotion the writer is in the surviving region, so its control bucket is asked what was begun, and which
+    region was left. A bucket that is silent is not waited for: that the other region holds no connected copy tells as
+    much, for no failover could go there. In an outage that is just detected the writer's region is the lost one, which
+    does not even tell who writes: nothing is asked of it.
     """
     if named := _named_source(asked):
         return named
-    writer, answers = _writer_and_whether_it_answers(session.run, stack, THERE_S)
+    run = session.run
+    writer, answers = _writer_and_whether_it_answers(run, stack, THERE_S)
     if not answers:
         return writer
-    lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
-    seen = Pending("lease", lease.look).wait(BEGUN_S)
-    other, known = asked.settings.other(writer), session.run.output(stack.database.global_cluster)
-    if isinstance(seen, Unanswered) and not known.is_copy(other.region):
-        session.run.say(f"{writer.region} writes, and {other.region} holds no connected copy: going on with a failover"
-                        f" from {other.region}")
-        return other
-    begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished
+    control = Control.of_survivor(asked.settings, session.way, writer)
+    seen = look_all({"lease": control.leases()[0].look,
+                     "note": lambda: aftermath_in(run, writer, control.aws)}, BEGUN_S)
+    begun = {} if seen["lease"] is None or isinstance(seen["lease"], Unanswered) else seen["lease"].terms.unfinished
     if begun.get("command") == "failover" and (source := site_named(asked.settings, begun.get("source"))):
-        session.run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
+        run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
         return source
+    other, note = asked.settings.other(writer), seen["note"]
+    left = isinstance(note, Unanswered) or (note is not None and note.lost == other.region)
+    if left and not run.output(stack.database.global_cluster).is_copy(other.region):
+        run.say(f"{writer.region} writes, and {other.region} holds no connected copy: going on with a failover from "
+                f"{other.region}")
+        return other
     return writer
 
 

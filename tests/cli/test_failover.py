@@ -134,6 +134,14 @@ def test_a_provision_meanwhile_fails_cleanly_and_changes_nothing(
     assert story.changes_since(mark) == {}
 
 
+def test_once_more_from_another_machine_it_finds_everything_done(
+        story: Story, failed_over: tuple[Result, Any]) -> None:
+    report = as_json(story.on(story.machine(), *FAILOVER))
+    assert (report["outcome"], report["from_region"], report["to_region"]) == ("done", EAST, WEST)
+    assert actions(report)["fail the database over to us-west-2, accepting data loss"] == "skipped"
+    assert story.writer(WEST) == (WEST, True)
+
+
 def test_once_more_where_the_control_bucket_is_silent_it_goes_on_with_the_failover_and_not_back(
         story: Story, failed_over: tuple[Result, Any]) -> None:
     outages.start(WEST, "s3", "hang", bucket(WEST))
