@@ -120,8 +120,12 @@ class Process:
     dead: bool = False
     #: Whether its beat stands still: a laptop that sleeps while something else happens.
     asleep: bool = False
+    #: Whether a request about its leases is under way.
+    renewing: bool = False
     #: Regions whose lease it holds; empty before it holds any, or where it had to do without.
     claims: tuple[str, ...] = ()
+    #: Regions whose lease it has taken, given back since or not.
+    took: tuple[str, ...] = ()
     holding: Holding | None = None
     records: list[Record] = field(default_factory=list)
     attempts: list[tuple[str, str, str]] = field(default_factory=list)
@@ -131,7 +135,7 @@ class Process:
         self.id = f"run-{next(_ids)}-{self.command}"
         self.path = self.desk.folder / f"{self.id}.jsonl"
         self.journal = Journal(self.path)
-        clock = LabTime(self.desk.world)
+        clock = LabTime(self.desk.world, lambda: self.asleep)
         self.events = Events(clock, self._write)
         self.run = Run(self.id, SETTINGS, self.clients(), clock, self.events,
                        ("127.0.0.1", self.desk.world.lab.dns_port))
@@ -222,6 +226,7 @@ class Process:
             yield self._holding([])
             return
         self.holding, self.claims = holding, tuple(site.region for site in sites)
+        self.took = self.claims
         run.events.guard = self.desk.guard_of(holding)
         beat = Pulse(LASTS_S / BEATS, self._beat)
         self.desk.world.pulses.append(beat)
@@ -246,8 +251,13 @@ class Process:
         return kind(leases, terms, self.run.clock, self.run.say, CLOCK.now)
 
     def _beat(self) -> None:
-        if self.holding is not None and not self.asleep and not self.dead and self.desk.beats:
+        if self.holding is not None and not (self.asleep or self.renewing or self.dead) and self.desk.beats:
             self.holding._renew()
+
+    @property
+    def findings(self) -> str:
+        """What its refusal lists."""
+        return "; ".join(getattr(self.error, "findings", ()))
 
     @property
     def from_region(self) -> str:
@@ -264,11 +274,11 @@ class _Silent:
 
     def before(self, call: Call) -> None:
         """While one renewal waits for its answer there is no other: whatever happens meanwhile, the beat stands."""
-        beats, self.process.asleep = self.process.asleep, True
+        before, self.process.renewing = self.process.renewing, True
         try:
             self._chosen = self.process.before_call(call)
         finally:
-            self.process.asleep = beats
+            self.process.renewing = before
 
     def after(self, call: Call, request_id: str) -> None:
         disturbance = self.process.disturbance
@@ -332,8 +342,6 @@ class Desk:
         world, rows = self.world, self.world.rows
         if region in _lost():
             return {"ok": False, "error": "UNREACHABLE", "text": "no connection"}
-        if threading.current_thread().name == "heart":
-            world.pace.wait()
         writes = region == world.writer
         if asked["action"] == "health":
             return {"ok": True, "writer": writes, "lag_s": None if writes else CLOCK.now() - rows.copied_until}

@@ -1,24 +1,17 @@
-"""The latches of both regions, minute by minute: the decision is drctl's own function, what it sees is the lab's.
-
-While a branch has no `drctl.lambdas.latch` nothing latches: users come and go with health, until an operator moves them.
-"""
+"""The latches of both regions, minute by minute: the decision is drctl's own function, what it sees is the lab's."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from drctl.lab import outages
+from drctl.lambdas.latch.decision import Act, Latch, Lies, Seen, State
 from tests.invariants.short_wire import lies_since, moment, put
 from tests.invariants.world import HOME, REGIONS, SETTINGS, Pulse, World
 
-#: The module of the decision; None where there is none yet.
-decision: Any = (importlib.import_module("drctl.lambdas.latch.decision")
-                 if importlib.util.find_spec("drctl.lambdas.latch") else None)
+#: AWS seconds between two minutes of a latch.
 EVERY_S = 60.0
 _events = itertools.count(1)
 
@@ -30,13 +23,12 @@ class Latches:
     world: World
     #: Told the region whose latch has put its object.
     on_put: Callable[[str], None] = lambda _: None
-    states: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Tick once a minute from now on."""
-        if decision is not None:
-            self.states = {region: decision.State() for region in REGIONS}
-            self.world.pulses.append(Pulse(EVERY_S, self.tick))
+        self.states = {region: State() for region in REGIONS}
+        self.world.pulses.append(Pulse(EVERY_S, self.tick))
 
     def tick(self) -> None:
         """A minute of both."""
@@ -45,22 +37,22 @@ class Latches:
                 self._tick(region)
 
     def _tick(self, region: str) -> None:
-        latch = decision.Latch("primary" if region == HOME.region else "standby", SETTINGS.dns.latch_minutes)
+        latch = Latch("primary" if region == HOME.region else "standby", SETTINGS.dns.latch_minutes)
         sent = self.world.users_are_sent_to
-        seen = decision.Seen(sent == region if sent else None, self._lies(region), self._lies_elsewhere(region))
+        seen = Seen(sent == region if sent else None, self._lies(region), self._lies_elsewhere(region))
         act, self.states[region] = latch.decide(seen, self.states[region], moment().timestamp(),
                                                 f"event-{next(_events)}")
         bucket, key = self.world.switch(region)
-        if act is decision.Act.PUT:
+        if act is Act.PUT:
             put(bucket, key)
             self.on_put(region)
-        elif act is decision.Act.DELETE:
+        elif act is Act.DELETE:
             self.world.delete(bucket, key)
 
-    def _lies_elsewhere(self, region: str) -> Any:
+    def _lies_elsewhere(self, region: str) -> Lies:
         other = self.world.other(region).region
-        return decision.Lies() if outages.is_down(other, "s3") else self._lies(other)
+        return Lies() if outages.is_down(other, "s3") else self._lies(other)
 
-    def _lies(self, region: str) -> Any:
+    def _lies(self, region: str) -> Lies:
         since = lies_since(*self.world.switch(region))
-        return decision.Lies(known=True, since=since.timestamp() if since else None)
+        return Lies(known=True, since=since.timestamp() if since else None)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto.awslambda.utils import get_backend
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.elbv2.models import elbv2_backends
 from moto.rds.responses import RDSResponse
 from moto.s3.models import FakeKey, s3_backends
@@ -137,7 +137,8 @@ class Client:
             raise AnswerLost(operation, self._region, seen if outage.mode == "refuse" else f"answered 503 "
                              f"{unavailable.code}")
         if outage.mode == "error":
-            raise refused(unavailable.code, unavailable.message, operation, 503)
+            bare = operation == "HeadObject"  # its answer has no body, which would name the code
+            raise refused("503" if bare else unavailable.code, unavailable.message, operation, 503)
         raise NoAnswer(operation, self._region, f"{seen}, tried 2 times")
 
     def _answer(self, operation: str, params: dict[str, Any], request_id: str) -> dict[str, Any]:
@@ -146,6 +147,8 @@ class Client:
             told = effect(self._aws, self._region, params)
         except ServiceException as refusal:
             raise refused(str(refusal.code), str(refusal.message), operation) from refusal
+        except JsonRESTError as refusal:
+            raise refused(refusal.error_type, refusal.message, operation, int(refusal.code)) from refusal
         return {**told, "ResponseMetadata": {"RequestId": request_id, "HTTPStatusCode": 200, "HTTPHeaders": {
             "date": format_datetime(moment(), usegmt=True)}}}
 

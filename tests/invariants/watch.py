@@ -74,15 +74,22 @@ class Watch:
                 self.say(f"two writers: users write into the old primary in {region}, which has lost its role")
 
     def _users_are_well(self, sent: str, healthy: list[str]) -> None:
-        if sent not in healthy:
+        if sent not in healthy and not self._holds_users_in_a_dead_region():
             self.say(f"no answer: users are sent to {sent}, which does not serve, although {healthy[0]} does")
         if self.belong in healthy and sent != self.belong and self._is_seen(self.belong):
             self.say(f"latch: users belong in {self.belong}, which serves, and are sent to {sent}")
 
     def _is_seen(self, region: str) -> bool:
-        """Whether health checkers can see the object that says where users belong."""
+        """Whether health checkers can see the object that says where users belong, and no older pin outvotes it."""
         holders = REGIONS if region == HOME.region else (region,)
-        return not any(outages.is_down(holder, "s3") for holder in holders)
+        older = region != HOME.region and self.world.is_turned(HOME.region)
+        return not older and not any(outages.is_down(holder, "s3") for holder in holders)
+
+    def _holds_users_in_a_dead_region(self) -> bool:
+        """The one bad row: a pin lies there, and the switch does not, or cannot be read."""
+        away = self.world.other(HOME.region).region
+        return self.world.is_turned(HOME.region) and (
+            outages.is_down(away, "s3") or not self.world.is_turned(away))
 
     def latched(self, region: str) -> None:
         """The latch of a region has put its object: users belong there."""
@@ -99,7 +106,7 @@ class Watch:
             self.say(f"lease: {what} without any lease")
         for region in process.claims:
             terms = self._lease(region)
-            if terms is None or terms["run"] == process.id and not terms["released"]:
+            if terms is None or (terms["run"] == process.id and not terms["released"]):
                 continue
             if not self._was_just_taken_over(process, terms["run"]):
                 self.say(f"lease: {what} although the lease of {region} is {terms['run']}'s")
@@ -142,6 +149,9 @@ class Watch:
             self._agree(process, records)
 
     def _agree(self, process: Process, records: list[dict[str, Any]]) -> None:
+        """What a run says at its end is so; unless somebody else has been there since it slept through its lease."""
+        if any((self._lease(region) or {}).get("run") != process.id for region in process.took):
+            return
         figures = {one["name"]: one["value"] for one in records if one["event"] == "measure"}
         comes_back = process.command == "drill" and (process.error or not process.request.get("stay"))
         wanted = figures["from_region" if comes_back else "to_region"]

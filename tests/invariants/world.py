@@ -1,14 +1,14 @@
 """A small stack in the lab, made once: what runbooks touch when they move writer and users, and nothing else.
 
-Its time stands still but for `pass_time`, which is where every wait of every run sleeps. Each apps' answer is one word of
-its balancer's listener, because an invocation costs more than a schedule may; it is 502 where the lab would say so: a
-function that is stopped, ill, or whose Lambda is out (`tests/lab/test_function_concurrency.py`, `test_front_doors`).
+Its time stands still but for `pass_time`, which is where every wait of every run sleeps. Each app's answer is one
+word of its balancer's listener, because an invocation costs more than a schedule may; it is 502 where the lab would
+say so: for a function that is stopped, ill, or whose Lambda is out (`tests/lab/test_function_concurrency.py`).
 """
 
 from __future__ import annotations
 
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +16,24 @@ from typing import Any
 
 from moto.awslambda.utils import get_backend
 from moto.rds.models import rds_backends
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 
-from drctl.actions.heartbeats import Heart
 from drctl.aws.clients import Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.engine.run import Run
-from drctl.lab import aurora, aurora_states, aurora_store, compute, dns_answers, extensions, front_doors, health, outages
+from drctl.engine.step import Step
+from drctl.lab import (
+    aurora,
+    aurora_states,
+    aurora_store,
+    compute,
+    dns_answers,
+    extensions,
+    front_doors,
+    health,
+    outages,
+)
 from drctl.lab.aurora_outage import is_reachable
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import RULES, SWITCHED_OFF
@@ -39,25 +49,26 @@ from tests.steps.database import ensure_all
 from tests.steps.edge import Edge
 from tests.straight import Straight
 
-SETTINGS = Settings(tls=Tls(mode="off"), dns=Dns(latch_minutes=5))
+#: One look decides a health check, so that a move is proven within four looks instead of seven.
+SETTINGS = Settings(tls=Tls(mode="off"), dns=Dns(health_threshold=1, latch_minutes=5))
 HOME, AWAY = SETTINGS.sites
 REGIONS = (HOME.region, AWAY.region)
 #: AWS seconds that pass at once: while something changes, and while nothing does.
 STEP_S, LONG_STEP_S = 5.0, 60.0
 HOUR_S = 3600.0
-#: AWS seconds after which health checks have noticed a change: interval x threshold, and an interval more.
-NOTICED_S = SETTINGS.dns.health_interval_s * (SETTINGS.dns.health_threshold + 1) + 2 * STEP_S
+#: AWS seconds after which health checks have noticed a change: interval x threshold, and an interval before and after.
+NOTICED_S = SETTINGS.dns.health_interval_s * (SETTINGS.dns.health_threshold + 2) + 2 * STEP_S
 #: AWS seconds that a client may go by an answer (ELB aliases: 60 s).
 TTL_S = 60.0
 
 
 class LabTime(Clock):
-    """A run's clock: the lab's, and a sleep of it lets the lab's time pass at once."""
+    """A run's clock: the lab's. A sleep of it lets the lab's time pass at once, and what waits beside keeps step."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, is_asleep: Callable[[], bool] = lambda: False) -> None:
         # The pace counts for one thing only: how far apart looks of a long wait may be (drctl/engine/waiting.py, CALM).
         super().__init__(speed=10_000.0)
-        self._world, self._from = world, CLOCK.now()
+        self._world, self._is_asleep, self._from = world, is_asleep, CLOCK.now()
         self.patience_s = 0.0
 
     def now(self) -> float:
@@ -67,53 +78,50 @@ class LabTime(Clock):
         if not self.stopped:
             self._world.pass_time(aws_seconds)
 
+    def wait_for(self, event: threading.Event, aws_seconds: float) -> bool:
+        self._world.pace.wait(event)
+        while self._is_asleep() and not event.is_set():
+            self._world.pace.wait(event)
+        return event.is_set()
+
 
 class Pace:
-    """Heartbeats in step with the lab's time: one of each heart at each sleep, done before time goes on."""
+    """Threads beside the runbook, its heartbeats, in step with the lab's time: one turn of each at each sleep."""
 
-    #: Real seconds after which a heart looks whether it is to end, and those that a step waits for a heart at most.
-    LOOK_S, STEP_S = 0.002, 30.0
+    #: Real seconds after which one that waits looks whether it is to end, and those that a step waits for it at most.
+    LOOK_S, STEP_S = 0.005, 30.0
 
-    def __init__(self, player: threading.Thread) -> None:
-        self._player = player
+    def __init__(self) -> None:
         self._told = threading.Condition()
-        #: What each heart does: "waits" for the next step, or "beats".
-        self._hearts: dict[threading.Thread, str] = {}
+        self._waits: dict[threading.Thread, bool] = {}
 
-    def wait(self) -> None:
-        """Called by a heart before each beat: wait for the next step, or until it is to end."""
+    def wait(self, event: threading.Event) -> None:
+        """Wait for the next step, or until `event` is set."""
         me = threading.current_thread()
         with self._told:
-            self._hearts[me] = "waits"
+            self._waits[me] = True
             self._told.notify_all()
-            while not self._told.wait_for(lambda: self._hearts.get(me) == "beats", self.LOOK_S):
-                if self._player_waits_for(me):
-                    break
-            self._hearts[me] = "beats"
+            while self._waits[me] and not event.is_set():
+                self._told.wait(self.LOOK_S)
+            self._waits[me] = False
 
-    def beat(self) -> None:
-        """Let each heart that is alive beat once, and wait until it has."""
-        for heart in list(self._hearts):
+    def step(self) -> None:
+        """Let each one that is alive have its turn, and wait until it has had it."""
+        for thread in list(self._waits):
             with self._told:
-                if not self._comes_to_wait(heart):
-                    self._hearts.pop(heart, None)
-                    continue
-                self._hearts[heart] = "beats"
-                self._told.notify_all()
-                self._comes_to_wait(heart)
+                if self._comes_to_wait(thread):
+                    self._waits[thread] = False
+                    self._told.notify_all()
+                    self._comes_to_wait(thread)
+                else:
+                    del self._waits[thread]
 
-    def _comes_to_wait(self, heart: threading.Thread) -> bool:
-        return bool(self._told.wait_for(lambda: self._hearts.get(heart) == "waits" or not heart.is_alive(),
-                                        self.STEP_S)) and heart.is_alive()
-
-    def _player_waits_for(self, heart: threading.Thread) -> bool:
-        """Whether whoever plays the runbook has told the heart to end, and waits for it."""
-        frame = sys._current_frames().get(self._player.ident or 0)
-        while frame is not None:
-            if frame.f_code is Heart.stop.__code__:
-                return bool(frame.f_locals["self"]._thread is heart)
-            frame = frame.f_back
-        return False
+    def _comes_to_wait(self, thread: threading.Thread) -> bool:
+        """Whether it does, and is not at its end; it may end without a word."""
+        end = time.monotonic() + self.STEP_S
+        while not self._waits[thread] and thread.is_alive() and time.monotonic() < end:
+            self._told.wait(self.LOOK_S)
+        return thread.is_alive()
 
 
 @dataclass
@@ -140,7 +148,7 @@ class World:
     rows: Rows = field(default_factory=Rows)
     #: Regions whose app is ill although everything around it works.
     ill: set[str] = field(default_factory=set)
-    pace: Pace = field(default_factory=lambda: Pace(threading.current_thread()))
+    pace: Pace = field(default_factory=Pace)
     on_role_change: Callable[[str], None] = lambda _: None
     #: Called after each step of time.
     watches: list[Callable[[], None]] = field(default_factory=list)
@@ -174,8 +182,9 @@ class World:
         servers = ",".join(run.output(zone).name_servers)
         for region in REGIONS:
             run.aws[region].ssm.put_parameter(Name="/drctl/lab/name-servers", Value=servers, Type="String")
-        self._known_outputs = {step: run.output(step) for step in (
-            zone, *(part for edge in self.edges.values() for part in (edge.balancer, edge.listeners)))}
+        known: list[Step[Any]] = [zone, *(edge.balancer for edge in self.edges.values()),
+                                  *(edge.listeners for edge in self.edges.values())]
+        self._known_outputs = {step: run.output(step) for step in known}
         SWITCHED_OFF.update(name for name in RULES if name.startswith("throttling-"))
         CLOCK.skip(24 * 3600)
         CLOCK.hold()
@@ -278,7 +287,7 @@ class World:
                 self._tick()
                 for pulse in list(self.pulses):
                     pulse.go_on()
-        self.pace.beat()
+        self.pace.step()
 
     def _tick(self) -> None:
         self._open_doors()
@@ -307,7 +316,7 @@ class World:
     def is_turned(self, region: str) -> bool:
         """Whether the region's switch object lies there."""
         bucket, key = self.switch(region)
-        return isinstance(self._buckets()[bucket].keys.get(key), front_doors.FakeKey)
+        return isinstance(self._buckets()[bucket].keys.get(key), FakeKey)
 
     @staticmethod
     def switch(region: str) -> tuple[str, str]:
