@@ -47,7 +47,7 @@ def fault_drill(stack: Stack, decide: Decide, broken: Break, mended: Mend, begin
     In the end the region is given back, and a failback brings everything home.
     """
     source, target = decide.source, decide.to
-    home = failback(stack, target, _nothing, settle, after_failover=True, prefix="back_")
+    home = failback(stack, target, _nothing, settle, lost=source, prefix="back_")
     return Runbook(
         "fault drill",
         gate=(steady_state(stack, source, target),),

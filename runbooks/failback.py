@@ -21,8 +21,9 @@ from drctl.stack import Stack
 
 
 def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Callable[[], None], *,
-             after_failover: bool, rebuild: bool = False, prefix: str = "") -> Runbook:
-    """`active` is the region that writes, observed; home is the primary. With `after_failover` the other one was lost.
+             lost: Site | None, rebuild: bool = False, prefix: str = "") -> Runbook:
+    """`active` is the region that writes, observed; home is the primary. `lost` is the region that a failover has left
+    and whose work is still open; it may be the one that writes again, when an earlier run has come that far.
 
     When home writes already only what the outage has left is put in order. `prefix` is that of the figures of the way.
     """
@@ -30,17 +31,17 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
     return Runbook("failback", (
         AwaitRegion(returned),
         Commit(begin),
-        *((Fence(returned),) if after_failover else ()),
+        *((Fence(returned),) if lost == returned else ()),
         Rejoin(stack.database.global_cluster, stack.database.instances.at(returned), returned, rebuild),
-        *((KeepRescueSnapshot(stack.database.rescue.at(returned)),) if after_failover else ()),
+        *((KeepRescueSnapshot(stack.database.rescue.at(lost)),) if lost else ()),
         CatchUp(returned),
         Unfence(returned),
         *(_go_home(stack, active, prefix) if active != home else (
             TurnDns(stack.front.switches, home),
             ProveDns(stack.front.balancer.at(home), home))),
         *_prove_wires(stack, home),
-        *(_reconcile(stack, returned) if after_failover else ()),
-        CloseAftermath(active),
+        *(_reconcile(stack, lost) if lost else ()),
+        CloseAftermath(stack.settings.other(lost) if lost else active),
         PublishReadiness(),
         Settle(settle),
     ))
@@ -52,12 +53,12 @@ def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
             WhileWriting(move(stack, home), active, home, prefix))
 
 
-def _reconcile(stack: Stack, returned: Site) -> tuple[Action, ...]:
+def _reconcile(stack: Stack, lost: Site) -> tuple[Action, ...]:
     """Last, when users are home: it takes the longest, and nobody waits for a list."""
     return (
-        ListObjects(stack.wires.data.at(returned)),
+        ListObjects(stack.wires.data.at(lost)),
         *(ListDeadLetters(queue) for queue in stack.wires.dead_letters.all),
-        ListRows(stack.database.rescue.at(returned), stack.rescued_in(returned), stack.settings.primary),
+        ListRows(stack.database.rescue.at(lost), stack.rescued_in(lost), stack.settings.primary),
     )
 
 

@@ -26,7 +26,7 @@ MADE_UP = re.compile(
     r"\b[a-z]+(?:-[a-z]+)*-[0-9a-f]{17}\b"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\bmrk-[0-9a-f]{32}\b"
     r"|\b(?:cluster|db)-[0-9A-Z]{8,}\b|(?<=/)[0-9a-f]{16}\b|(?<=/)[0-9]{14,}\b|(?<=hostedzone/)[0-9A-Z]{8,}\b"
-    r"|(?<=global-lab-)[0-9A-Za-z]{6}\b|\b[0-9A-Za-z]{6}(?=/[0-9a-f]{8})|\b[0-9a-f]{32}\b")
+    r"|(?<=-rescue-)[0-9]{10}\b|(?<=global-lab-)[0-9A-Za-z]{6}\b|\b[0-9A-Za-z]{6}(?=/[0-9a-f]{8})|\b[0-9a-f]{32}\b")
 #: Fields that differ from one building to the next, or move by themselves.
 MOVING = re.compile(
     r".*(?:Time|time|Timestamp|Date|At)|.*(?:Ip|IpAddress|IpAddresses|DnsName|DnsEntries|DNSName|Token|Endpoint)|"

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,15 +22,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from drctl.lab.server import Lab  # isort: skip  # noqa: F401  # sets moto's environment before anything imports it
+
+from drctl.aws import dns
 from drctl.configuration import load, packaged_lab
 from drctl.engine.critical_path import critical_path
 from drctl.engine.journal import read
+from drctl.lab import outages
 from drctl.stack import stack_of
+from tests.blackout_matrix import NAME
+from tests.cli.conftest import cli_in
+from tests.crash_matrix import ASKED, AWAY, EAST, HOME, WEST, Workshop, workshop
 
 DRCTL = str(Path(sys.executable).parent / "drctl")
 #: Slow enough that the machine's own speed weighs little, fast enough to end: a build takes about a minute and a half.
 SPEED = 20
 PAIRS = 15
+#: Failovers from each kind of outage; and how slowly the one goes whose time is measured: a minute in twelve seconds.
+RUNS, SLOWLY = 3, 5.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ def home() -> Iterator[dict[str, str]]:
     """An environment with a home of its own; its lab is ended."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "DRCTL_HOME": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as it is installed: a start reads bytecode
         drctl(environment, "lab", "up", "--speed", str(SPEED))
         try:
             yield environment
@@ -134,10 +145,102 @@ def to_the_switchover(environment: dict[str, str]) -> Iterator[Figure]:
     yield Figure("calls before the switchover call", max(counts), 12, "calls", "most of 3")
 
 
+@dataclass
+class Failover:
+    """One unplanned failover: when its process was started, in seconds since 1970, its report and its journal."""
+
+    began: float
+    report: dict[str, Any]
+    journal: list[dict[str, Any]]
+
+    def sent(self, operation: str, bucket: str = "") -> float:
+        """When a call of it was sent first."""
+        return next(float(record["at"]) for record in self.journal if record["event"] == "call"
+                    and record["operation"] == operation and bucket in record["params"].get("Bucket", ""))
+
+    @property
+    def promoted(self) -> float:
+        return self.sent("FailoverGlobalCluster")
+
+    @property
+    def switched(self) -> float:
+        return self.sent("PutObject", "s3-switch-")
+
+
+def failed_over(shop: Workshop, mode: str) -> Failover:
+    """A failover by a process of its own, at the pace of the lab as it goes now, while the active region is gone."""
+    home = shop.another_home()
+    environment = {**cli_in(home).environment, "AWS_ENDPOINT_URL": shop.lab.endpoint}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    outages.start(EAST, "", mode)
+    try:
+        began = time.time()
+        report = json.loads(drctl(environment, *ASKED["failover"]))
+    finally:
+        outages.end()
+    return Failover(began, report, read(home / "home" / "runs" / report["run"] / "journal.jsonl"))
+
+
+def failovers() -> Iterator[Figure]:
+    """While the active region is gone: how soon the calls that end the outage are sent, and how long it takes then."""
+    with workshop() as shop:
+        for mode in outages.MODES:
+            seconds = []
+            for _ in range(RUNS):
+                shop.bring(HOME)
+                one = failed_over(shop, mode)
+                seconds.append(max(one.promoted, one.switched) - one.began)
+                shop.stands_now(AWAY)
+            load = os.getloadavg()[0]
+            yield Figure(f"start of failover to promotion and switch, {mode}", round(statistics.median(seconds), 2),
+                         1.0, "s", f"both sent, process start included, median of {RUNS}, load {load:.0f}")
+        shop.bring(HOME)
+        yield execution(shop)
+
+
+def execution(shop: Workshop) -> Figure:
+    """The time of a failover beside what the lab took for the slower of promotion and DNS, at a pace at which this
+    machine's own time weighs little."""
+    shop.pace(SLOWLY)
+    watch = Watch(shop)
+    one = failed_over(shop, "hang")
+    watch.join()
+    promotion, dns = ((ended - sent) * SLOWLY for ended, sent in (
+        (watch.promoted, one.promoted), (watch.answered, one.switched)))
+    took = one.report["execution_rto_s"]
+    slower = max(promotion, dns)
+    return Figure("failover against the slower of promotion and DNS", round(took / slower, 3), 1.05, "ratio",
+                  f"{took:.1f} s, promotion {promotion:.1f} s, DNS {dns:.1f} s of AWS time, lab speed {SLOWLY:g}")
+
+
+class Watch(threading.Thread):
+    """Looks at the lab, many times a second, until the other region writes and the name answers with its balancer."""
+
+    def __init__(self, shop: Workshop) -> None:
+        super().__init__(daemon=True)
+        self._shop = shop
+        #: When each was seen first, in seconds since 1970.
+        self.promoted = self.answered = 0.0
+        self.start()
+
+    def run(self) -> None:
+        pause = threading.Event()
+        server = ("127.0.0.1", self._shop.lab.dns_port)
+        balancers = self._shop.aws[WEST].elbv2.describe_load_balancers()["LoadBalancers"]
+        there = {address for one in balancers for address in dns.answers(one["DNSName"], server, 2.0)}
+        while not (self.promoted and self.answered):
+            if not self.promoted and self._shop.writer() == WEST:
+                self.promoted = time.time()
+            if not self.answered and there & set(dns.answers(NAME, server, 2.0)):
+                self.answered = time.time()
+            pause.wait(0.02)
+
+
 def main() -> int:
     figures = list(start_up())
     with home() as environment:
         figures += [*build(environment), *to_the_switchover(environment)]
+    figures += failovers()
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps([{**asdict(figure), "holds": figure.holds} for figure in figures], indent=2) + "\n")
     else:

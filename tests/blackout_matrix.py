@@ -19,7 +19,6 @@ import json
 import random
 import re
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,13 +32,11 @@ from drctl.aws import dns
 from drctl.engine.journal import read
 from drctl.lab import outages
 from tests.account import difference, stands
-from tests.crash_matrix import Workshop, say, workshop
+from tests.crash_matrix import EAST, WEST, Workshop, control_bucket, other, say, workshop
 from tests.watching import Seen, Watching
 from tests.working import Worker, being_asked, work_off
 
-EAST, WEST = "us-east-1", "us-west-2"
-OTHER = {EAST: WEST, WEST: EAST}
-NAME, ACCOUNT = "app.dr.example.com", "123456789012"
+NAME = "app.dr.example.com"
 #: Places that are no service: all of the region; the survivor's control bucket; that one while the region is lost too.
 REGION, BUCKET, BOTH = "region", "bucket", "bucket+region"
 #: Services without regions, whose control planes are in us-east-1.
@@ -52,13 +49,12 @@ MOMENTS = (BEFORE, FIRST, PROMOTION, WAITING)
 #: Real seconds that a run may take longer where a place hangs or fails than where it refuses; and how often both are
 #: run again for it, because a busy machine takes its time too.
 LONGER_S, AGAIN = 1.5, 2
-#: Real seconds that a region may take to be a copy again.
-BACK_S = 60.0
 #: What the region that is left may be asked, aside, and how often at most, each try of the SDK counted.
-ASIDE = {"who writes": r"rds DescribeGlobalClusters", "what it has begun": r"s3 GET /s3-control-[^/]+/lease\.json",
+ASIDE = {"who writes": r"rds DescribeGlobalClusters",
+         "what it has begun": r"s3 GET /s3-control-[^/]+/(lease|aftermath)\.json",
          "its database": r"rds DescribeDBClusters", "its probe": r"lambda POST /.*lambda-probe-[^/]+/invocations",
          "that its app stops": r"lambda PUT /.*lambda-app-[^/]+/concurrency"}
-TRIES = 2
+TRIES = 2  # the lease and the note once each
 #: The same by operation, as the journal tells the calls that are no lease's.
 CALLS_ASIDE = {"DescribeGlobalClusters", "DescribeDBClusters", "Invoke", "PutFunctionConcurrency"}
 
@@ -77,7 +73,7 @@ class Cell:
 
     @property
     def survivor(self) -> str:
-        return OTHER[self.left]
+        return other(self.left)
 
     @property
     def seems_healthy(self) -> bool:
@@ -121,9 +117,8 @@ class Went:
 class Blackouts:
     """A stack that stands, and what is taken away from under a failover of it."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self.shop, self.watching = shop, Watching(shop.lab)
-        self.stands = False
+    def __init__(self, shop: Workshop, *, stands: bool = False) -> None:
+        self.shop, self.watching, self.stands = shop, Watching(shop.lab), stands
 
     def leave(self) -> None:
         """The lab answers by itself again."""
@@ -143,11 +138,11 @@ class Blackouts:
         """The same place and moment in each way; one that takes longer than a refusal is run again, and that too."""
         went = [self.run(replace(cell, mode=mode), program) for mode in modes]
         for _ in range(AGAIN):
-            for one in [went[0], *slow] if (slow := list(_too_slow(went))) and not any(x.wrong for x in went) else ():
+            for one in [went[0], *slow] if (slow := list(too_slow(went))) and not any(x.wrong for x in went) else ():
                 once_more = self.run(one.cell, program)
                 one.wrong += once_more.wrong
                 one.seconds = min(one.seconds, once_more.seconds)
-        for one in _too_slow(went):
+        for one in too_slow(went):
             one.wrong.append(f"{one.seconds - went[0].seconds:.1f} s longer than where {went[0].cell} is refused: "
                              "something was waited for")
         return went
@@ -178,7 +173,7 @@ class Blackouts:
         self.watching.watch(lambda new: cell.is_moment(self.watching.seen[:-1], new), cell.begin)
         began = time.monotonic()
         code, out, err = self.shop.process(home, [
-            "failover", "--allow-data-loss", "1h", "--yes", "--json",
+            "failover", "--allow-data-loss", "1000h", "--yes", "--json",
             *(["--force", f"only {cell.place} is gone"] if cell.seems_healthy else [])], program=program)
         went.seconds = round(time.monotonic() - began, 2)
         went.struck = sum(one.struck for one in outages.present())
@@ -190,29 +185,10 @@ class Blackouts:
             went.wrong += in_the_journal(cell, home, json.loads(out))
             went.wrong += self._stands_in_the_survivor(cell)
         outages.end()
-        self._bring_back(cell.left)
+        self.shop.await_copy(cell.left)
+        self.shop.tidy_up(cell.left)
         if cell.left == EAST:
             self._do(home, "failover", "--planned", "--yes", "--json")
-
-    def _bring_back(self, region: str) -> None:
-        """The essence of a failback, in moments: the region's copy is connected, its app serves, nothing is left open.
-
-        A bucket that was silent may have kept a lease from telling that its failover came to its end.
-        """
-        aws, until, pause = self.shop.aws, time.monotonic() + BACK_S, threading.Event()
-        while not self._connected(region):
-            assert time.monotonic() < until, f"the copy in {region} is not connected after {BACK_S:g} s"
-            pause.wait(0.05)
-        self.shop.forget_what_was_lost()
-        aws[region].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
-        for key in ("lease.json", "aftermath.json"):
-            aws[OTHER[region]].s3.delete_object(Bucket=control_bucket(OTHER[region]), Key=key)
-
-    def _connected(self, region: str) -> bool:
-        seen = self.shop.aws[OTHER[region]].rds.describe_global_clusters()["GlobalClusters"][0]
-        return seen["Status"] == "available" and not seen.get("FailoverState") and any(
-            one["DBClusterArn"].split(":")[3] == region and one.get("SynchronizationStatus") == "connected"
-            for one in seen["GlobalClusterMembers"])
 
     def _do(self, home: Path, *arguments: str) -> None:
         """A command that has to succeed; a gate that refuses, because this machine is busy, is asked once more."""
@@ -252,11 +228,6 @@ class Blackouts:
         return [line for line in lines if not re.match(r"too much \d+: snapshot ", line)]
 
 
-def control_bucket(region: str) -> str:
-    """Name of a region's control bucket."""
-    return f"s3-control-{region}-lab-{ACCOUNT}"
-
-
 def judged(cell: Cell, seen: Iterable[Seen], aside: dict[str, int]) -> Iterator[str]:
     """What is wrong with the requests of a failover; `aside` is filled with those that the region was asked so."""
     for one in seen:
@@ -280,9 +251,9 @@ def in_the_journal(cell: Cell, home: Path, report: dict[str, Any]) -> Iterator[s
             yield f"the journal has {record['operation']} in {record['to']}"
 
 
-def _too_slow(went: Sequence[Went]) -> Iterator[Went]:
-    """Those that took longer than the first, where the place refused."""
-    return (one for one in went[1:] if one.seconds > went[0].seconds + LONGER_S)
+def too_slow(went: Sequence[Went]) -> Iterator[Went]:
+    """Those that took longer than the first, where the place refused; what nothing came to was not waited for."""
+    return (one for one in went[1:] if one.struck and one.seconds > went[0].seconds + LONGER_S)
 
 
 # The matrix ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""`make crash-matrix`: SIGKILL at every mutating call of provision, drill and teardown, before and after its effect.
+"""`make crash-matrix`: SIGKILL at every mutating call of provision, drill, failover, failback and teardown, before and
+after its effect.
 
 A life of the lab is killed at several calls, one after the other, whichever process makes them, and goes on each time
 with the same command: from the same directory; from another one with another home; with the journals deleted; through
@@ -6,18 +7,17 @@ with the same command: from the same directory; from another one with another ho
 without disturbance, line by line. Over all lives every call of each run is met once before and once after its effect.
 What a life that fails has in it is then done point by point, to name the guilty one.
 
-`half` is the life of a stack that never came to be: provision is killed at a call, and teardown follows, from anywhere.
+`failover` is lived while the active region is gone, refusing, failing or hanging in turn, from the first process to the
+last. `half` is the life of a stack that never came to be: provision is killed at a call, and teardown follows, from
+anywhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,7 +28,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
 
 from drctl.lab.server import Lab  # isort: skip  # sets moto's environment before anything imports it
 
@@ -38,31 +37,48 @@ from moto.rds.models import rds_backends
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
-from drctl.lab import extensions
+from drctl.engine.journal import read
+from drctl.lab import extensions, outages
 from drctl.lab.aurora_snapshots import _remove
+from drctl.lab.clock import CLOCK
+from tests import working
 from tests.account import REGIONS, difference, stands
 from tests.cli.conftest import at, cli_in
 from tests.cli.test_whole_job import make_foreign_things
 from tests.forking import Parent, warmed
 from tests.killing import CONTROL, Killing
 
+EAST, WEST = "us-east-1", "us-west-2"
 #: AWS seconds in a second: the processes' own time counts for more, and a busy machine is no time-out.
 SPEED = 400.0
 COMMANDS = {"provision": ("provision", "--json"), "drill": ("failover", "--drill", "--yes", "--json"),
             "teardown": ("teardown", "--yes", "--json")}
+#: What moves the stack; a failover is the answer to an outage.
+MOVES = {"failover": ("failover", "--allow-data-loss", "1000h", "--yes", "--json"),
+         "failback": ("failback", "--yes", "--json"),
+         "planned": ("failover", "--planned", "--yes", "--json")}
+ASKED = {**COMMANDS, **MOVES}
+#: How the stack stands before a run, and after it: at home; moved away; moved away from a region that is back.
+HOME, AWAY, LOST = "home", "away", "lost"
+NEEDED = {"drill": HOME, "failover": HOME, "failback": LOST, "planned": HOME}
+LEFT = {"provision": HOME, "drill": HOME, "failover": LOST, "failback": HOME, "planned": AWAY}
 #: Provision killed at a call, then teardown. A kill before a call leaves what one after the call before it leaves.
 HALF = "half"
-RUNS = (*COMMANDS, HALF)
+RUNS = (*COMMANDS, *MOVES, HALF)
 #: How the next process begins after a kill, in turn.
 WAYS = ("from the same directory", "from another directory and home", "with the journals deleted", "drctl resume",
         "drctl resume on another machine")
+#: How what moves the stack is gone on with when it is killed once: the machine may be in the region that is gone.
+ELSEWHERE = WAYS.index("drctl resume on another machine")
 #: Those of them that are no resume.
 ANEW = 3
 #: Calls between two kills of one life.
-STRIDES = {"provision": 24, "drill": 4, "teardown": 16}
+STRIDES = {"provision": 24, "drill": 4, "teardown": 16, "failover": 4, "failback": 8, "planned": 4}
 #: Calls after those of an undisturbed run that a life may be killed at too: what is killed makes some calls again.
-TAIL = {"provision": 200, "drill": 30, "teardown": 100}
+TAIL = {"provision": 200, "drill": 30, "teardown": 100, "failover": 20, "failback": 40, "planned": 20}
 WITHIN_S = 120.0
+#: Real seconds that Aurora may take in the lab to make a copy of a database that was lost.
+BACK_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -97,8 +113,9 @@ class Workshop:
         self.aws = Aws(Door(lab.endpoint, Credentials("lab", "lab")), Events(Clock(lab_speed())))
         self.wanted: dict[str, Counter[str]] = {}
         self.counted: dict[str, int] = {}
-        self._homes = 0
-        self._stands = False
+        self._homes = self._pid = self._killed = 0
+        #: HOME, AWAY or LOST; empty while nothing stands, or nobody knows what.
+        self._stands = ""
 
     def leave(self) -> None:
         """The lab answers by itself again."""
@@ -109,16 +126,22 @@ class Workshop:
     def learn(self) -> dict[str, int]:
         """Live once without disturbance; the number of mutating calls of each run."""
         self.empty()
-        for run in COMMANDS:
-            self.killing.forget()
-            lived = Lived(Life(run, False, ()))
-            self._go(lived)
-            assert not lived.wrong, lived.wrong
-            self.counted[run] = len(self.killing.calls)
+        for run in ("provision", "drill", "failover", "failback", "planned", "failback", "teardown"):
+            self._undisturbed(run)
+            self.counted.setdefault(run, len(self.killing.calls))
+            if run == "failback":
+                self.forget_what_was_lost()
             self.wanted.setdefault(run, stands(self.aws))
         self.counted[HALF] = self.counted["provision"]
-        self._stands = False
+        self._stands = ""
         return self.counted
+
+    def _undisturbed(self, run: str) -> None:
+        self.killing.forget()
+        lived = Lived(Life(run, False, ()))
+        self._go(lived)
+        assert not lived.wrong, lived.wrong
+        self._stands = LEFT.get(run, "")
 
     def empty(self) -> None:
         """An account with somebody else's things in it."""
@@ -139,7 +162,7 @@ class Workshop:
             self.go_through(lived)
         except Exception as error:
             lived.wrong.append(f"{type(error).__name__}: {error}")
-        self._stands = life.run in {"provision", "drill"} and not lived.wrong
+        self._stands = "" if lived.wrong else LEFT.get(life.run, "")
         lived.seconds = round(time.monotonic() - began, 1)
         return lived
 
@@ -148,46 +171,95 @@ class Workshop:
         run = lived.life.run
         self.killing.forget()
         self._go(lived)
+        if run == "failback":
+            lived.wrong += self._kept_otherwise_than_once()
         seen = Counter[str]() if lived.wrong else stands(self.aws)
         if not lived.wrong:
             lived.wrong += difference(self.wanted.setdefault(run, seen), seen)
         if not lived.wrong and run == "provision":
             lived.wrong += self._changes_again()
 
+    def _kept_otherwise_than_once(self) -> Iterator[str]:
+        """What the failover has lost is kept once; then it is forgotten, so that the stack reads as before."""
+        kept = [name for name in rds_backends[ACCOUNT_ID][EAST].cluster_snapshots if "-rescue-" in name]
+        if len(kept) != 1:
+            yield f"kept of what was lost: {kept}"
+        self.forget_what_was_lost()
+
     def _prepare(self, life: Life) -> None:
-        if life.run == "drill" and self._stands:
+        if life.run in NEEDED:
+            self.bring(NEEDED[life.run])
             return
         self.empty()
         if life.run not in {"provision", HALF}:
-            built = Lived(Life("provision", False, ()))
-            self._go(built)
-            assert not built.wrong, built.wrong
+            self._undisturbed("provision")
+
+    def bring(self, wanted: str) -> None:
+        """Have the stack stand so, whatever it is now."""
+        if self._stands == wanted:
+            return
+        if not self._stands:
+            self.empty()
+            self._undisturbed("provision")
+        elif self._stands != HOME:
+            self.come_home()
+        if wanted == LOST:
+            self._undisturbed("failover")
 
     def _go(self, lived: Lived) -> None:
-        """The command, again and again until it has come to its end."""
+        """The command, again and again until it has come to its end, under the circumstances that it is for."""
+        if lived.life.run != "failover":
+            self._go_on(lived)
+            return
+        self.forget_what_was_lost()
+        outages.start(EAST, "", outages.MODES[lived.life.way % len(outages.MODES)])
+        try:
+            self._go_on(lived)
+        finally:
+            outages.end()
+        self.await_copy(EAST)
+
+    def _go_on(self, lived: Lived) -> None:
         life, home = lived.life, self.another_home()
-        arguments = list(COMMANDS["provision" if life.run == HALF else life.run])
+        arguments = list(ASKED["provision" if life.run == HALF else life.run])
         while True:
             made = len(self.killing.calls)
             point = next((point for point in life.points if point > made), 0)
             code, out, err = self.process(home, arguments, point, after=life.after)
             if self.killing.killed is None:
-                if arguments[0] == "resume" and code == 3 and "no run stopped on its way" in err:
-                    arguments = list(COMMANDS[life.run])  # no copy had arrived, or the buckets are gone already
+                if code == 3 and arguments[0] == "resume" and lived.kills and self._was_done(home):
+                    return  # it was killed at the last of all calls
+                if code == 3 and (instead := self._as_told(life.run, arguments, err)):
+                    arguments = instead
                     continue
                 if code != 0:
                     lived.wrong.append(f"exit {code}: {err[-1500:] or out[-1500:]}")
                 return
+            self._killed = self._pid
             way = WAYS[(life.way + len(lived.kills)) % (ANEW if life.run == HALF else len(WAYS))]
             lived.kills.append((*self.killing.killed, way))
             home, arguments = self._after_a_kill(way, home, "teardown" if life.run == HALF else life.run)
+
+    def _was_done(self, home: Path) -> bool:
+        """Whether the run that was killed last had come to its end, as a machine knows it now."""
+        journals = [read(file) for file in (home / "home" / "runs").glob("*/journal.jsonl")]
+        return any(records[0]["owner"]["pid"] == self._killed and records[-1].get("outcome") == "done"
+                   for records in journals if records)
+
+    @staticmethod
+    def _as_told(run: str, arguments: Sequence[str], err: str) -> list[str]:
+        """What to do instead of a command that was refused."""
+        if arguments[0] == "resume" and "no run stopped on its way" in err:
+            return list(ASKED[run])  # no copy had arrived, or the buckets are gone already
+        told = re.search(r"next: drctl resume (\S+?);", err)  # a move is gone on with by its name
+        return ["resume", told[1], "--yes", "--json"] if told and arguments[0] != "resume" else []
 
     def _after_a_kill(self, way: str, home: Path, run: str) -> tuple[Path, list[str]]:
         if "another" in way:
             home = self.another_home()
         if "deleted" in way:
             shutil.rmtree(home / "home" / "runs", ignore_errors=True)
-        return home, ["resume", "--yes", "--json"] if "resume" in way else list(COMMANDS[run])
+        return home, ["resume", "--yes", "--json"] if "resume" in way else list(ASKED[run])
 
     def process(self, home: Path, arguments: Sequence[str], point: int = 0, *, after: bool = False,
                 program: str = "") -> tuple[int, str, str]:
@@ -199,11 +271,58 @@ class Workshop:
         self.killing.expect(point, after=after)
         process = self.forks.begin(list(arguments), environment, home, home / "out", home / "err", program)
         self.killing.begun(process.pid)
+        self._pid = process.pid
         try:
             code = process.wait(WITHIN_S)
         finally:
             self.killing.end()
         return code, process.out.read_text(), process.err.read_text()
+
+    def stands_now(self, how: str) -> None:
+        """What was done by others has left the stack so."""
+        self._stands = how
+
+    def pace(self, speed: float) -> None:
+        """The lab, and every machine from now on, at another pace."""
+        CLOCK.set_speed(speed)
+
+    def writer(self) -> str:
+        """The region that writes, once nothing is under way; empty until then."""
+        seen = self.aws[WEST].rds.describe_global_clusters()["GlobalClusters"][0]
+        writers = [one["DBClusterArn"].split(":")[3] for one in seen["GlobalClusterMembers"] if one["IsWriter"]]
+        return writers[0] if writers and seen["Status"] == "available" and not seen.get("FailoverState") else ""
+
+    def come_home(self) -> None:
+        """The essence of a failback from WEST, in moments: nothing is left open, and a planned failover.
+
+        A bucket that was silent may have kept a lease from telling that its failover came to its end.
+        """
+        self.await_copy(EAST)
+        self.tidy_up(EAST)
+        code, _, err = self.process(self.another_home(), ASKED["planned"])
+        assert code == 0, err
+        self._stands = HOME
+
+    def tidy_up(self, lost: str) -> None:
+        """What a failback does about a region that was lost, but for moving back there."""
+        self.forget_what_was_lost()
+        self.aws[lost].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{lost}-lab")
+        for key in ("lease.json", "aftermath.json"):
+            self.aws[other(lost)].s3.delete_object(Bucket=control_bucket(other(lost)), Key=key)
+
+    def await_copy(self, region: str) -> None:
+        """Return when the database of a region that was lost is a connected copy again."""
+        until, pause = time.monotonic() + BACK_S, threading.Event()
+        while not self._is_copy(region):
+            assert time.monotonic() < until, f"the copy in {region} is not connected after {BACK_S:g} s"
+            pause.wait(0.05)
+
+    def _is_copy(self, region: str) -> bool:
+        """As the other region tells."""
+        seen = self.aws[other(region)].rds.describe_global_clusters()["GlobalClusters"][0]
+        return seen["Status"] == "available" and not seen.get("FailoverState") and any(
+            one["DBClusterArn"].split(":")[3] == region and one.get("SynchronizationStatus") == "connected"
+            for one in seen["GlobalClusterMembers"])
 
     def forget_what_was_lost(self) -> None:
         """No snapshot of a lost tail, saved or kept, is left in the lab: each is a database's worth of disk, and every
@@ -231,10 +350,18 @@ class Workshop:
         yield from (f"changed once more: {call}" for call in self.killing.calls if CONTROL not in call)
 
 
+def other(region: str) -> str:
+    """The other one of the two."""
+    return next(one for one in REGIONS if one != region)
+
+
+def control_bucket(region: str) -> str:
+    """Name of a region's control bucket."""
+    return f"s3-control-{region}-lab-{ACCOUNT_ID}"
+
+
 def lab_speed() -> float:
     """The pace of the lab, as it goes now."""
-    from drctl.lab.clock import CLOCK
-
     return CLOCK.speed
 
 
@@ -263,12 +390,15 @@ def plan(counted: dict[str, int], runs: Sequence[str], every: int, seed: int) ->
             lives += [Life(run, True, (n,), draw.randrange(ANEW)) for n in range(1, counted[run] + 1, every)]
             continue
         stride = STRIDES[run]
-        starts = range(1, stride + 1, every) if run != "drill" else range(1, stride + 1)
+        starts = range(1, stride + 1, every if run not in NEEDED else 1)
         for after in (False, True):
             lives += [Life(run, after, tuple(range(start, counted[run] + TAIL[run], stride)), draw.randrange(len(WAYS)))
                       for start in starts]
             if run == "drill":
                 lives += [Life(run, after, (n,), draw.randrange(len(WAYS))) for n in range(1, counted[run] + 1)]
+            if run in {"failover", "planned"}:
+                lives += [Life(run, after, (n,), ELSEWHERE + len(WAYS) * draw.randrange(len(outages.MODES)))
+                          for n in range(1, counted[run] + 1, every)]
     order = list(runs)
     lives.sort(key=lambda life: (order.index(life.run), draw.random()))
     return lives
@@ -338,7 +468,9 @@ class Matrix:
                 self._blame(lived)
                 continue
             for number, _, way in lived.kills:
-                singles[Life(lived.life.run, lived.life.after, (number,), WAYS.index(way))] = lived
+                same = next(n for n in range(len(WAYS) * len(outages.MODES)) if WAYS[n % len(WAYS)] == way
+                            and (n - lived.life.way) % len(outages.MODES) == 0)  # the way, and how the region is gone
+                singles[Life(lived.life.run, lived.life.after, (number,), same)] = lived
         alone = [lived for lived in self.work(list(singles)) if lived.wrong]
         for lived in alone:
             self._blame(lived)
@@ -361,41 +493,24 @@ class Matrix:
             worker.end()
 
 
-class Worker:
+class Worker(working.Worker):
     """A process with a lab of its own, that lives lives."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.crash_matrix", "--work"], text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
-
-    def told(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "a worker has ended"
-        return json.loads(line)
+        super().__init__("tests.crash_matrix")
 
     def live(self, life: Life) -> Lived:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asdict(life)) + "\n")
-        self._process.stdin.flush()
-        told = self.told()
+        told = self.ask(asdict(life))
         return Lived(life, [(kill[0], kill[1], kill[2]) for kill in told["kills"]], told["wrong"], told["seconds"])
-
-    def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
 
 
 def work() -> None:
     """A worker's side: tells what an undisturbed life counts, then lives what it is told."""
-    with os.fdopen(os.dup(1), "w", buffering=1) as answers, workshop() as shop:
-        os.dup2(2, 1)  # what the lab has to say is no answer
-        answers.write(json.dumps({"counted": shop.learn()}) + "\n")
-        for line in sys.stdin:
-            asked = json.loads(line)
+    with working.being_asked() as (questions, answer), workshop() as shop:
+        answer({"counted": shop.learn()})
+        for asked in questions:
             lived = shop.live(Life(asked["run"], asked["after"], tuple(asked["points"]), asked["way"]))
-            answers.write(json.dumps({"kills": lived.kills, "wrong": lived.wrong, "seconds": lived.seconds}) + "\n")
+            answer({"kills": lived.kills, "wrong": lived.wrong, "seconds": lived.seconds})
 
 
 def say(text: str) -> None:
@@ -411,7 +526,7 @@ def main() -> int:
     matrix = Matrix(given.workers)
     counted = matrix.learn()
     say("mutating calls of an undisturbed run, leases and copies included: "
-        + ", ".join(f"{run} {counted[run]}" for run in COMMANDS))
+        + ", ".join(f"{run} {counted[run]}" for run in ASKED))
     runs = given.run or list(RUNS)
     if given.point:
         lives = [Life(run, after, tuple(given.point), given.way) for run in runs for after in

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,8 +61,9 @@ class Killing:
             return self._answer(environ, start_response)
         victim = self._chosen(environ)
         if victim and self.after:
-            for _ in self._answer(environ, lambda *_: None):
-                pass
+            with suppress(ConnectionResetError):  # in an outage a call has no effect, and no answer
+                for _ in self._answer(environ, lambda *_: None):
+                    pass
         if victim:
             _kill(victim)
             connections.cut(environ)

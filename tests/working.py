@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,15 +19,20 @@ class Worker:
     """One such process: `python -m MODULE --work`."""
 
     def __init__(self, module: str) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # what its lab says, to the end
         self._process = subprocess.Popen([sys.executable, "-m", module, "--work"], text=True, stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
+                                         stdout=subprocess.PIPE, stderr=self._said, cwd=Path(__file__).parents[1])
 
     def told(self) -> Any:
         """What it says next."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, "a worker has ended"
+        assert line, f"a worker has ended: {self._last_words()}"
         return json.loads(line)
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        return self._said.read()[-2000:]
 
     def ask(self, document: Any) -> Any:
         """Its answer to `document`."""
@@ -40,6 +46,7 @@ class Worker:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(60)
+        self._said.close()
 
 
 def work_off(workers: Sequence[Worker], asked: Iterable[Any], heard: Callable[[Any], None]) -> None:

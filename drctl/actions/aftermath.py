@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
+from drctl.aws.clients import Aws
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, is_gone
 from drctl.engine.looks import Pending, Unanswered
@@ -25,7 +26,7 @@ OUTAGE_BEGAN = "outage_began"
 #: Key of the note, and where notes lie whose work is done, by the run that has done it.
 KEY, DONE = "aftermath.json", "aftermath/"
 #: Real seconds that a control bucket may take for the note.
-NOTED_S = 1.0
+NOTED_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ class Aftermath:
     force: str = ""
 
 
-def aftermath_in(run: Run, site: Site) -> Aftermath | None:
-    """The note in a region's control bucket; None when there is none, or no bucket."""
+def aftermath_in(run: Run, site: Site, aws: Aws | None = None) -> Aftermath | None:
+    """The note in a region's control bucket, asked by the run's clients or others; None when there is none, or no
+    bucket."""
     try:
-        answer = _command(run, site, "GetObject", KEY).send(run.aws)
+        answer = _command(run, site, "GetObject", KEY).send(aws or run.aws)
     except AwsError as error:
         if is_gone(error):
             return None

@@ -183,6 +183,8 @@ class Decide(Action):
             yield f"the global database cannot be seen from {self.to.region}: {database.why}"
         elif database.member(self.to.region) is None:
             yield f"the global database has no member in {self.to.region}"
+        elif database.member(self.to.region).synchronization == "pending-resync":
+            yield f"the copy in {self.to.region} is being rebuilt (pending-resync): Aurora promotes none such"
         found = seen["instances"]
         yield from [f"the instances in {self.to.region} cannot be seen: {found.why}"] if isinstance(
             found, Unanswered) else found

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from drctl.actions.switchover import BUSY, WITHIN, anew, cluster_arn, current, is_settled_at, is_unseen
+from drctl.actions.switchover import BUSY, NO_TARGET, WITHIN, anew, cluster_arn, current, is_settled_at, is_unseen
 from drctl.aws.commands import Command
-from drctl.aws.errors import AwsError, Refusal, is_one_of
+from drctl.aws.errors import AwsError, is_one_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
 from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.global_cluster import GlobalCluster
 
-#: The answer where the target is the writer, or cannot become it.
-NO_TARGET = Refusal("InvalidDBClusterStateFault")
 #: AWS seconds between two looks: users wait for what is seen late.
 EVERY = 2.0
 

@@ -22,6 +22,8 @@ from drctl.settings import Site
 #: Real seconds for the old region's answer, when its functions have answered in this run; otherwise none. An answer
 #: usually takes a fifth of a second; while it is waited for nothing is promoted.
 ANSWERS_S = 1.0
+#: What stands for the concurrency of a function that does not exist.
+NO_APP = -1
 
 
 def fence_command(run: Run, site: Site) -> Command:
@@ -31,15 +33,21 @@ def fence_command(run: Run, site: Site) -> Command:
 
 
 def is_fenced(run: Run, site: Site) -> bool:
-    """Whether the app in a region is stopped, as AWS shows it; a function that is not there serves nobody either."""
+    """Whether the app in a region is stopped, as AWS shows it."""
+    return _reserved(run, site) == 0
+
+
+def _reserved(run: Run, site: Site) -> int | None:
+    """The reserved concurrency of the app, None without one; NO_APP where there is no such function."""
     look = Command(site.region, "lambda_", "GetFunctionConcurrency", {
         "FunctionName": run.name("lambda", "app", site)})
     try:
-        return bool(look.send(run.aws).get("ReservedConcurrentExecutions", -1) == 0)
+        found: int | None = look.send(run.aws).get("ReservedConcurrentExecutions")
     except AwsError as error:
         if is_gone(error):
-            return True
+            return NO_APP
         raise
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +125,8 @@ class Fence(Change):
         yield fence_command(run, self.site)
 
     def done(self, run: Run) -> bool:
-        return is_fenced(run, self.site)
+        """A function that is not there serves nobody either."""
+        return _reserved(run, self.site) in {0, NO_APP}
 
     def do(self, run: Run) -> None:
         fence_command(run, self.site).send(run.aws)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -94,6 +94,21 @@ class Heart:
         return len(self.beats)
 
 
+def play_beating(run: Run, heart: Heart, lines: Iterable[Action], target: Site) -> float:
+    """Play lines while the heart beats, until it has beaten in `target`; when the lines had ended, in AWS seconds."""
+    heart.start()
+    try:
+        for line in lines:
+            perform(run, line)
+        ended = run.clock.now()
+        run.wait_until(f"a heartbeat is acknowledged in {target.region}", lambda: heart.first_in(target),
+                       lambda beat: beat is not None, within=minutes(15), every=1.0,
+                       show=lambda _: f"{heart.refused[-1:] or 'none refused'}")
+    finally:
+        heart.stop()
+    return ended
+
+
 @dataclass(frozen=True, eq=False)
 class WhileWriting(Action):
     """Plays lines that move the stack from one region to the other while heartbeats are written, and measures."""
@@ -124,17 +139,7 @@ class WhileWriting(Action):
         heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target), self.ask)
         run.wait_until("a first heartbeat is acknowledged", heart.beat, bool, within=minutes(2), every=1.0,
                        show=lambda count: f"{count} acknowledged, refused: {heart.refused[-1:]}")
-        heart.start()
-        try:
-            for line in self.lines:
-                perform(run, line)
-            ended = run.clock.now()
-            run.wait_until(f"a heartbeat is acknowledged in {self.target.region}",
-                           lambda: heart.first_in(self.target), lambda beat: beat is not None, within=minutes(15),
-                           every=1.0, show=lambda _: f"{heart.refused[-1:] or 'none refused'}")
-        finally:
-            heart.stop()
-        self._measure(run, heart, ended)
+        self._measure(run, heart, play_beating(run, heart, self.lines, self.target))
 
     def _measure(self, run: Run, heart: Heart, ended: float) -> None:
         """RTO: from the last write in the old region to the first in the new one, or to the name's answer if later."""

@@ -12,11 +12,10 @@ from typing import ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import OUTAGE_BEGAN
-from drctl.actions.heartbeats import Heart
+from drctl.actions.heartbeats import Heart, play_beating
 from drctl.actions.probe import Ask
 from drctl.engine.run import Run
-from drctl.engine.runbook import Action, perform
-from drctl.engine.waiting import minutes
+from drctl.engine.runbook import Action
 from drctl.errors import DrctlError
 from drctl.settings import Site
 
@@ -48,16 +47,7 @@ class UntilServed(Action):
     def do(self, run: Run) -> None:
         heart = Heart(run, f"{run.id}-there", (self.target,), self.ask)
         decided = run.clock.now()
-        heart.start()
-        try:
-            for line in self.lines:
-                perform(run, line)
-            ended = run.clock.now()
-            run.wait_until(f"a heartbeat is acknowledged in {self.target.region}",
-                           lambda: heart.first_in(self.target), lambda beat: beat is not None, within=minutes(15),
-                           every=1.0, show=lambda _: f"{heart.refused[-1:] or 'none refused'}")
-        finally:
-            heart.stop()
+        ended = play_beating(run, heart, self.lines, self.target)
         self._measure(run, heart, decided, ended)
 
     def _measure(self, run: Run, heart: Heart, decided: float, ended: float) -> None:

@@ -67,8 +67,7 @@ class SteadyState(Action):
             # A run that has put an earlier drill back, or let an app serve again, has done something before this.
             more = "more " if any(run.events.changes.values()) else ""
             raise Refused(f"the stack is not ready for a drill; nothing {more}was moved", findings=findings,
-                          next_step="mend the findings (drctl provision converges structure), then the same command "
-                                    "again")
+                          next_step="mend the findings (drctl provision converges structure), then the same command")
 
     def _membership(self, run: Run) -> Iterable[str]:
         out = run.found(self.global_cluster)

@@ -25,6 +25,8 @@ WITHIN = minutes(60)
 UNSEEN_WITHIN = minutes(1)
 #: The answer of a global cluster that is busy, and how often it is asked again once it is at rest.
 BUSY, CALLS = (Refusal("InvalidGlobalClusterStateFault"),), 3
+#: The answer where the target is the writer, or cannot become it.
+NO_TARGET = Refusal("InvalidDBClusterStateFault")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,9 @@ class Switchover(Change):
         except AwsError as error:
             if is_one_of(error, *BUSY):
                 return False
-            raise
+            # a change that was under way may have come to its end since the last look: the target writes already
+            if not is_one_of(error, NO_TARGET) or anew(run, self.global_cluster).writer != self.to.region:
+                raise
         return True
 
 

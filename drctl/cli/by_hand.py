@@ -51,7 +51,7 @@ def runbook_of(stack: Stack, mode: str, target: Site) -> Runbook:
         case "planned":
             return failover.planned(stack, source, nothing, nothing)
         case "failback":
-            return failback(stack, source, nothing, nothing, after_failover=True)
+            return failback(stack, source, nothing, nothing, lost=target)
         case "isolated":
             return isolated(stack, source, nothing, nothing)
         case "live":

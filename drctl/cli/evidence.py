@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from drctl.aws.errors import AwsError
 from drctl.cli.control import Control
 from drctl.cli.session import way_if_there
 from drctl.engine import rundir
 from drctl.engine.copies import Shelf, Torn
+from drctl.engine.looks import Unanswered, first_of
 from drctl.engine.owner import Owner, is_alive_here
 from drctl.engine.report import report_of
 from drctl.engine.rundir import RunDirectory
-from drctl.errors import ConfigurationError, DrctlError, Refused
+from drctl.errors import ConfigurationError, Refused
 from drctl.settings import Settings
 
 Report = dict[str, Any]
@@ -22,6 +23,8 @@ Report = dict[str, Any]
 UNFINISHED = frozenset({"interrupted", "failed"})
 #: Runs that are fetched from a control bucket at most.
 NEWEST = 50
+#: Real seconds for both control buckets, and for the second once the first has told everything: its region may be lost.
+BOTH_S, SECOND_S = 30.0, 2.0
 
 
 def reports() -> list[Report]:
@@ -43,18 +46,19 @@ def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Rep
 
     Raises ConfigurationError when there is no such run, Refused when none needs resuming or it is under way.
     """
+    everywhere = False  # whether the control buckets were asked for all runs just now
     if run_id is not None:
         directory = named(run_id, settings)
     else:
         found = [one for one in reports() if can_be_resumed(one)]
-        if not found:
-            fetch(settings())
+        if not found and fetch(settings()):
             found = [one for one in reports() if can_be_resumed(one)]
+            everywhere = bool(found)
         if not found:
             raise Refused("no run stopped on its way, here or in the control buckets; nothing was changed",
                           next_step="drctl runs")
         directory = rundir.named(found[0]["run"])
-    report = _as_known_everywhere(directory)
+    report = found[0] if everywhere else _as_known_everywhere(directory)
     if not can_be_resumed(report):
         by = f" (gone on with by {report['resumed_by']})" if "resumed_by" in report else ""
         raise Refused(f"run {report['run']} is {report['outcome']}{by}; there is nothing to go on with",
@@ -82,31 +86,42 @@ def named(run_id: str, settings: Callable[[], Settings]) -> RunDirectory:
 def fetch(settings: Settings, beginning: str = "", after: str = "") -> int:
     """Bring runs from the control buckets into this home, the newest first, and return how many; at best effort.
 
-    Only those whose id has this beginning and comes after `after`: ids sort by time.
+    Only those whose id has this beginning and comes after `after`: ids sort by time. A region that does not answer is
+    not waited for; what it has told by then counts.
     """
-    known, brought = {directory.id for directory in rundir.all_runs()}, 0
-    for shelf in shelves(settings):
-        with suppress(*AwsError):
-            for run_id in [one for one in shelf.runs() if one.startswith(beginning) and one > after][:NEWEST]:
-                if run_id not in known and (journal := _journal(shelf, run_id)):
-                    rundir.restored(run_id, journal)
-                    known.add(run_id)
-                    brought += 1
-    return brought
+    known = {directory.id for directory in rundir.all_runs()}
+    told: list[dict[str, bytes]] = []
+
+    def look(shelf: Shelf) -> Callable[[], None]:
+        brought: dict[str, bytes] = {}
+        told.append(brought)
+        return lambda: _bring(shelf, beginning, after, known, brought)
+
+    first_of({shelf.region: look(shelf) for shelf in shelves(settings)}, BOTH_S, SECOND_S)
+    found = {run_id: journal for brought in told for run_id, journal in dict(brought).items()}
+    for run_id, journal in found.items():
+        rundir.restored(run_id, journal)
+    return len(found)
+
+
+def _bring(shelf: Shelf, beginning: str, after: str, known: Collection[str], brought: dict[str, bytes]) -> None:
+    for run_id in [one for one in shelf.runs() if one.startswith(beginning) and one > after][:NEWEST]:
+        if run_id not in known and (journal := _journal(shelf, run_id)):
+            brought[run_id] = journal
 
 
 def copies(directory: RunDirectory, settings: Settings) -> dict[str, str]:
     """By region: whether the copy of a run's journal is the same as here, only its beginning, different, or absent."""
-    here, told = directory.journal.read_bytes(), {}
-    for shelf in shelves(settings):
-        try:
-            there = shelf.journal(directory.id)
-        except (DrctlError, *AwsError) as error:
-            told[shelf.region] = f"not read: {error}"
-            continue
-        told[shelf.region] = ("absent" if not there else "same" if there == here else
-                              "the beginning of it" if here.startswith(there) else "DIFFERENT")
-    return told
+    here = directory.journal.read_bytes()
+    looks = {shelf.region: partial(shelf.journal, directory.id) for shelf in shelves(settings)}
+    return {region: _compared(there, here) for region, there in first_of(looks, BOTH_S, SECOND_S).items()}
+
+
+def _compared(there: bytes | Unanswered, here: bytes) -> str:
+    if isinstance(there, Unanswered):
+        return f"not read: {there.why}"
+    return ("absent" if not there else "same" if there == here else
+            "the beginning of it" if here.startswith(there) else "DIFFERENT")
 
 
 def shelves(settings: Settings) -> list[Shelf]:

@@ -6,14 +6,16 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
-from drctl.cli.failing_over import judged, where_it_writes
+from drctl.cli.failing_over import judged, site_named, where_it_writes
 from drctl.cli.session import notices, opened
+from drctl.engine.run import Run
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
+from drctl.settings import Site
 from drctl.stack import stack_of
 
 
@@ -26,17 +28,23 @@ def failback(asked: Asked) -> dict[str, Any]:
         returned = settings.other(active)
         perform(run, AwaitRegion(returned))  # the first line, before the leases: one of them lies there
         with held(session, stack, asked.take_over) as holding:
-            note = aftermath_in(run, active)
-            lost = note is not None and note.lost == returned.region
+            note = _what_is_open(run, active)
             if note is not None:  # with a lag that nobody knew the failover itself is what is known of the outage
                 run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
             for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
-                                ("after", note.run if note and lost else "")):
+                                ("after", note.run if note else "")):
                 run.measure(name, value)
             begin = partial(holding.begins, command="failback", run=run.id)
-            book = runbook(stack, active, begin, holding.settle, after_failover=lost,
+            book = runbook(stack, active, begin, holding.settle, lost=site_named(settings, note.lost if note else None),
                            rebuild=bool(asked.request.get("rebuild")))
             with notices(session, "failback", active, settings.primary), (
                     judged(run) if active != settings.primary else nullcontext()):
                 play(run, book.starting_at(2))
     return session.report
+
+
+def _what_is_open(run: Run, active: Site) -> Aftermath | None:
+    """The note of a failover whose work is not done. It lies where that failover went to: in the region that writes or,
+    when an earlier failback has moved the database home and no more, in the other one.
+    """
+    return aftermath_in(run, active) or aftermath_in(run, run.settings.other(active))

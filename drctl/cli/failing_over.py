@@ -13,7 +13,7 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
 from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
@@ -25,13 +25,11 @@ from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding
-from drctl.engine.looks import Pending, Unanswered, first_of
+from drctl.engine.looks import Unanswered, first_of, look_all
 from drctl.engine.run import Run
 from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
 from drctl.runbooks import failover as runbooks
-from drctl.runbooks.drill import put_back
-from drctl.runbooks.isolated import put_back as remove_copy
 from drctl.settings import Settings, Site
 from drctl.stack import Stack, stack_of
 
@@ -94,8 +92,8 @@ def planned(asked: Asked) -> Report:
 
 def _named_source(asked: Asked) -> Site | None:
     """The region to leave, where it does not have to be found out: by --to, or of the run that is gone on with."""
-    to = _site(asked.settings, asked.request.get("to"))
-    return asked.settings.other(to) if to else _site(asked.settings, asked.told("from_region"))
+    to = site_named(asked.settings, asked.request.get("to"))
+    return asked.settings.other(to) if to else site_named(asked.settings, asked.told("from_region"))
 
 
 @contextmanager
@@ -119,6 +117,9 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
     inherited = holding.inherited
     if not inherited:
         return
+    from drctl.runbooks.drill import put_back  # not while a region is gone: importing takes a tenth of the start
+    from drctl.runbooks.isolated import put_back as remove_copy
+
     if inherited.get("command") == "isolated drill":
         target = next(site for site in run.settings.sites if site.region == inherited["target"])
         run.say(f"an earlier isolated drill did not come to its end: its copy in {target.region} is removed first")
@@ -158,31 +159,42 @@ def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0)
     if answers[0] is None:
         raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
     run.remember(cluster, answers[0])
-    writer = _site(run.settings, answers[0].writer) or run.settings.primary
+    writer = site_named(run.settings, answers[0].writer) or run.settings.primary
     return writer, not isinstance(seen[writer.region], Unanswered)
 
 
 def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
     """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
 
-    After a promotion the writer is in the surviving region, so its lease is asked what was begun. In an outage that is
-    just detected the writer's region is the lost one, which does not even tell who writes: nothing is asked of it.
+    After a promotion the writer is in the surviving region, so its control bucket is asked what was begun, and which
+    region was left. A bucket that is silent is not waited for: that the other region holds no connected copy tells as
+    much, for no failover could go there. In an outage that is just detected the writer's region is the lost one, which
+    does not even tell who writes: nothing is asked of it.
     """
     if named := _named_source(asked):
         return named
-    writer, answers = _writer_and_whether_it_answers(session.run, stack, THERE_S)
+    run = session.run
+    writer, answers = _writer_and_whether_it_answers(run, stack, THERE_S)
     if not answers:
         return writer
-    lease = Control.of_survivor(asked.settings, session.way, writer).leases()[0]
-    seen = Pending("lease", lease.look).wait(BEGUN_S)
-    begun = {} if seen is None or isinstance(seen, Unanswered) else seen.terms.unfinished
-    if begun.get("command") == "failover" and (source := _site(asked.settings, begun.get("source"))):
-        session.run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
+    control = Control.of_survivor(asked.settings, session.way, writer)
+    seen = look_all({"lease": control.leases()[0].look,
+                     "note": lambda: aftermath_in(run, writer, control.aws)}, BEGUN_S)
+    begun = {} if seen["lease"] is None or isinstance(seen["lease"], Unanswered) else seen["lease"].terms.unfinished
+    if begun.get("command") == "failover" and (source := site_named(asked.settings, begun.get("source"))):
+        run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
         return source
+    other, note = asked.settings.other(writer), seen["note"]
+    left = isinstance(note, Unanswered) or (note is not None and note.lost == other.region)
+    if left and not run.output(stack.database.global_cluster).is_copy(other.region):
+        run.say(f"{writer.region} writes, and {other.region} holds no connected copy: going on with a failover from "
+                f"{other.region}")
+        return other
     return writer
 
 
-def _site(settings: Settings, region: str | None) -> Site | None:
+def site_named(settings: Settings, region: str | None) -> Site | None:
+    """The site of a region, if it is one of this stack."""
     return next((site for site in settings.sites if site.region == region), None)
 
 

@@ -29,6 +29,7 @@ from drctl.lab import route53_gaps
 from drctl.lab.clock import CLOCK
 from drctl.lab.front_doors import NO_CONNECTION, NO_NAME, Reply, front_door
 from drctl.lab.rules import rule
+from drctl.lab.watching import Watch
 
 #: Checkers ask from these regions unless the check names others (Route 53 API Reference, HealthCheckConfig).
 REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1",
@@ -193,44 +194,11 @@ def health_check_lives(proceed: Any, self: Route53Backend, caller_reference: str
     return check
 
 
-class Watch:
-    """The thread that looks at every check once in its interval; it ends when there are no checks."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopped = threading.Event()
-
-    def start(self) -> None:
-        """Look from now on."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._stopped = threading.Event()
-                self._thread = threading.Thread(target=self._work, args=(self._stopped,), name="lab-health",
-                                                daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more; a look under way comes to its end."""
-        self._stopped.set()
-        if (thread := self._thread) is not None:
-            thread.join(timeout=10)
-
-    def _work(self, stopped: threading.Event) -> None:
-        while not stopped.wait(SHORTEST_S / 2):
-            with self._lock:
-                present = list(checks())
-                if not present:
-                    self._thread = None
-                    return
-            for check in present:
-                if track_of(check).next_look <= time.monotonic():
-                    _look_in_time(check)
-
-
 def _look_in_time(check: HealthCheck) -> None:
-    """Look at one check and say when next; while a change is on its way, without rest."""
+    """Look at one check once its time has come, and say when next; while a change is on its way, without rest."""
     track, began = track_of(check), time.monotonic()
+    if track.next_look > began:
+        return
     is_healthy(check.id, looking=check.type_ in ENDPOINT_TYPES)
     ended = time.monotonic()
     interval = float(check.request_interval or 30) / CLOCK.speed
@@ -238,7 +206,8 @@ def _look_in_time(check: HealthCheck) -> None:
     track.next_look = ended + min(max(interval, SHORTEST_S, rest), max(interval, LONGEST_S))
 
 
-WATCH = Watch()
+#: Looks at every check once in its interval.
+WATCH = Watch("lab-health", SHORTEST_S / 2, checks, _look_in_time)
 
 
 def reset() -> None:

@@ -8,7 +8,6 @@ of a core at most.
 from __future__ import annotations
 
 import re
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from drctl.lab.clock import CLOCK
 from drctl.lab.compute import TOOK
 from drctl.lab.event_delivery import send_to
 from drctl.lab.rules import rule
+from drctl.lab.watching import Watch
 
 #: Real seconds between two looks for rules that are due, and between two firings of one rule.
 LOOK_S, PACE_S = 0.1, 0.5
@@ -160,38 +160,5 @@ def _pace(one: Rule) -> float:
     return max(PACE_S, min(20 * sum(TOOK.get(name, 0.0) for name in names), LONGEST_REST_S))
 
 
-class Watch:
-    """The thread that fires what is due; it ends when there are no scheduled rules."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopped = threading.Event()
-
-    def start(self) -> None:
-        """Look from now on."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._stopped = threading.Event()
-                self._thread = threading.Thread(target=self._work, args=(self._stopped,), name="lab-schedules",
-                                                daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        """Fire no more."""
-        self._stopped.set()
-        if (thread := self._thread) is not None:
-            thread.join(timeout=10)
-
-    def _work(self, stopped: threading.Event) -> None:
-        while not stopped.wait(LOOK_S):
-            with self._lock:
-                present = list(scheduled())
-                if not present:
-                    self._thread = None
-                    return
-            for one in present:
-                fire_when_due(one)
-
-
-WATCH = Watch()
+#: Fires what is due.
+WATCH = Watch("lab-schedules", LOOK_S, scheduled, fire_when_due)

@@ -63,6 +63,11 @@ class GlobalClusterOut:
         """Whether nothing is under way."""
         return self.status == "available" and not self.changing_roles
 
+    def is_copy(self, region: str) -> bool:
+        """Whether a region holds a copy of the database that is connected to the writer."""
+        member = self.member(region)
+        return member is not None and not member.is_writer and member.synchronization == "connected"
+
     def member(self, region: str) -> Member | None:
         """The member in a region."""
         return next((member for member in self.members if member.region == region), None)

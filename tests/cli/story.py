@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +17,19 @@ from drctl.aws.commands import Command
 from drctl.cli.by_hand import offline_run
 from drctl.engine.journal import read
 from drctl.engine.runbook import Runbook
-from drctl.lab import outages
+from drctl.lab import aurora, outages
 from drctl.lab.clock import CLOCK
+from drctl.lab.databases import DATABASES
 from drctl.settings import Settings
+from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY
 from tests.cli.between import Reply, Request
 from tests.cli.conftest import Cli, Result, at, cli_in
 from tests.cli.test_lease import bucket
-from tests.cli.test_trouble import EAST, EVIDENCE, WEST, Place, until
+from tests.cli.test_trouble import EAST, EVIDENCE, SWITCH_BUCKET, WEST, Place, until
 from tests.conftest import SPEED
 from tests.forking import Forked, Parent, warmed
 
-SWITCHES = {EAST: "s3-switch-us-east-1-lab-123456789012", WEST: "s3-switch-us-west-2-lab-123456789012"}
+SWITCHES = {EAST: ("s3-switch-us-east-1-lab-123456789012", PIN_KEY), WEST: (SWITCH_BUCKET, SWITCH_KEY)}
 #: AWS seconds in a second while a stack is built, and while it is moved: the lag of a lost region grows as fast.
 BUILDING, PACE = 1_000.0, 300.0
 #: An hour is twelve seconds here, which a busy machine needs.
@@ -68,10 +69,11 @@ class Story:
         """A command on the first machine."""
         return self.on(self.machines[0] if self.machines else self.machine(), *arguments)
 
-    def signalled_at(self, operation: str, number: int, machine: Cli, *arguments: str, copied_to: str = "") -> Result:
+    def signalled_at(self, operation: str, number: int, machine: Cli, *arguments: str,
+                     once: Callable[[], bool] = lambda: True) -> Result:
         """A command that gets a signal when AWS hears such a call of it, which takes effect all the same.
 
-        Before, a copy of its journal arrives in the region `copied_to`, if that is wished.
+        The answer is held back until something else is so.
         """
         begun, done, pid = threading.Event(), threading.Event(), [0]
 
@@ -79,8 +81,7 @@ class Story:
             if request.operation == operation and not done.is_set():
                 begun.wait(10)
                 done.set()
-                if copied_to:
-                    until(lambda: self.copied(self.runs(machine)[-1], copied_to, "approved"), "the journal is copied")
+                until(once, "it is time")
                 os.kill(pid[0], number)
             return None
 
@@ -104,6 +105,15 @@ class Story:
         for machine in self.machines:
             at(machine, self.place.lab, speed)
 
+    def until_connected(self, region: str) -> None:
+        """Wait until the copy in a region is connected."""
+        def look() -> bool:
+            seen = self.place.aws[region].rds.describe_global_clusters()["GlobalClusters"][0]
+            return any(one["DBClusterArn"].split(":")[3] == region and one["SynchronizationStatus"] == "connected"
+                       for one in seen["GlobalClusterMembers"])
+
+        until(look, f"the copy in {region} is connected")
+
     # How it stands ---------------------------------------------------------------------------------------------------
 
     def writer(self, at_region: str) -> tuple[str | None, bool]:
@@ -114,8 +124,8 @@ class Story:
 
     def switches(self, *regions: str) -> list[bool]:
         """Whether the switch object of these regions is there."""
-        return [self.place.aws[region].s3.list_objects_v2(Bucket=SWITCHES[region])["KeyCount"] > 0
-                for region in regions or (EAST, WEST)]
+        return [self.place.aws[region].s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] > 0
+                for region, (bucket, key) in SWITCHES.items() if region in (regions or SWITCHES)]
 
     def fenced(self, region: str) -> bool:
         """Whether the app of a region is stopped."""
@@ -135,17 +145,40 @@ class Story:
         """The runs that a machine knows, the oldest first."""
         return sorted(path.name for path in Path(machine.environment["DRCTL_HOME"]).glob("runs/*"))
 
+    def noted(self, region: str) -> bool:
+        """Whether a failover is noted in a region."""
+        return self.place.aws[region].s3.list_objects_v2(Bucket=bucket(region), Prefix="aftermath.json")["KeyCount"] > 0
+
     def copied(self, run: str, region: str, words: str) -> bool:
         """Whether the copy of a run's journal in a region tells of something."""
         s3, there = self.place.aws[region].s3, bucket(region)
         parts = s3.list_objects_v2(Bucket=there, Prefix=f"runs/{run}/journal/").get("Contents", [])
         return any(words.encode() in s3.get_object(Bucket=there, Key=part["Key"])["Body"].read() for part in parts)
 
+    def played(self, mode: str) -> Any:
+        """The report of the first run of the first machine that was done in a mode, or of the first failback."""
+        home = Path(self.machines[0].environment["DRCTL_HOME"])
+        reports = [json.loads(path.read_text()) for path in sorted(home.glob("runs/*/report.json"))]
+        return next(one for one in reports if one["outcome"] == "done" and mode in {
+            one["command"], one["request"].get("mode")})
+
     def journal(self, run: str) -> list[dict[str, Any]]:
         """The records of a run, on whichever machine it was."""
         found = next(path for machine in self.machines
                      for path in Path(machine.environment["DRCTL_HOME"]).glob(f"runs/{run}/journal.jsonl"))
         return read(found)
+
+    def home(self, *, listing: bool = False) -> Any:
+        """The report of a failback, after which everything is as it was built.
+
+        What a failover has lost is listed only if that is wished: it takes the longest, so else its note is taken away.
+        """
+        with self.pace(BUILDING):
+            for region in () if listing else (EAST, WEST):
+                self.place.aws[region].s3.delete_object(Bucket=bucket(region), Key="aftermath.json")
+            report = as_json(self("failback", "--json"))
+        self.at_home()
+        return report
 
     def at_home(self) -> None:
         """The writer is in the primary region, both apps serve, the switches are at rest, and nothing is left to do."""
@@ -185,43 +218,52 @@ def telling(place: Place, folder: Path) -> Iterator[Story]:
         CLOCK.set_speed(SPEED)
 
 
+@contextmanager
+def database_lost(region: str) -> Iterator[None]:
+    """A region whose API answers, and whose database does not: connections that stood are gone too."""
+    aurora.lose(region)
+    servers = DATABASES._known[0].database.servers
+    next(server for name, server in servers.items() if name.startswith(region)).stop("immediate")
+    try:
+        yield
+    finally:
+        aurora.restore(region)
+
+
 def ended(process: Forked) -> Result:
     """How a process ended."""
     code = process.wait()
     return Result(code, process.out.read_text(), process.err.read_text())
 
 
-def connected(story: Story, region: str) -> None:
-    """Wait until the copy in a region is connected."""
-    def look() -> bool:
-        seen = story.place.aws[region].rds.describe_global_clusters()["GlobalClusters"][0]
-        return any(one["DBClusterArn"].split(":")[3] == region and one["SynchronizationStatus"] == "connected"
-                   for one in seen["GlobalClusterMembers"])
-
-    until(look, f"the copy in {region} is connected")
-
-
 # By hand -------------------------------------------------------------------------------------------------------------
 
 
-def sent(story: Story, run: str) -> dict[str, list[str]]:
-    """The changes that a run has sent, by the line that sent them, as a person types them; each once, in order."""
-    found: dict[str, list[str]] = {}
-    for record in story.journal(run):
-        if record["event"] == "call" and record["mutating"]:
-            line = typed(str(Command(record["to"], record["service"], record["operation"], record["params"])), run)
-            lines = found.setdefault(record.get("step", ""), [])
-            lines += [line] if line not in lines else []
+def sent(story: Story, report: Any) -> dict[str, list[str]]:
+    """The changes that the lines of a run have sent, as a person types them; each once, in order."""
+    found: dict[str, list[str]] = {one["action"]: [] for one in report["actions"] if one["outcome"] == "done"}
+    for record in story.journal(report["run"]):
+        if record["event"] == "call" and record["mutating"] and (step := record.get("step", "")) in found:
+            line = str(Command(record["to"], record["service"], record["operation"], record["params"]))
+            line = line.replace(report["run"], "RUN")
+            found[step] += [line] if line not in found[step] else []
     return found
 
 
-def written(settings: Settings, book: Runbook, lost_region: str = "") -> dict[str, list[str]]:
-    """The changes that a runbook's lines tell a person to make."""
-    run, found = offline_run(settings, lost_region), dict[str, list[str]]()
+def differences(story: Story, book: Runbook, report: Any, lost_region: str = "") -> list[str]:
+    """Where the changes that a runbook's lines tell a person to make are not those that a run of it has sent."""
+    run, found = offline_run(Settings(), lost_region), list[str]()
+    done = sent(story, report)
     for one in book.numbered():
-        lines = [str(command) for command in one.action.by_hand(run)]
-        if changes := [typed(line, "RUN") for line in lines if changes_something(line)]:
-            found[one.action.title] = changes
+        told = [line for line in one.action.by_hand(run) if changes_something(str(line))]
+        lines = done.get(one.action.title)
+        if lines is None or not (lines or any(isinstance(line, Command) for line in told)):
+            continue  # skipped, or made of steps, whose calls are their own
+        if list(dict.fromkeys(map(which, lines))) != [which(str(line)) for line in told]:
+            found.append(f"{one.number}. {one.action.title}: told {told}, sent {lines}")
+        found += [f"{one.number}. {one.action.title}: told {line}, sent {lines}" for line in told
+                  if isinstance(line, Command) and sorted(str(line).split()) not in [sorted(as_sent.split())
+                                                                                     for as_sent in lines]]
     return found
 
 
@@ -231,11 +273,10 @@ def changes_something(line: str) -> bool:
     return words[0] == "aws" and is_mutating("".join(word.capitalize() for word in words[2].split("-")))
 
 
-def typed(line: str, run: str) -> str:
-    """A line without what is known only when it is sent: the run's id, and the handle and queue of a message."""
-    line = re.sub(r"--queue-url (\$\(.*?\)|\S+)", "--queue-url URL", line)
-    line = re.sub(r"--receipt-handle \S+", "--receipt-handle HANDLE", line)
-    return " ".join(sorted(line.replace(run, "RUN").split()))
+def which(line: str) -> tuple[str, str, str]:
+    """Service, operation and region of a line for a shell."""
+    words = line.split()
+    return words[1], words[2], words[-1]
 
 
 def as_json(result: Result) -> Any:

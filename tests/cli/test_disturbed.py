@@ -1,22 +1,25 @@
-"""drctl is killed at mutating calls, and every fifth call ends badly: seeded samples of `make crash-matrix` and of
-`make faults`, in one life of one account.
+"""drctl is killed at mutating calls, places are gone, and every fifth call ends badly: seeded samples of
+`make crash-matrix`, `make blackout-matrix` and `make faults`, in one life of one account.
 
-A stack is built; a drill and a teardown of it are killed twice each. Another is built, drilled and torn down while
-calls end badly. Then a provision is killed three times. Each must end as if nothing had happened. At last a stack is
-torn down that was killed half way.
+A stack is built; a drill of it is killed twice, failovers are begun while something is gone, a failover is killed twice
+and the failback after it once, the teardown twice. Another is built, drilled and torn down while calls end badly. Then
+a provision is killed three times. Each must end as if nothing had happened. At last a stack is torn down that was
+killed half way.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
+from tests.blackout_matrix import BEFORE, BUCKET, REGION, Blackouts, Cell, Went, drawn, plan, too_slow
 from tests.conftest import SPEED as SPEED_OF_TESTS
-from tests.crash_matrix import COMMANDS, HALF, SPEED, WAYS, Life, Lived, Workshop
+from tests.crash_matrix import COMMANDS, EAST, ELSEWHERE, HALF, HOME, SPEED, WAYS, Life, Lived, Workshop
 from tests.faults import TIMES, Measured, measured
 from tests.forking import warmed
 
@@ -55,7 +58,51 @@ def drilled(shop: Workshop, clean: Measured) -> Lived:
 
 
 @pytest.fixture(scope="module")
-def torn_down(shop: Workshop, drilled: Lived) -> Lived:
+def blackouts(shop: Workshop, drilled: Lived) -> Iterator[Blackouts]:
+    """The stack, and what can be taken away from it."""
+    found = Blackouts(shop, stands=not drilled.wrong)
+    yield found
+    found.leave()
+
+
+@pytest.fixture(scope="module")
+def silent(blackouts: Blackouts) -> list[Went]:
+    """A failover from a region that refuses, and from one that hangs, from before the run."""
+    return blackouts.trio(Cell(EAST, REGION, BEFORE), ("refuse", "hang"))
+
+
+@pytest.fixture(scope="module")
+def without_control(blackouts: Blackouts, silent: list[Went]) -> Went:
+    """A failover whose own control bucket hangs."""
+    return blackouts.run(Cell(EAST, BUCKET, BEFORE, "hang"))
+
+
+@pytest.fixture(scope="module")
+def anything(blackouts: Blackouts, without_control: Went) -> Went:
+    """A failover while any place of the matrix is gone, from any moment."""
+    return blackouts.run(replace(drawn(plan(), 1, SEED)[0], mode="hang"))
+
+
+@pytest.fixture(scope="module")
+def waiting(blackouts: Blackouts, anything: Went, silent: list[Went]) -> Went:
+    """A program in drctl's place that asks the lost region and waits for it."""
+    return blackouts.run(silent[1].cell, "tests.waiting_program")
+
+
+@pytest.fixture(scope="module")
+def moved(shop: Workshop, blackouts: Blackouts, waiting: Went) -> list[Lived]:
+    """A failover from a region that hangs, killed twice, then a failback, killed once; gone on with elsewhere."""
+    shop.wanted["failback"] = shop.wanted["provision"]
+    shop.bring(HOME)
+    lives = [Lived(Life("failover", True, (DRAW.randint(2, 4), DRAW.randint(6, 9)), ELSEWHERE + 2 * len(WAYS))),
+             Lived(Life("failback", False, (DRAW.randint(20, 60),), ELSEWHERE))]
+    for lived in lives:
+        shop.go_through(lived)
+    return lives
+
+
+@pytest.fixture(scope="module")
+def torn_down(shop: Workshop, moved: list[Lived]) -> Lived:
     """A teardown that was killed twice."""
     return killed(shop, "teardown", (DRAW.randint(1, 90), DRAW.randint(100, 200)))
 
@@ -89,6 +136,31 @@ def killed(shop: Workshop, run: str, points: tuple[int, ...]) -> Lived:
 def test_a_killed_drill_ends_at_home_with_the_stack_as_it_was(drilled: Lived) -> None:
     assert drilled.wrong == []
     assert len(drilled.kills) == 2
+
+
+def test_a_region_that_hangs_holds_up_a_failover_no_longer_than_one_that_refuses(silent: list[Went]) -> None:
+    assert [one.wrong for one in silent] == [[], []]
+    assert all(one.struck for one in silent)
+
+
+def test_a_control_bucket_that_hangs_keeps_nobody_from_a_failover(without_control: Went) -> None:
+    assert without_control.wrong == []
+    assert without_control.struck
+
+
+def test_a_failover_needs_nothing_of_any_place_of_the_matrix(anything: Went) -> None:
+    assert anything.wrong == [], str(anything.cell)
+
+
+def test_a_program_that_waits_for_the_lost_region_fails_in_the_matrix(waiting: Went, silent: list[Went]) -> None:
+    assert waiting.wrong == ["us-east-1 was asked rds DescribeDBInstances",
+                             "the journal has DescribeDBInstances in us-east-1"]
+    assert list(too_slow([silent[0], waiting])) == [waiting]
+
+
+def test_a_killed_failover_and_a_killed_failback_end_as_undisturbed_ones(moved: list[Lived]) -> None:
+    assert [lived.wrong for lived in moved] == [[], []]
+    assert [len(lived.kills) for lived in moved] == [2, 1]
 
 
 def test_a_killed_teardown_leaves_nothing_but_what_was_there_before(torn_down: Lived) -> None:

@@ -39,7 +39,7 @@ def test_help_lists_every_command_and_the_exit_codes(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("provisoin",), "Did you mean provision?"), (("provision", "--jsn"), "--json"), (("failover",), "--drill"),
+    (("provisoin",), "Did you mean provision?"), (("provision", "--jsn"), "--json"), (("failover", "--stay"), "--stay goes with --drill"),
     (("report", "nothing"), "there is no such run"), (("provision", "-c", "/nowhere.yaml"), "cannot be read"),
 ])
 def test_a_wrong_command_line_is_exit_2(cli: Cli, arguments: tuple[str, ...], message: str) -> None:
@@ -50,7 +50,7 @@ def test_a_wrong_command_line_is_exit_2(cli: Cli, arguments: tuple[str, ...], me
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("provisoin", "--json"), "Did you mean provision?"), (("failover", "--json"), "say --drill"),
+    (("provisoin", "--json"), "Did you mean provision?"), (("failover", "--stay", "--json"), "--stay goes with --drill"),
     (("status", "--jsn", "--json"), "No such option"), (("report", "nothing", "--json"), "there is no such run"),
 ])
 def test_a_failure_is_one_json_document_for_whoever_asks_for_json(cli: Cli, arguments: tuple[str, ...],

@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 
+from drctl.cli.evidence import SECOND_S
 from drctl.configuration import packaged_lab
+from drctl.lab import outages
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
 from tests.cli.between import Reply, Request, refusal
@@ -157,6 +159,17 @@ def test_either_regions_copy_is_enough(story: Story, region: str) -> None:
     put_back()
     assert report.code == 0, report.err
     assert (report.json["run"], report.json["outcome"]) == (story.killed, "interrupted")
+
+
+def test_a_region_that_hangs_is_not_waited_for_by_whoever_looks_for_copies(story: Story) -> None:
+    outages.start(EAST, "", "hang")
+    began = time.monotonic()
+    verified = story.on(story.machine(knows_the_lab=False), "report", story.killed, "--verify", "--json")
+    took = time.monotonic() - began
+    outages.end()
+    assert verified.code == 0, verified.err
+    assert verified.json["copies"] == {WEST: "same", EAST: "not read: no answer yet"}
+    assert took < 2 * SECOND_S + 6  # once for the journal, once for the comparison
 
 
 def test_a_copy_whose_beginning_is_missing_is_passed_over(story: Story) -> None:

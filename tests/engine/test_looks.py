@@ -110,6 +110,28 @@ def test_of_the_first_one_answer_is_enough(hang: Hang) -> None:
     assert first_of({"hangs": hang, "good": lambda: "fine"}, LONG) == {"hangs": Unanswered(), "good": "fine"}
 
 
+def test_after_the_first_the_others_have_a_moment_and_no_more(hang: Hang) -> None:
+    good = threading.Event()
+
+    def second() -> str:
+        good.wait(SOON)
+        threading.Event().wait(0.05)
+        return "soon"
+
+    def first() -> str:
+        good.set()
+        return "fine"
+
+    asked = {"good": first, "soon": second, "hangs": hang}
+    assert first_of(asked, LONG, 1.0) == {"good": "fine", "soon": "soon", "hangs": Unanswered()}
+    assert seconds(lambda: first_of({"good": first, "hangs": hang}, LONG, 0.1)) < SOON
+
+
+def test_why_a_look_failed_is_kept_whole() -> None:
+    failed = first_of({"bad": fail}, LONG)["bad"]
+    assert isinstance(failed.error, ValueError)
+
+
 def test_a_failure_is_not_the_first_answer() -> None:
     failed = threading.Event()
 
