@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo screenshot test contract rules check lint bench blackout-matrix crash-matrix faults clean help
+.PHONY: demo screenshot test contract rules check lint bench blackout-matrix crash-matrix faults invariants clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -49,6 +49,9 @@ crash-matrix: $(VENV)/dev ## drctl is killed at every mutating call; ARGS='--eve
 
 blackout-matrix: $(VENV)/dev ## A failover while a region, a service or the control bucket is gone; ARGS='--every 8', '--help'.
 	@$(BIN)/python -m tests.blackout_matrix $(ARGS)
+
+invariants: $(VENV)/dev ## Schedules of losses, failovers and kills, drawn at random; ARGS='--seed 7', '--schedules 9000'.
+	@$(BIN)/python -m tests.invariants $(ARGS)
 
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -137,7 +137,7 @@ class Unfence(Change):
     """The app in `site` serves again."""
 
     site: Site
-    why = "its database is a copy of the writer again; a stopped app would keep its health check red"
+    why = "its database writes, or is a copy of the writer again; a stopped app would keep its health check red"
     typical_minutes = 0.1
     if_stuck = "aws lambda delete-function-concurrency has the same effect"
     phase: ClassVar[str] = "prepare"

@@ -69,7 +69,7 @@ class Heart:
         return next((beat for beat in self.beats if beat.region == site.region), None)
 
     def _work(self) -> None:
-        while not self._ended.wait(EVERY_S / self._run.clock.speed):
+        while not self._run.clock.wait_for(self._ended, EVERY_S):
             self.beat()
 
     def beat(self) -> int:

@@ -64,7 +64,9 @@ class SteadyState(Action):
         for finding in findings:
             run.events.emit("finding", text=finding)
         if findings:
-            raise Refused("the stack is not ready for a drill; nothing was moved", findings=findings,
+            # A run that has put an earlier drill back, or let an app serve again, has done something before this.
+            more = "more " if any(run.events.changes.values()) else ""
+            raise Refused(f"the stack is not ready for a drill; nothing {more}was moved", findings=findings,
                           next_step="mend the findings (drctl provision converges structure), then the same command")
 
     def _membership(self, run: Run) -> Iterable[str]:

@@ -30,6 +30,10 @@ class Clock:
         """Wait that many AWS seconds, or until `stop`."""
         self._stop.wait(max(0.0, aws_seconds) / self.speed)
 
+    def wait_for(self, event: threading.Event, aws_seconds: float) -> bool:
+        """Wait that many AWS seconds, or until `event` is set: whether it is. A stop does not end it."""
+        return event.wait(aws_seconds / self.speed)
+
     def stop(self) -> None:
         """End every sleep now and all sleeps to come."""
         self._stop.set()
