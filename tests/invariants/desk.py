@@ -442,13 +442,13 @@ class Desk:
         perform(run, AwaitRegion(returned))
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:
             note = aftermath_in(run, active)
-            lost = note is not None and note.lost == returned.region
+            lost = self._site(note.lost) if note is not None else None
             if note is not None:
                 run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
             run.measure("from_region", active.region)
             run.measure("to_region", SETTINGS.primary.region)
             begin = partial(holding.begins, command="failback", run=run.id)
-            book = failback(stack, active, begin, holding.settle, after_failover=lost)
+            book = failback(stack, active, begin, holding.settle, lost=lost)
             self.play(process, book.starting_at(2))
 
     @staticmethod
