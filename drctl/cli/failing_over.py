@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
 from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
@@ -51,15 +51,15 @@ def unplanned(asked: Asked) -> Report:
     terms = Terms(asked.request.get("allowed_loss_s"), asked.request.get("force", ""))
     with opened("failover", asked, hurry=True) as session:
         run, stack = session.run, stack_of(settings)
-        source = _source_of(asked, session, stack)
-        take_for_lost(session, source)
+        source, goes_on = _source_of(asked, session, stack)
+        take_for_lost(run, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
         for name in (OUTAGE_BEGAN, "lag_s"):
             if (known := asked.told(name)) is not None:
                 run.measure(name, known)
         told = notices(session, "failover", source, target)
-        decide = _decision(session, stack, source, terms, asked, told)
+        decide = replace(_decision(session, stack, source, terms, asked, told), goes_on=goes_on)
         if terms.allowed_loss_s is None:
             perform(run, decide)  # shows the picture; without a bound it refuses, before any lease is taken
         with told, held_by_survivor(session, target, asked.take_over) as holding:
@@ -125,6 +125,9 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
         run.say(f"an earlier isolated drill did not come to its end: its copy in {target.region} is removed first")
         play(run, remove_copy(stack, target, holding.settle))
         return
+    if inherited.get("command") == "fault drill":
+        raise Refused(f"a drill with a fault did not come to its end: run {inherited.get('run')}",
+                      next_step="drctl lab outage end; drctl failback, which brings everything home")
     if inherited.get("command") != "drill":
         raise Refused(f"a {inherited.get('command')} did not come to its end: run {inherited.get('run')}",
                       next_step=f"drctl resume {inherited.get('run')}; if its region is gone: drctl failover")
@@ -141,12 +144,12 @@ def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
 
 def where_it_writes(run: Run, stack: Stack) -> Site:
     """The region of the writer, as the first region tells that answers at all. Raises Refused when none does."""
-    return _writer_and_whether_it_answers(run, stack)[0]
+    return _writer_and_who_answers(run, stack)[0]
 
 
-def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tuple[Site, bool]:
+def _writer_and_who_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tuple[Site, frozenset[str]]:
     cluster = stack.database.global_cluster
-    looks = {site.region: partial(cluster.find_from, run, site.region) for site in run.settings.sites}
+    looks = {region: partial(cluster.find_from, run, aws[region]) for region, aws in run.alone.items()}
     seen = first_of(looks, LOCATE_S, grace_s)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
@@ -155,36 +158,83 @@ def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0)
                 raise refusal  # both regions are there and refuse: that is no outage
         findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
         raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
-                      next_step="look at credentials and network; then the same command again")
+                      next_step="look at credentials and network; then the same command again; a failover with --to "
+                                "REGION does without that answer")
     if answers[0] is None:
         raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
     run.remember(cluster, answers[0])
     writer = site_named(run.settings, answers[0].writer) or run.settings.primary
-    return writer, not isinstance(seen[writer.region], Unanswered)
+    return writer, frozenset(region for region, answer in seen.items() if not isinstance(answer, Unanswered))
 
 
-def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
-    """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
+def _source_of(asked: Asked, session: Session, stack: Stack) -> tuple[Site, Callable[[], bool]]:
+    """The region to leave, and whether a failover from there was begun before.
+
+    It is the one named, that of the failover gone on with, or the one found.
+    """
+    settings = asked.settings
+    before = site_named(settings, asked.told("from_region")) if asked.told("mode") == "unplanned" else None
+    if before is not None:
+        return before, lambda: True
+    if to := site_named(settings, asked.request.get("to")):
+        source = settings.other(to)
+        return source, partial(_goes_on, session, source)
+    if asked.before is not None:
+        return _escalated(asked, session.run, stack), lambda: True
+    return _found(session, stack), lambda: True
+
+
+def _escalated(asked: Asked, run: Run, stack: Stack) -> Site:
+    """The region to leave in the middle of a planned move: the one of the two that is gone, wherever the writer is."""
+    writer, answering = _writer_and_who_answers(run, stack, THERE_S)
+    left = site_named(asked.settings, asked.told("from_region")) or writer
+    if writer.region not in answering or writer == left:
+        return writer
+    _, answering = _writer_and_who_answers(run, stack, GRACE_S)
+    if left.region in answering:
+        raise Refused(f"{writer.region} writes, and both regions answer: there is nothing to escalate",
+                      next_step=f"drctl resume {asked.resumes}; if the database of {writer.region} is gone all the "
+                                "same: drctl failover")
+    return left
+
+
+def _told_by(session: Session, survivor: Site) -> tuple[Mapping[str, str], Aftermath | Unanswered | None]:
+    """What the lease of the surviving region tells to be unfinished, and its note of a failover; silence tells nothing.
+
+    Nobody waits long for them.
+    """
+    run = session.run
+    control = Control.of_survivor(run.settings, session.way, survivor)
+    seen = look_all({"lease": control.leases()[0].look,
+                     "note": lambda: aftermath_in(run, survivor, control.aws)}, BEGUN_S)
+    lease = seen["lease"]
+    return {} if lease is None or isinstance(lease, Unanswered) else lease.terms.unfinished, seen["note"]
+
+
+def _goes_on(session: Session, source: Site) -> bool:
+    """Whether a failover from `source` was begun before, as far as the surviving region tells."""
+    begun, note = _told_by(session, session.run.settings.other(source))
+    return (isinstance(note, Unanswered) or (note is not None and note.lost == source.region)
+            or (begun.get("command"), begun.get("source")) == ("failover", source.region))
+
+
+def _found(session: Session, stack: Stack) -> Site:
+    """The region of a failover which did not come to its end, else the writer's.
 
     After a promotion the writer is in the surviving region, so its control bucket is asked what was begun, and which
     region was left. A bucket that is silent is not waited for: that the other region holds no connected copy tells as
     much, for no failover could go there. In an outage that is just detected the writer's region is the lost one, which
     does not even tell who writes: nothing is asked of it.
     """
-    if named := _named_source(asked):
-        return named
-    run = session.run
-    writer, answers = _writer_and_whether_it_answers(run, stack, THERE_S)
-    if not answers:
+    run, settings = session.run, session.run.settings
+    writer, answering = _writer_and_who_answers(run, stack, THERE_S)
+    if writer.region not in answering:
         return writer
-    control = Control.of_survivor(asked.settings, session.way, writer)
-    seen = look_all({"lease": control.leases()[0].look,
-                     "note": lambda: aftermath_in(run, writer, control.aws)}, BEGUN_S)
-    begun = {} if seen["lease"] is None or isinstance(seen["lease"], Unanswered) else seen["lease"].terms.unfinished
-    if begun.get("command") == "failover" and (source := site_named(asked.settings, begun.get("source"))):
+    begun, note = _told_by(session, writer)
+    if begun.get("command") == "failover" and (source := site_named(settings, begun.get("source"))):
         run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
         return source
-    other, note = asked.settings.other(writer), seen["note"]
+    other = settings.other(writer)
     left = isinstance(note, Unanswered) or (note is not None and note.lost == other.region)
     if left and not run.output(stack.database.global_cluster).is_copy(other.region):
         run.say(f"{writer.region} writes, and {other.region} holds no connected copy: going on with a failover from "
@@ -224,10 +274,16 @@ def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked:
 
 def usual_minutes(settings: Settings) -> float | None:
     """Median of the minutes that this home's newest failovers and drills of the stack took; None without any."""
-    took = [report["execution_rto_s"] for report in _newest_reports()
+    took = [seconds for report in _newest_reports()
             if report.get("environment") == settings.environment and report.get("target") == settings.target
-            and report.get("execution_rto_s") is not None]
+            and (seconds := _execution_s(report)) is not None]
     return round(median(took) / 60, 1) if took else None
+
+
+def _execution_s(report: Report) -> float | None:
+    """What a move took from the decision on: all the time that nobody was served, where it was planned."""
+    planned_move = str(report.get("mode", "")).startswith(("live", "planned"))
+    return report.get("execution_rto_s", report.get("rto_s") if planned_move else None)
 
 
 def _newest_reports() -> Iterator[Report]:
