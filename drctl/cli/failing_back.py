@@ -10,7 +10,8 @@ from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
-from drctl.cli.failing_over import judged, site_named, where_it_writes
+from drctl.cli.failing_over import judged
+from drctl.cli.finding_regions import site_named, where_it_writes
 from drctl.cli.session import notices, opened
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform, play

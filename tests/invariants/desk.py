@@ -27,7 +27,7 @@ from drctl.actions.switchover import active_site
 from drctl.aws.errors import AwsError
 from drctl.aws.fence import Fence
 from drctl.aws.hooks import Call, Unheard
-from drctl.cli import failing_over
+from drctl.cli import failing_over, finding_regions
 from drctl.cli.asked import Asked
 from drctl.cli.session import take_for_lost
 from drctl.engine import lease, runbook
@@ -420,14 +420,14 @@ class Desk:
             self.play(process, failovers.unplanned(stack, decide, begin, holding.settle))
 
     def _source(self, process: Process) -> Site:
-        """`drctl.cli.failing_over._source_of`."""
+        """`drctl.cli.finding_regions.region_to_leave`."""
         earlier, run, stack = process.earlier, process.run, self.world.stack
         if earlier and earlier.command == "failover" and (named := self._site(earlier.from_region)):
             return named
         if earlier:
             before = {"run": earlier.id, "from_region": earlier.from_region}
-            return failing_over._escalated(Asked(SETTINGS, before=before), run, stack)
-        writer, answering = failing_over._writer_and_who_answers(run, stack, UNHURRIED_S)
+            return finding_regions.escalated_from(Asked(SETTINGS, before=before), run, stack)
+        writer, answering = finding_regions.writer_and_who_answers(run, stack, UNHURRIED_S)
         if writer.region not in answering:
             return writer
         survivor = Fence(SETTINGS.other(writer).region, writer.region)
@@ -443,7 +443,7 @@ class Desk:
     def _failback(self, process: Process) -> None:
         """`drctl.cli.failing_back.failback`."""
         run, stack = process.run, self.world.stack
-        active = failing_over.where_it_writes(run, stack)
+        active = finding_regions.where_it_writes(run, stack)
         returned = SETTINGS.other(active)
         perform(run, AwaitRegion(returned))
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:
