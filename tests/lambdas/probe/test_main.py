@@ -66,7 +66,8 @@ def test_nothing_is_ever_raised(problem: Exception, code: str) -> None:
 
 
 def test_lists_are_given_more_time_than_heartbeats_and_less_than_the_function() -> None:
-    heartbeats = {patience_for(event) for event in ({"action": "write"}, {"action": "health"}, {"action": []}, None)}
+    events: list[Any] = [{"action": "write"}, {"action": "health"}, {"action": []}, None]
+    heartbeats = {patience_for(event) for event in events}
     lists = {patience_for({"action": action}) for action in ("tables", "rows", "rows_by_key")}
     assert heartbeats == {PATIENCE_S}
     assert all(PATIENCE_S < one < Settings().app.timeout_s for one in lists)
