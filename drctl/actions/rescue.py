@@ -12,7 +12,7 @@ from drctl.actions.prove import until_done
 from drctl.actions.reconcile import tell
 from drctl.aws.commands import Command
 from drctl.engine import runner
-from drctl.engine.run import NotBuilt, Run
+from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.settings import Site
 from drctl.steps.rescue_snapshot import SAVED, RescueSnapshots
@@ -45,12 +45,15 @@ class KeepRescueSnapshot(Action):
                f"--target-db-cluster-snapshot-identifier NAME --region {self.region}")
 
     def do(self, run: Run) -> None:
-        try:
-            kept = self.snapshots.ensure(run)
-        except NotBuilt:
-            run.say(f"Aurora has saved no rescue snapshot in {self.region}: lost rows cannot be listed")
-        else:
-            run.measure("rescue_snapshot", kept.id)
+        kept = self.snapshots.keep(run)
+        if kept is None:
+            earlier = [one["DBClusterSnapshotIdentifier"] for one in self.snapshots.from_before(run)]
+            run.say(f"Aurora has saved no rescue snapshot in {self.region} since the outage began: lost rows cannot be "
+                    "listed" + (f"; from before it there are {', '.join(earlier)}" if earlier else ""))
+            return
+        run.measure("rescue_snapshot", kept.id)
+        for one in self.snapshots.of_this_failover(run)[:-1]:
+            run.say(f"lost rows are listed from {kept.id}; {one['DBClusterSnapshotIdentifier']} is kept too")
 
 
 @dataclass(frozen=True, eq=False)
