@@ -19,6 +19,14 @@ from drctl.steps.rescue_snapshot import SAVED, RescueSnapshots
 from drctl.steps.temporary_copy import TemporaryCopy
 
 
+def keep_by_hand(run: Run, snapshots: RescueSnapshots) -> Iterable[Command | str]:
+    """How a person keeps what Aurora has saved."""
+    yield Command(snapshots.region, "rds", "DescribeDBClusterSnapshots", {
+        "DBClusterIdentifier": snapshots.cluster.cluster_id(run), "SnapshotType": "automated"})
+    yield (f"aws rds copy-db-cluster-snapshot --source-db-cluster-snapshot-identifier {SAVED}… "
+           f"--target-db-cluster-snapshot-identifier NAME --region {snapshots.region}")
+
+
 @dataclass(frozen=True, eq=False)
 class KeepRescueSnapshot(Action):
     """Keep what Aurora has saved of the lost tail beyond the retention of automated snapshots."""
@@ -38,11 +46,7 @@ class KeepRescueSnapshot(Action):
         return self.snapshots.region
 
     def by_hand(self, run: Run) -> Iterable[Command | str]:
-        cluster = self.snapshots.cluster.cluster_id(run)
-        yield Command(self.region, "rds", "DescribeDBClusterSnapshots", {
-            "DBClusterIdentifier": cluster, "SnapshotType": "automated"})
-        yield (f"aws rds copy-db-cluster-snapshot --source-db-cluster-snapshot-identifier {SAVED}… "
-               f"--target-db-cluster-snapshot-identifier NAME --region {self.region}")
+        return keep_by_hand(run, self.snapshots)
 
     def do(self, run: Run) -> None:
         kept = self.snapshots.keep(run)
