@@ -51,6 +51,7 @@ def listing(stack: Stack, run: Run, aws: Aws) -> Runbook:
     """The last lines of a failback; the old volume holds two heartbeats, and the writer lacks one of them."""
     for n in (1, 2):
         assert probe.ask(run, HOME, action="write", run="kept", n=n)["ok"]
+    writer().ask("CREATE TABLE public.loose (anything text)", "app")
     aws[HOME.region].rds.create_db_cluster_snapshot(
         DBClusterIdentifier=run.output(stack.database.cluster.primary).id, DBClusterSnapshotIdentifier="tail")
     given = GivenSnapshot(HOME, "tail")
@@ -65,7 +66,8 @@ def test_what_only_the_old_volume_holds_is_listed_and_then_the_note_is_put_away(
         stack: Stack, run: Run, make_run: Callable[..., Run], aws: Aws, records: list[Record]) -> None:
     play(make_run(), listing(stack, run, aws))
     assert [(record["kind"], record["items"]) for record in records if record["event"] == "unreconciled"] == [
-        ("rows", []), ("heartbeats", ["drctl.heartbeats kept, 2"])]
+        ("rows", []), ("heartbeats", ["drctl.heartbeats kept, 2"]),
+        ("tables", ["public.loose (not compared: it has no primary key)"])]
     assert aftermath_in(run, AWAY) is None
     assert copy_inventory(run, RESCUE) == []
 
