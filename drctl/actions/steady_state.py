@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from drctl.actions import probe
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
 from drctl.actions.fencing import is_fenced
-from drctl.aws.commands import Command
+from drctl.aws.commands import Command, TimeAgo
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -135,11 +135,11 @@ def replication_lag_s(run: Run, site: Site) -> float | None:
 
 
 def lag_by_hand(run: Run, site: Site) -> Command:
-    """The call that shows the lag's newest datapoints; the times are for a person to fill in."""
+    """The call that shows the lag's newest datapoints, for a person: it is typed and not sent."""
     return Command(site.region, "cloudwatch", "GetMetricStatistics", {
         "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag", "Statistics": ["Maximum"], "Period": 60,
         "Dimensions": [{"Name": "DBClusterIdentifier", "Value": run.name("aurora", "cluster", site)}],
-        "StartTime": "TEN-MINUTES-AGO", "EndTime": "NOW"})
+        "StartTime": TimeAgo(10), "EndTime": TimeAgo()})
 
 
 def _answered(question: Callable[[], Iterable[str]]) -> list[str]:
