@@ -6,15 +6,15 @@ nobody has to wait for them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
 from drctl.actions.dns_switch import Sent, name_servers, where_users_are_sent
-from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
+from drctl.actions.steady_state import Lag, instances, lag_by_hand, replication_lag
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
 from drctl.engine.looks import Answers, Unanswered, look_all
@@ -30,6 +30,8 @@ LOOK_S = 6.0
 #: The looks at the lost region; the second goes through the probe to its database.
 LOST_PROBE = "lost probe"
 THERE = ("lost database", LOST_PROBE)
+#: AWS seconds after which the age of the newest datapoint is told: they come once a minute, and a minute late.
+STALE_S = 120.0
 #: Real seconds that reading the note of an earlier run may take.
 NOTE_S = 1.0
 
@@ -54,6 +56,8 @@ class Picture:
     gone: tuple[str, ...]
     #: Whether the database has been promoted already, so that nothing more can be lost.
     promoted: bool
+    #: The newest known lag with its time.
+    lag: Lag | None = None
 
 
 @dataclass(frozen=True)
@@ -115,10 +119,17 @@ class Decide(Action):
         run.events.emit("approved", approval=self.confirm(picture))
         if picture.promoted:
             self._recall(run)
-        elif picture.lag_s is not None:
-            began = round(time.time() - picture.lag_s / run.clock.speed, 3)
-            run.measure("lag_s", round(picture.lag_s, 1), "s")
-            run.measure(OUTAGE_BEGAN, run.measures.get(OUTAGE_BEGAN, began), "seconds since 1970")
+        elif picture.lag is not None:
+            self._date(run, picture.lag)
+
+    def _date(self, run: Run, lag: Lag) -> None:
+        """The outage begins where the lag reaches back to from when it was measured, however long ago that was: a
+        metric that ended with the lost region says nothing of the minutes since."""
+        run.measure("lag_s", round(lag.seconds, 1), "s")
+        if lag.age_s > STALE_S:
+            run.measure("lag_age_s", round(lag.age_s), "s")
+        began = round(lag.reaches_back_to(run), 3)
+        run.measure(OUTAGE_BEGAN, run.measures.get(OUTAGE_BEGAN, began), "seconds since 1970")
 
     def _recall(self, run: Run) -> None:
         """What was known when it was decided, as the run that promoted has noted it; nobody waits long for the note."""
@@ -133,7 +144,7 @@ class Decide(Action):
     def picture(self, run: Run) -> Picture:
         """Look at both regions at once."""
         here = {"database": lambda: anew(run, self.global_cluster), "instances": lambda: [*instances(run, self.to)],
-                "lag": lambda: replication_lag_s(run, self.to), "probe": lambda: _health(run, self.to),
+                "lag": lambda: replication_lag(run, self.to), "probe": lambda: _health(run, self.to),
                 "dns": lambda: where_users_are_sent(
                     run, name_servers(run, self.to), self.balancer.dns_name(run))}
         there = self._looks_at_the_lost(run)
@@ -153,16 +164,17 @@ class Decide(Action):
                 LOST_PROBE: lambda: probe.told(run, self.source, "probe", call.send(there))}
 
     def _judge(self, seen: Answers) -> Picture:
-        database, lag, lag_from = seen["database"], *_lag(seen)
+        database, known, lag_from = seen["database"], *_lag(seen)
+        lag = None if known is None else known.seconds
         promoted = isinstance(database, GlobalClusterOut) and database.writer == self.to.region
         blockers = () if promoted else tuple(self._blockers(seen))
         word, because = self._word(seen, blockers, promoted)
-        known = self.usual_minutes is not None
+        measured = self.usual_minutes is not None
         return Picture(
             self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from,
             self.usual_minutes if self.usual_minutes is not None else documented_minutes(), "earlier runs of this stack"
-            if known else "documented durations; no run of this stack was measured yet", blockers, word, because,
-            tuple(self._gone(lag)), promoted)
+            if measured else "documented durations; no run of this stack was measured yet", blockers, word, because,
+            tuple(self._gone(lag)), promoted, known)
 
     def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
         for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
@@ -244,13 +256,15 @@ def _health(run: Run, site: Site) -> dict[str, Any]:
     return probe.ask(run, site, action="health")
 
 
-def _lag(seen: Answers) -> tuple[float | None, str]:
-    """What CloudWatch says last, else what the database says itself; None when neither says anything."""
+def _lag(seen: Answers) -> tuple[Lag | None, str]:
+    """What CloudWatch says last, else what the database says itself, with who says it; None when neither does."""
     told, probed = seen["lag"], seen["probe"]
-    if isinstance(told, int | float):
-        return float(told), "AuroraGlobalDBRPOLag"
+    if isinstance(told, Lag):
+        return told, f"AuroraGlobalDBRPOLag{f', {told.age_s / 60:.0f} min old' if told.age_s > STALE_S else ''}"
     own = probed.get("lag_s") if isinstance(probed, dict) else None
-    return (None, "nothing that answered") if own is None else (float(own), "the database itself")
+    if own is None:
+        return None, "nothing that answered"
+    return Lag(float(own), datetime.fromisoformat(probed["at"]).timestamp()), "the database itself"
 
 
 def _in_words(answer: Any) -> str:
