@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from drctl.actions import probe
@@ -264,7 +264,8 @@ def _lag(seen: Answers) -> tuple[Lag | None, str]:
     own = probed.get("lag_s") if isinstance(probed, dict) else None
     if own is None:
         return None, "nothing that answered"
-    return Lag(float(own), datetime.fromisoformat(probed["at"]).timestamp()), "the database itself"
+    at = datetime.fromisoformat(probed["at"]) if "at" in probed else datetime.now(UTC)
+    return Lag(float(own), at.timestamp()), "the database itself"
 
 
 def _in_words(answer: Any) -> str:

@@ -284,6 +284,13 @@ def test_by_the_databases_own_lag_the_outage_is_dated_from_the_moment_it_told_it
     assert "lag_age_s" not in run.measures
 
 
+def test_a_probe_of_an_earlier_version_that_tells_no_time_counts_as_having_told_it_now() -> None:
+    seen = {**LOST, "lag": SILENT, "probe": {"ok": True, "writer": False, "lag_s": 7.0}}
+    known = Decide(WORLD, NOTHING, HOME, THERE)._judge(seen).lag
+    assert known is not None
+    assert (known.seconds, round(time.time() - known.measured_at)) == (7.0, 0)
+
+
 @pytest.mark.parametrize("seen", [{**LOST, "lag": None}, {**LOST, "database": database(THERE.region)}])
 def test_without_a_lag_or_after_the_promotion_it_is_not_taken(
         decided: Callable[..., tuple[Run, list[Record], list[str]]], seen: Answers) -> None:
