@@ -30,6 +30,9 @@ RESERVED_WORDS = {"admin", "all", "analyse", "analyze", "and", "any", "array", "
                   "limit", "not", "null", "offset", "on", "or", "order", "postgres", "primary", "public", "rdsadmin",
                   "references", "select", "table", "template0", "template1", "then", "to", "true", "union", "unique",
                   "user", "using", "when", "where", "with"}
+#: Seconds that a latch may be early by its schedule: its looks, a minute apart, span a minute less than their number,
+#: and one that failed once it had looked is made again and can count twice.
+LATCH_SLACK_S = 120
 ARN = re.compile(r"arn:aws[a-z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/(?P<id>.+)")
 CERTIFICATE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -105,6 +108,22 @@ def domain(settings: Settings) -> Found:
         yield ("dns", "record"), f"{dns.record!r} must be one label of a domain name"
     if dns.zone_id is not None and not re.fullmatch(r"Z[A-Z0-9]{4,31}", dns.zone_id):
         yield ("dns", "zone_id"), f"{dns.zone_id!r} is not the id of a hosted zone"
+
+
+def latch(settings: Settings) -> Found:
+    """The old region's latch counts the minutes in which users still arrive there although an operator has turned.
+
+    Until `health_threshold` checks in a row have seen the switch, the first of them up to an interval after it was
+    put, DNS answers as before (Route 53 Developer Guide, "How Route 53 determines whether a health check is healthy").
+    """
+    dns = settings.dns
+    moved = dns.health_interval_s * (dns.health_threshold + 1)
+    if dns.latch_minutes * 60 <= moved + LATCH_SLACK_S:
+        yield ("dns", "latch_minutes"), (
+            f"{dns.latch_minutes} min are too short beside these health checks, the latch would undo the turn of an "
+            f"operator: users arrive in the old region for another health_interval_s x (health_threshold + 1) = "
+            f"{moved} s, and its latch may count two minutes more than pass ({LATCH_SLACK_S} s: so many looks span a "
+            f"minute less, and one can count twice); give at least {(moved + LATCH_SLACK_S) // 60 + 1}")
 
 
 def certificates(settings: Settings) -> Found:
@@ -197,5 +216,5 @@ def tags(settings: Settings) -> Found:
         yield ("tags",), "has more than 40 tags; AWS allows 50, of which drctl needs some"
 
 
-RULES: tuple[Rule, ...] = (environment, account, regions, addresses, admission, domain, certificates, database,
-                           application, operations, tags)
+RULES: tuple[Rule, ...] = (environment, account, regions, addresses, admission, domain, latch, certificates,
+                           database, application, operations, tags)

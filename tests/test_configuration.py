@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from drctl.configuration import InvalidConfiguration, load, packaged_lab, parse
-from drctl.settings import Settings
+from drctl.configuration_rules import latch
+from drctl.lambdas.latch.decision import Act, Latch, Lies, Seen, State
+from drctl.settings import Dns, Settings
 
 EXAMPLES = Path(__file__).parent.parent / "config"
 GOOD_AWS = """\
@@ -90,6 +93,49 @@ def test_values_aws_would_refuse_are_refused_here(line: str, message: str) -> No
     key, _, _ = line.partition(":")
     text = "".join(kept + "\n" for kept in GOOD_AWS.splitlines() if not kept.startswith(key + ":")) + line + "\n"
     assert any(message in problem for problem in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize(("dns", "least"), [
+    ("latch_minutes: 1", 3),
+    ("latch_minutes: 2", 3),
+    ("latch_minutes: 5, health_interval_s: 30, health_threshold: 10", 8),
+    ("health_interval_s: 30, health_threshold: 5", 6),
+    ("health_threshold: 5, latch_minutes: 3", 4),  # three minutes exactly are not more than three minutes
+])
+def test_a_latch_that_would_undo_the_operators_turn_is_refused_with_its_line_and_the_least_that_is_not(
+        dns: str, least: int) -> None:
+    text = GOOD_AWS.replace("dns: {zone: dev.acme-health.com}", f"dns: {{zone: dev.acme-health.com, {dns}}}")
+    found = problems(text)
+    assert len(found) == 1
+    assert found[0].startswith("x.yaml:5: dns.latch_minutes: ")
+    assert "the latch would undo the turn" in found[0]
+    assert found[0].endswith(f"give at least {least}")
+    given = re.sub(r", latch_minutes: \d+", "", text).replace("{zone", f"{{latch_minutes: {least}, zone")
+    assert parse(given, "x.yaml").dns.latch_minutes == least
+
+
+@pytest.mark.parametrize("threshold", range(1, 11))
+@pytest.mark.parametrize("interval", [10, 30])
+def test_a_latch_is_accepted_just_when_it_undoes_no_turn_whenever_it_looks_and_though_a_look_counts_twice(
+        interval: int, threshold: int) -> None:
+    for minutes in range(1, 61):
+        dns = Dns.model_validate({"health_interval_s": interval, "health_threshold": threshold,
+                                  "latch_minutes": minutes})
+        refused = bool(list(latch(Settings(dns=dns))))
+        assert refused == any(undoes_the_turn(dns, first) for first in range(0, 60, 5)), dns
+
+
+def undoes_the_turn(dns: Dns, first: int) -> bool:
+    """Whether the old region's latch puts its object while users still arrive there after a turn; it looks first after
+    that many seconds, and its first look could not be remembered, so that it is made again and counts twice."""
+    turned, old, state, acts = 10_000.0, Latch("primary", dns.latch_minutes), State(), set()
+    moved = turned + dns.health_interval_s * (dns.health_threshold + 1)
+    for look, at in enumerate([first, *range(first, first + 3600, 60)]):
+        now = turned + at
+        act, state = old.decide(Seen(now <= moved, Lies(known=True), Lies(known=True, since=turned)), state, now,
+                                f"look {look}")
+        acts.add(act)
+    return Act.PUT in acts
 
 
 @pytest.mark.parametrize(("arn", "message"), [

@@ -6,15 +6,15 @@ nobody has to wait for them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
-from drctl.actions.dns_switch import Sent, name_servers, where_users_are_sent
-from drctl.actions.steady_state import instances, lag_by_hand, replication_lag_s
+from drctl.actions.dns_switch import name_servers, where_users_are_sent
+from drctl.actions.picture import LOST_PROBE, Picture, View
+from drctl.actions.steady_state import Lag, instances, lag_by_hand, replication_lag
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
 from drctl.engine.looks import Answers, Unanswered, look_all
@@ -23,39 +23,12 @@ from drctl.engine.runbook import Action
 from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
-from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
+from drctl.steps.global_cluster import GlobalCluster
 
 #: Real seconds that looks at the surviving region may take.
 LOOK_S = 6.0
-#: The looks at the lost region; the second goes through the probe to its database.
-LOST_PROBE = "lost probe"
-THERE = ("lost database", LOST_PROBE)
 #: Real seconds that reading the note of an earlier run may take.
 NOTE_S = 1.0
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What an operator decides by; `alive` says in words what answered and what did not."""
-
-    lost: str
-    to: str
-    alive: dict[str, str]
-    lag_s: float | None
-    lag_from: str
-    #: Minutes that a failover takes, and what says so.
-    minutes: float
-    minutes_from: str
-    blockers: tuple[str, ...]
-    #: What a failover stands on and what could not be seen in time.
-    unseen: tuple[str, ...]
-    #: wait, switchover or failover.
-    word: str
-    because: str
-    #: What will not come back by itself.
-    gone: tuple[str, ...]
-    #: Whether the database has been promoted already, so that nothing more can be lost.
-    promoted: bool
 
 
 @dataclass(frozen=True)
@@ -120,10 +93,17 @@ class Decide(Action):
         run.events.emit("approved", approval=self.confirm(picture))
         if picture.promoted:
             self._recall(run)
-        elif picture.lag_s is not None:
-            began = round(time.time() - picture.lag_s / run.clock.speed, 3)
-            run.measure("lag_s", round(picture.lag_s, 1), "s")
-            run.measure(OUTAGE_BEGAN, run.measures.get(OUTAGE_BEGAN, began), "seconds since 1970")
+        elif picture.lag is not None:
+            self._date(run, picture.lag)
+
+    def _date(self, run: Run, lag: Lag) -> None:
+        """The outage begins where the lag reaches back to from when it was measured, however long ago that was: a
+        metric that ended with the lost region says nothing of the minutes since."""
+        run.measure("lag_s", round(lag.seconds, 1), "s")
+        if lag.is_old:
+            run.measure("lag_age_s", round(lag.age_s), "s")
+        began = round(lag.reaches_back_to(run), 3)
+        run.measure(OUTAGE_BEGAN, run.measures.get(OUTAGE_BEGAN, began), "seconds since 1970")
 
     def _recall(self, run: Run) -> None:
         """What was known when it was decided, as the run that promoted has noted it; nobody waits long for the note."""
@@ -138,7 +118,7 @@ class Decide(Action):
     def picture(self, run: Run) -> Picture:
         """Look at both regions at once."""
         here = {"database": lambda: anew(run, self.global_cluster), "instances": lambda: [*instances(run, self.to)],
-                "lag": lambda: replication_lag_s(run, self.to), "probe": lambda: _health(run, self.to),
+                "lag": lambda: replication_lag(run, self.to), "probe": lambda: _health(run, self.to),
                 "dns": lambda: where_users_are_sent(
                     run, name_servers(run, self.to), self.balancer.dns_name(run))}
         there = self._looks_at_the_lost(run)
@@ -158,77 +138,7 @@ class Decide(Action):
                 LOST_PROBE: lambda: probe.told(run, self.source, "probe", call.send(there))}
 
     def _judge(self, seen: Answers) -> Picture:
-        database, lag, lag_from = seen["database"], *_lag(seen)
-        promoted = isinstance(database, GlobalClusterOut) and database.writer == self.to.region
-        blockers = tuple(self._after_promotion(database) if promoted else self._blockers(seen))
-        unseen = () if promoted else tuple(self._unseen(seen))
-        word, because = self._word(seen, (*blockers, *unseen), promoted)
-        minutes = (documented_minutes(), "documented durations; no run of this stack was measured yet") if (
-            self.usual_minutes is None) else (self.usual_minutes, "earlier runs of this stack")
-        return Picture(self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from, *minutes, blockers,
-                       unseen, word, because, tuple(self._gone(lag)), promoted)
-
-    def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
-        for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
-                           "probe"), ("dns", "users' name"), ("lost database", f"API of {self.source.region}"),
-                           (LOST_PROBE, f"database of {self.source.region}, through the probe")):
-            if name in seen:
-                yield text, self._sent(seen[name]) if isinstance(seen[name], Sent) else _in_words(seen[name])
-
-    def _sent(self, sent: Sent) -> str:
-        if sent.is_with_the_balancer:
-            return f"answers with {self.to.region}"
-        return f"answers with something else than {self.to.region}: " + (
-            ", ".join(sent.answer.addresses) or sent.answer.problem)
-
-    def _after_promotion(self, database: GlobalClusterOut) -> Iterable[str]:
-        """What is promoted is no longer asked about, but for this: whether it was a failover that has promoted it."""
-        if database.is_copy(self.source.region) and not self.goes_on():
-            yield (f"{self.to.region} is the writer already, {self.source.region} holds a connected copy of it, and no "
-                   "failover is under way")
-
-    def _blockers(self, seen: Answers) -> Iterable[str]:
-        """What is known to keep Aurora from promoting: no reason overrules it."""
-        database = seen["database"]
-        if isinstance(database, GlobalClusterOut):
-            member = database.member(self.to.region)
-            if member is None:
-                yield f"the global database has no member in {self.to.region}"
-            elif member.synchronization == "pending-resync":
-                yield f"the copy in {self.to.region} is being rebuilt (pending-resync): Aurora promotes none such"
-        if not isinstance(seen["instances"], Unanswered):
-            yield from seen["instances"]
-
-    def _unseen(self, seen: Answers) -> Iterable[str]:
-        """What may keep Aurora from promoting, or not: nobody could look."""
-        for name, text in (("database", f"the global database cannot be seen from {self.to.region}"),
-                           ("instances", f"the instances in {self.to.region} cannot be seen")):
-            if isinstance(seen[name], Unanswered):
-                yield f"{text}: {seen[name].why}"
-
-    def _word(self, seen: Answers, blockers: tuple[str, ...], promoted: bool) -> tuple[str, str]:
-        if promoted and blockers:
-            return "wait", "there is nothing to fail over"
-        if promoted:
-            return "failover", f"{self.to.region} is the writer already: what is left is to bring users there"
-        if blockers:
-            return "wait", f"{self.to.region} cannot take over now, as far as is seen"
-        there = seen.get(LOST_PROBE)
-        if isinstance(there, dict) and there.get("ok") and there.get("writer"):
-            return "switchover", (f"{self.source.region} answers and its database writes: a planned failover loses "
-                                  "nothing (drctl failover --planned)")
-        if seen["database"].changing_roles:
-            return "wait", "roles are being changed; a switchover under way ends or is cancelled by Aurora"
-        answers = any(not isinstance(seen.get(name, Unanswered()), Unanswered) for name in THERE)
-        seems = "answers, but its database does not write" if answers else "does not answer"
-        return "failover", f"{self.source.region} {seems}, and {self.to.region} is ready"
-
-    def _gone(self, lag: float | None) -> Iterable[str]:
-        span = "an unknown time" if lag is None else f"up to {lag:.1f} s"
-        yield (f"writes that {self.source.region} acknowledged and did not replicate: {span}; failback lists what a "
-               "rescue snapshot holds of them")
-        yield f"the database volume of {self.source.region}: rebuilt from the new writer once the region is back"
-        yield f"objects and events not yet replicated stay in {self.source.region} until it is back"
+        return View(self.source, self.to, self.usual_minutes, self.goes_on).picture(seen)
 
     # Refusals ----------------------------------------------------------------------------------------------------
 
@@ -266,28 +176,3 @@ def _next_step(picture: Picture, terms: Terms) -> str:
 
 def _health(run: Run, site: Site) -> dict[str, Any]:
     return probe.ask(run, site, action="health")
-
-
-def _lag(seen: Answers) -> tuple[float | None, str]:
-    """What CloudWatch says last, else what the database says itself; None when neither says anything."""
-    told, probed = seen["lag"], seen["probe"]
-    if isinstance(told, int | float):
-        return float(told), "AuroraGlobalDBRPOLag"
-    own = probed.get("lag_s") if isinstance(probed, dict) else None
-    return (None, "nothing that answered") if own is None else (float(own), "the database itself")
-
-
-def _in_words(answer: Any) -> str:
-    if isinstance(answer, Unanswered):
-        return f"NO ANSWER ({answer.why})" if answer.why != Unanswered().why else "NO ANSWER within the time for a look"
-    if isinstance(answer, dict):
-        role = "writes" if answer.get("writer") else "reads"
-        return f"answers, {role}" if answer.get("ok") else f"NO: {probe.in_words(answer)}"
-    return str(answer)
-
-
-def documented_minutes() -> float:
-    """Promotion and DNS side by side, then a proof; from the table of usual durations."""
-    from drctl.aws.durations import seconds
-
-    return round((max(seconds("failover"), seconds("health-check-first") * 4) + 15) / 60, 1)

@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from drctl.actions.switchover import BUSY, NO_TARGET, WITHIN, anew, cluster_arn, current, is_settled_at, is_unseen
+from drctl.actions.switchover import (
+    TAKEN,
+    WITHIN,
+    anew,
+    change_roles,
+    cluster_arn,
+    current,
+    is_settled_at,
+    is_unseen,
+)
 from drctl.aws.commands import Command
-from drctl.aws.errors import AwsError, is_one_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
 from drctl.errors import Refused
@@ -64,20 +72,15 @@ class Failover(Change):
         if now.member(self.to.region) is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
         if now.writer != self.to.region:
-            run.retry("the global database takes the failover", partial(self._call_unless_there, run), BUSY,
-                      within=WITHIN, every=EVERY)
+            run.wait_until("the global database takes the failover", partial(self._call_unless_there, run),
+                           lambda answer: answer == TAKEN, within=WITHIN, every=EVERY)
         run.wait_until(f"the writer is in {self.to.region}", partial(anew, run, self.global_cluster),
                        lambda seen: is_settled_at(seen, self.to), within=WITHIN, every=EVERY)
 
-    def _call_unless_there(self, run: Run) -> None:
-        """Busy may mean that this very failover is under way: then the writer moves while the call is repeated."""
+    def _call_unless_there(self, run: Run) -> str:
+        """AWS's answer. Busy may mean that this very failover is under way: then the writer moves while the call is
+        repeated."""
         if run.roles_asked is not None and anew(run, self.global_cluster).writer == self.to.region:
-            return
+            return TAKEN
         run.roles_asked = (run.clock.now(), current(run, self.global_cluster).writer)
-        try:
-            self._command(run).send(run.aws)
-        except AwsError as error:
-            # a failover that was under way may have come to its end since the last look: the target writes already
-            if not is_one_of(error, NO_TARGET) or anew(run, self.global_cluster).writer != self.to.region:
-                raise
-
+        return change_roles(run, self._command(run), self.global_cluster, self.to)

@@ -60,9 +60,13 @@ class UntilServed(Action):
         if began is not None:
             outage = run.clock.now() - (time.time() - began) * run.clock.speed  # on this run's clock; mostly negative
             figures |= {"rto_s": served - outage, "detect_s": max(0.0, -outage)}
-            run.measure("rto_from", "the newest known replication lag when the failover was decided")
+            run.measure("rto_from", "the newest known replication lag when the failover was decided, from when it was "
+                                    "measured: an upper bound of the RTO")
         if (lag := run.measures.get("lag_s")) is not None:
             figures |= {"rpo_s": lag}
-            run.measure("rpo_from", "the newest known replication lag: an upper bound of the loss")
+            age_s = run.measures.get("lag_age_s")
+            run.measure("rpo_from", "the newest known replication lag: an upper bound of the loss" if age_s is None else
+                        f"the newest known replication lag, {age_s / 60:.0f} min old when it was decided: an upper "
+                        "bound of the loss if the region was lost then")
         for name, value in figures.items():
             run.measure(name, round(value, 1))

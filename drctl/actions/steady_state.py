@@ -6,7 +6,7 @@ All questions are asked side by side and each once: a drill must be under way wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from drctl.actions import probe
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
 from drctl.actions.fencing import is_fenced
-from drctl.aws.commands import Command
+from drctl.aws.commands import Command, TimeAgo
 from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -23,6 +23,9 @@ from drctl.errors import DrctlError, Refused
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
 from drctl.steps.global_cluster import GlobalCluster
+
+#: AWS seconds after which the age of the newest datapoint is told: they come once a minute, and a minute late.
+STALE_S = 120.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +57,12 @@ class SteadyState(Action):
         yield probe.invocation(run, self.target, "probe", {"action": "health"})
 
     def do(self, run: Run) -> None:
-        questions: tuple[Callable[[], Iterable[str]], ...] = (
-            lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
-            lambda: self._lag(run), lambda: self._standby_answers(run), lambda: self._name(run),
-            lambda: self._app(run))
-        with ThreadPoolExecutor(max_workers=len(questions)) as pool:
+        with ThreadPoolExecutor(max_workers=8) as pool:  # one for each question, and one for what two of them share
+            health = pool.submit(copy_context().run, self._health, run)
+            questions: tuple[Callable[[], Iterable[str]], ...] = (
+                lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
+                lambda: self._lag(run, health), lambda: self._standby_answers(health), lambda: self._name(run),
+                lambda: self._app(run))
             asked = [pool.submit(copy_context().run, _answered, question) for question in questions]
         findings = tuple(finding for answer in asked for finding in answer.result())
         for finding in findings:
@@ -84,15 +88,22 @@ class SteadyState(Action):
         elif member.synchronization != "connected":
             yield f"replication to {self.target.region} is {member.synchronization or 'not known'}"
 
-    def _lag(self, run: Run) -> Iterable[str]:
-        lag = replication_lag_s(run, self.target)
-        if lag is not None and lag > run.settings.objectives.rpo_minutes * 60:
+    def _health(self, run: Run) -> dict[str, Any]:
+        return probe.attempt(probe.ask, run, self.target, action="health")
+
+    def _lag(self, run: Run, health: Future[dict[str, Any]]) -> Iterable[str]:
+        """What CloudWatch says last, else what the database says itself: a lag that nobody knows may be any."""
+        known = replication_lag(run, self.target)
+        lag = known.seconds if known else health.result().get("lag_s")
+        if lag is None:
+            yield (f"the replication lag of {self.target.region} is not known: CloudWatch has no AuroraGlobalDBRPOLag, "
+                   "and the probe does not tell it")
+        elif lag > run.settings.objectives.rpo_minutes * 60:
             yield f"replication lag is {lag:.0f} s, over the RPO of {run.settings.objectives.rpo_minutes:g} min"
 
-    def _standby_answers(self, run: Run) -> Iterable[str]:
-        answer = probe.ask(run, self.target, action="health")
-        if not answer.get("ok"):
-            yield f"the probe in {self.target.region} cannot read: {answer.get('error')}: {answer.get('text')}"
+    def _standby_answers(self, health: Future[dict[str, Any]]) -> Iterable[str]:
+        if not health.result().get("ok"):
+            yield f"the probe in {self.target.region} cannot read: {probe.in_words(health.result())}"
 
     def _app(self, run: Run) -> Iterable[str]:
         """An app that a failover has stopped serves nobody until a failback has put its region in order."""
@@ -122,24 +133,59 @@ def instances(run: Run, site: Site) -> Iterable[str]:
         yield f"no database instance in {site.region} is available: {', '.join(states) or 'there is none'}"
 
 
-def replication_lag_s(run: Run, site: Site) -> float | None:
-    """Newest AuroraGlobalDBRPOLag in seconds; published by the region of the secondary only; None without data."""
+@dataclass(frozen=True)
+class Lag:
+    """How far a copy was behind in seconds, and when (seconds since 1970); `age_s`, AWS seconds, is how long that was
+    ago when it was asked.
+
+    CloudWatch stamps a datapoint with the beginning of its minute: the value may have been measured up to a minute
+    after its stamp, never before. So the moment that it reaches back to is never later than the last one that is known
+    to be replicated, and an outage that is dated by it began at that moment or later: at most it is counted too long.
+    """
+
+    seconds: float
+    measured_at: float
+    age_s: float = 0.0
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it may say little of now."""
+        return self.age_s > STALE_S
+
+    def reaches_back_to(self, run: Run) -> float:
+        """Up to when all that was written is in the copy, in seconds since 1970."""
+        return self.measured_at - self.seconds / run.clock.speed
+
+
+def replication_lag(run: Run, site: Site) -> Lag | None:
+    """Newest AuroraGlobalDBRPOLag of ten minutes; published by the region of the secondary only; None without data."""
     now = datetime.now(UTC)
     query: Any = [{"Id": "lag", "ReturnData": True, "MetricStat": {"Stat": "Maximum", "Period": 60, "Metric": {
         "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag",
         "Dimensions": [{"Name": "DBClusterIdentifier", "Value": run.name("aurora", "cluster", site)}]}}}]
     answer = run.at(site).cloudwatch.get_metric_data(
         MetricDataQueries=query, StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1))
-    values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
-    return values[0] / 1000 if values else None
+    results: list[Any] = answer["MetricDataResults"][:1]
+    points = [point for result in results for point in zip(result["Timestamps"], result["Values"], strict=True)]
+    if not points:
+        return None
+    stamp, value = max(points)
+    age_s = (now - stamp).total_seconds() * run.clock.speed
+    return Lag(value / 1000, stamp.timestamp(), max(0.0, age_s))
+
+
+def replication_lag_s(run: Run, site: Site) -> float | None:
+    """The same in seconds alone."""
+    lag = replication_lag(run, site)
+    return None if lag is None else lag.seconds
 
 
 def lag_by_hand(run: Run, site: Site) -> Command:
-    """The call that shows the lag's newest datapoints; the times are for a person to fill in."""
+    """The call that shows the lag's newest datapoints, for a person: it is typed and not sent."""
     return Command(site.region, "cloudwatch", "GetMetricStatistics", {
         "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag", "Statistics": ["Maximum"], "Period": 60,
         "Dimensions": [{"Name": "DBClusterIdentifier", "Value": run.name("aurora", "cluster", site)}],
-        "StartTime": "TEN-MINUTES-AGO", "EndTime": "NOW"})
+        "StartTime": TimeAgo(10), "EndTime": TimeAgo()})
 
 
 def _answered(question: Callable[[], Iterable[str]]) -> list[str]:

@@ -10,12 +10,13 @@ from functools import partial
 from typing import ClassVar
 
 from drctl.aws.commands import Command
-from drctl.aws.errors import AwsError, Refusal, is_one_of
+from drctl.aws.errors import AwsError, Refusal, code_of, is_one_of, message_of
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.settings import Site
+from drctl.steps.cluster_state import dead_end
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 
 #: A switchover takes one to two minutes; under load and lag it may take up to an hour (field guides allow 60 min).
@@ -25,8 +26,10 @@ WITHIN = minutes(60)
 UNSEEN_WITHIN = minutes(1)
 #: The answer of a global cluster that is busy, and how often it is asked again once it is at rest.
 BUSY, CALLS = (Refusal("InvalidGlobalClusterStateFault"),), 3
-#: The answer where the target is the writer, or cannot become it.
+#: The answer where the target is the writer, or cannot become it: now, or at all.
 NO_TARGET = Refusal("InvalidDBClusterStateFault")
+#: What a call comes to that need not be repeated.
+TAKEN = "taken"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,7 @@ class Switchover(Change):
         for _ in range(CALLS):
             if now.writer == self.to.region or self._call(run, now):
                 break
+            wait_for_cluster(run, self.to)
             now = wait_for_rest(run, self.global_cluster)
         wait_for_writer(run, self.global_cluster, self.to)
 
@@ -85,20 +89,68 @@ class Switchover(Change):
         if target is None:
             raise Refused(f"the global database has no member in {self.to.region}", next_step="drctl provision")
         run.roles_asked = (run.clock.now(), now.writer)  # before the call leaves: its answer can be lost
-        try:
-            self._command(now.writer or self.to.region, now.id, target.arn).send(run.aws)
-        except AwsError as error:
-            if is_one_of(error, *BUSY):
-                return False
-            # a change that was under way may have come to its end since the last look: the target writes already
-            if not is_one_of(error, NO_TARGET) or anew(run, self.global_cluster).writer != self.to.region:
-                raise
-        return True
+        call = self._command(now.writer or self.to.region, now.id, target.arn)
+        return change_roles(run, call, self.global_cluster, self.to) == TAKEN
 
 
 def cluster_arn(run: Run, site: Site) -> str:
     """ARN of the stack's cluster in a region, known without asking."""
     return f"arn:aws:rds:{site.region}:{run.settings.account_id}:cluster:{run.name('aurora', 'cluster', site)}"
+
+
+def change_roles(run: Run, call: Command, global_cluster: GlobalCluster, to: Site) -> str:
+    """Make the call: TAKEN, also where the target writes by now, or AWS's answer that something is in its way which
+    passes, so that it has to be made again. Any other answer is raised."""
+    try:
+        return _change_roles(run, call, global_cluster, to)
+    except AwsError as error:
+        if not is_one_of(error, NO_TARGET):
+            raise
+    # What was in its way may have passed between that answer and the look at it: it is believed the second time.
+    return _change_roles(run, call, global_cluster, to)
+
+
+def _change_roles(run: Run, call: Command, global_cluster: GlobalCluster, to: Site) -> str:
+    try:
+        call.send(run.aws)
+    except AwsError as error:
+        if _is_in_the_way(run, global_cluster, to, error):
+            return f"{code_of(error)}: {message_of(error)}"
+    return TAKEN
+
+
+def _is_in_the_way(run: Run, global_cluster: GlobalCluster, to: Site, error: Exception) -> bool:
+    """Whether it is something that passes; not when the target writes by now. Raises `error` when it is neither.
+
+    AWS does not say which of the two errors it answers while it promotes the target's cluster (RDS API Reference,
+    FailoverGlobalCluster).
+    """
+    if is_one_of(error, *BUSY):
+        return True
+    if not is_one_of(error, NO_TARGET):
+        raise error
+    now = anew(run, global_cluster)
+    if now.writer == to.region:
+        return False
+    if now.at_rest and not _is_passing(cluster_status(run, to)):
+        raise error
+    return True
+
+
+def _is_passing(status: str) -> bool:
+    return status != "available" and dead_end(status) is None
+
+
+def cluster_status(run: Run, site: Site) -> str:
+    """How the cluster in a region stands by itself."""
+    return str(run.at(site).rds.describe_db_clusters(
+        DBClusterIdentifier=run.name("aurora", "cluster", site))["DBClusters"][0]["Status"])
+
+
+def wait_for_cluster(run: Run, site: Site) -> None:
+    """Wait until the cluster in a region is available."""
+    run.wait_until(f"the cluster in {site.region} is available", partial(cluster_status, run, site),
+                   lambda status: status == "available", within=WITHIN, every=5.0, failed=dead_end)
 
 
 def wait_for_writer(run: Run, global_cluster: GlobalCluster, to: Site) -> None:

@@ -17,6 +17,18 @@ CLI_NAMES = {"s3": "s3api"}
 
 
 @dataclass(frozen=True)
+class TimeAgo:
+    """A moment that the line works out when it is typed, so that it is right whenever that is; GNU date knows it."""
+
+    minutes: int = 0
+
+    def __str__(self) -> str:
+        """In double quotes, which leave the command in them to the shell and its answer one word."""
+        ago = f"-d '-{self.minutes} min' " if self.minutes else ""
+        return f'"$(date -u {ago}+%FT%TZ)"'
+
+
+@dataclass(frozen=True)
 class Command:
     """`service` is the name of a client of `drctl.aws.clients.Region`; `operation` is spelled as AWS does."""
 
@@ -51,6 +63,8 @@ def _option(name: str, value: Any) -> list[str]:
     flag = f"--{xform_name(name, '-')}"
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
+    if isinstance(value, TimeAgo):
+        return [flag, str(value)]
     if isinstance(value, bytes):
         value = value.decode()
     if isinstance(value, list) and all(isinstance(one, str) for one in value):

@@ -13,9 +13,10 @@ from typing import Any
 import click
 
 from drctl.actions.aftermath import OUTAGE_BEGAN
-from drctl.actions.decide import Decide, Picture, Terms
+from drctl.actions.decide import Decide, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
+from drctl.actions.picture import Picture
 from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
@@ -47,7 +48,7 @@ def unplanned(asked: Asked) -> Report:
         take_for_lost(run, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
-        for name in (OUTAGE_BEGAN, "lag_s"):
+        for name in (OUTAGE_BEGAN, "lag_s", "lag_age_s"):
             if (known := asked.told(name)) is not None:
                 run.measure(name, known)
         told = notices(session, "failover", source, target)

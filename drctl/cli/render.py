@@ -12,7 +12,8 @@ import click
 from drctl.cli.progress import span
 
 if TYPE_CHECKING:
-    from drctl.actions.decide import Picture, Terms
+    from drctl.actions.decide import Terms
+    from drctl.actions.picture import Picture
 
 Report = Mapping[str, Any]
 
@@ -81,7 +82,7 @@ def show_decision(picture: Picture, terms: Terms) -> None:
     lag = "not known" if picture.lag_s is None else f"{picture.lag_s:.1f} s ({picture.lag_from})"
     bound = "not stated" if terms.allowed_loss_s is None else f"{terms.allowed_loss_s:g} s"
     say(f"  {'newest known replication lag':44} {lag}")
-    say(f"  {'expected loss':44} {'nothing more' if picture.promoted else 'at most that lag'}; accepted: {bound}")
+    say(f"  {'expected loss':44} {_expected_loss(picture)}; accepted: {bound}")
     say(f"  {'expected time':44} {picture.minutes:g} min ({picture.minutes_from})")
     for blocker in picture.blockers:
         say(click.style(f"  blocked: {blocker}", fg="red"))
@@ -92,6 +93,13 @@ def show_decision(picture: Picture, terms: Terms) -> None:
         say(f"    - {text}")
     color = {"failover": "green", "switchover": "yellow"}.get(picture.word, "red")
     say(f"  recommended: {click.style(picture.word, fg=color, bold=True)} - {picture.because}\n")
+
+
+def _expected_loss(picture: Picture) -> str:
+    if picture.promoted:
+        return "nothing more"
+    old = picture.lag is not None and picture.lag.is_old
+    return "that lag, if the region was lost when it was measured" if old else "at most that lag"
 
 
 def show_drill(report: Report) -> None:

@@ -6,13 +6,16 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
 from drctl.actions.aftermath import OUTAGE_BEGAN, NoteAftermath
-from drctl.actions.decide import Decide, Picture, Terms, documented_minutes
+from drctl.actions.decide import Decide, Terms
 from drctl.actions.dns_switch import Sent
+from drctl.actions.picture import Picture, documented_minutes
+from drctl.actions.steady_state import Lag
 from drctl.aws import dns
 from drctl.engine.events import Record
 from drctl.engine.looks import Answers, Unanswered
@@ -60,7 +63,13 @@ class Told(Decide):
     seen: Answers = field(default_factory=dict)
 
     def picture(self, run: Run) -> Picture:
-        return self._judge(self.seen)
+        """A lag that is written down as a number was measured just now."""
+        lag, probed = self.seen["lag"], self.seen["probe"]
+        if isinstance(lag, float):
+            lag = Lag(lag, time.time())
+        if isinstance(probed, dict):
+            probed = {"at": datetime.now(UTC).isoformat(), **probed}
+        return self._judge({**self.seen, "lag": lag, "probe": probed})
 
 
 def picture(seen: Answers, **more: Any) -> Picture:
@@ -123,7 +132,9 @@ def test_what_answered_and_what_did_not_is_told_in_words() -> None:
 
 @pytest.mark.parametrize(("lag", "probe", "told", "by"), [
     (0.08, {"ok": True, "lag_s": 7.0}, 0.08, "AuroraGlobalDBRPOLag"),
-    (0, {"ok": True, "lag_s": 7.0}, 0.0, "AuroraGlobalDBRPOLag"),
+    (0.0, {"ok": True, "lag_s": 7.0}, 0.0, "AuroraGlobalDBRPOLag"),
+    (Lag(0.3, 0.0, 119.0), SILENT, 0.3, "AuroraGlobalDBRPOLag"),
+    (Lag(0.3, 0.0, 540.0), SILENT, 0.3, "AuroraGlobalDBRPOLag, 9 min old"),
     (None, {"ok": True, "lag_s": 7}, 7.0, "the database itself"),
     (SILENT, {"ok": True, "lag_s": 0}, 0.0, "the database itself"),
     (None, {"ok": True, "lag_s": None}, None, "nothing that answered"),
@@ -280,6 +291,30 @@ def test_when_the_outage_began_is_kept_by_the_lag_in_real_time(
     run, _, _ = decided({**LOST, "lag": 50_000.0}, FORCE)
     assert run.measures["lag_s"] == 50_000
     assert 0.4 < time.time() - cast(float, run.measures[OUTAGE_BEGAN]) < 5  # half a second at this clock's speed
+
+
+def test_the_outage_is_dated_by_when_the_lag_was_measured_however_long_it_took_to_decide(
+        decided: Callable[..., tuple[Run, list[Record], list[str]]]) -> None:
+    run, records, _ = decided({**LOST, "lag": Lag(0.3, 1000.0, 540.0)})
+    assert run.measures["lag_s"] == 0.3
+    assert run.measures["lag_age_s"] == 540
+    assert run.measures[OUTAGE_BEGAN] == 1000.0  # three tenths of a second are nothing at this clock's speed
+    assert of(records, "decision")[0]["picture"]["lag"] == {"seconds": 0.3, "measured_at": 1000.0, "age_s": 540.0}
+
+
+def test_by_the_databases_own_lag_the_outage_is_dated_from_the_moment_it_told_it(
+        decided: Callable[..., tuple[Run, list[Record], list[str]]]) -> None:
+    told = {"ok": True, "writer": False, "lag_s": 200_000.0, "at": "2031-05-01T12:00:10+00:00"}
+    run, _, _ = decided({**LOST, "lag": SILENT, "probe": told}, FORCE)
+    assert run.measures[OUTAGE_BEGAN] == datetime(2031, 5, 1, 12, 0, 8, tzinfo=UTC).timestamp()
+    assert "lag_age_s" not in run.measures
+
+
+def test_a_probe_of_an_earlier_version_that_tells_no_time_counts_as_having_told_it_now() -> None:
+    seen = {**LOST, "lag": SILENT, "probe": {"ok": True, "writer": False, "lag_s": 7.0}}
+    known = Decide(WORLD, NOTHING, HOME, THERE)._judge(seen).lag
+    assert known is not None
+    assert (known.seconds, round(time.time() - known.measured_at)) == (7.0, 0)
 
 
 @pytest.mark.parametrize("seen", [{**LOST, "lag": None}, {**LOST, "database": database(THERE.region)}])

@@ -16,8 +16,10 @@ from drctl.engine.clock import Clock
 from drctl.engine.events import Events, Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
-from drctl.errors import Refused
+from drctl.errors import Refused, RunFailed
 from drctl.lab import outages
+from drctl.lab.aurora_states import passes_through
+from drctl.lab.aurora_store import GLOBALS
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
 from drctl.settings import Settings
@@ -172,6 +174,60 @@ def test_a_switchover_that_lost_its_primary_is_cancelled_by_aurora_and_the_call_
     assert len(asked(records)) > 1
     assert any(record["event"] == "waiting" and "InvalidGlobalClusterStateFault" in record["seen"]
                for record in records)
+
+
+@contextmanager
+def told(lab: Lab, run: Run, words: str, while_: Callable[[], bool]) -> Iterator[list[str]]:
+    """What a run calls, its failovers being answered so while something lasts: the target's cluster is not in the
+    state for it."""
+    called: list[str] = []
+
+    def decide(request: Request) -> Reply | None:
+        called.append(request.operation)
+        refused = request.operation == "FailoverGlobalCluster" and while_()
+        return refusal("InvalidDBClusterStateFault", words) if refused else None
+
+    with between(lab.endpoint) as line:
+        line.decide = decide
+        run.aws = Aws(Door(line.url, Credentials("lab", "lab"), speed=SPEED), run.events)
+        yield called
+
+
+def test_a_target_that_an_escalated_switchover_is_promoting_is_asked_again_until_that_is_over(
+        survivor: Run, aws: Aws, lab: Lab, slow: None) -> None:
+    world = survivor.output(WORLD).id
+    aws[HOME.region].rds.switchover_global_cluster(
+        GlobalClusterIdentifier=world, TargetDbClusterIdentifier=survivor.output(STANDBY).arn)
+    CLOCK.skip(20)
+    with lost(HOME.region), told(lab, survivor, "promoting", lambda: GLOBALS[world].change is not None) as called:
+        perform(survivor, THERE)
+        assert active_site(survivor, WORLD) == AWAY
+    assert called.count("FailoverGlobalCluster") > 1
+
+
+def test_a_target_that_is_not_available_yet_is_asked_again_until_it_is(
+        survivor: Run, records: list[Record], slow: None) -> None:
+    passes_through(survivor.output(STANDBY).arn, [(seconds("failover"), "modifying")])
+    records.clear()
+    with lost(HOME.region):
+        perform(survivor, THERE)
+        assert active_site(survivor, WORLD) == AWAY
+    assert len(asked(records)) > 1
+    assert any(record["event"] == "waiting" and "InvalidDBClusterStateFault" in record["seen"] for record in records)
+
+
+def test_a_target_that_cannot_be_promoted_is_asked_twice_and_fails_in_awss_own_words(survivor: Run, lab: Lab) -> None:
+    with lost(HOME.region), told(lab, survivor, "Versions differ.", lambda: True) as called, \
+            pytest.raises(RunFailed, match=r"InvalidDBClusterStateFault.*Versions differ\."):
+        perform(survivor, THERE)
+    assert called.count("FailoverGlobalCluster") == 2
+
+
+def test_a_target_from_whose_state_nothing_comes_back_is_not_waited_for(survivor: Run, records: list[Record]) -> None:
+    passes_through(survivor.output(STANDBY).arn, [(9e9, "inaccessible-encryption-credentials")])
+    with lost(HOME.region), pytest.raises(RunFailed, match="InvalidDBClusterStateFault"):
+        perform(survivor, THERE)
+    assert len(asked(records)) == 2
 
 
 def test_without_a_member_in_the_region_nothing_is_asked(run: Run, aws: Aws, records: list[Record]) -> None:

@@ -120,6 +120,16 @@ def test_with_a_lag_the_outage_is_counted_from_and_the_loss_is_at_most_that_lag(
     assert run.measures["met"] is True
 
 
+def test_a_lag_that_was_old_when_it_was_decided_is_no_bound_of_the_loss_without_an_if() -> None:
+    database, run = Database(), offline_run(speed=SPEED)
+    run.measure("lag_s", 0.3)
+    run.measure("lag_age_s", 540)
+    database.writes.set()
+    figures = recover(database, run=run)
+    assert figures["rpo_from"] == ("the newest known replication lag, 9 min old when it was decided: an upper bound of "
+                                   "the loss if the region was lost then")
+
+
 def test_an_outage_that_began_while_the_run_was_under_way_was_not_waited_for() -> None:
     database, run = Database(), offline_run(speed=SPEED)
     run.clock.sleep(60)

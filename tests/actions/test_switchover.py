@@ -8,11 +8,18 @@ import pytest
 
 from drctl.actions.switchover import Switchover, active_site
 from drctl.aws.clients import Aws
+from drctl.aws.durations import seconds
+from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
-from drctl.errors import Refused
-from tests.steps.database import AWAY, HOME, PRIMARY, STANDBY, WORLD, ensure_all
+from drctl.errors import Refused, RunFailed
+from drctl.lab.aurora_states import passes_through
+from drctl.lab.clock import CLOCK
+from tests.conftest import SPEED
+from tests.steps.database import AWAY, HOME, PRIMARY, READERS, STANDBY, WORLD, ensure_all
 
+#: AWS seconds in a second at which something a tenth of a second long is met half way.
+SLOW = 1_000.0
 THERE, BACK = Switchover(WORLD, AWAY), Switchover(WORLD, HOME)
 
 
@@ -49,4 +56,27 @@ def test_without_a_member_in_the_region_there_is_nothing_to_switch_to(run: Run, 
 
 def test_without_a_database_there_is_nothing_to_switch(run: Run) -> None:
     with pytest.raises(Refused, match="there is no global database"):
+        perform(run, THERE)
+
+
+def test_a_target_that_is_not_available_yet_is_waited_for_and_asked_again(run: Run, records: list[Record]) -> None:
+    ensure_all(run)
+    CLOCK.set_speed(SLOW)
+    try:
+        passes_through(run.output(STANDBY).arn, [(seconds("failover"), "modifying")])
+        records.clear()
+        perform(run, THERE)
+    finally:
+        CLOCK.set_speed(SPEED)
+    assert active_site(run, WORLD) == AWAY
+    assert len([record for record in records if record["event"] == "call"
+                and record["operation"] == "SwitchoverGlobalCluster"]) == 2
+    assert any(record["event"] == "waiting" and record["seen"] == "modifying" for record in records)
+
+
+def test_a_target_that_cannot_take_over_fails_in_awss_own_words(run: Run) -> None:
+    ensure_all(run)
+    run.at(AWAY).rds.delete_db_instance(DBInstanceIdentifier=run.output(READERS).instances[0].id,
+                                        SkipFinalSnapshot=True)
+    with pytest.raises(RunFailed, match=r"InvalidDBClusterStateFault.* (has no available instance|healthy state)"):
         perform(run, THERE)

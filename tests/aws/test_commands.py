@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
+from drctl.actions.steady_state import lag_by_hand
 from drctl.aws.clients import Aws
 from drctl.aws.commands import Command
+from drctl.settings import Settings
+from tests.engine.fakes import offline_run
 
 WEST = "us-west-2"
 
@@ -52,6 +57,20 @@ def test_only_what_can_change_aws_counts_as_a_change() -> None:
 @pytest.mark.parametrize("value", ["plain", "two words", "it's", 'a "quoted" one', "$HOME and `id`", "a;b|c&d", "*"])
 def test_a_shell_hands_every_value_on_as_it_is(value: str) -> None:
     assert after(Command(WEST, "ssm", "GetParameter", {"Name": value}), "--name") == value
+
+
+def typed(line: str) -> list[str]:
+    """What a plain shell hands to the AWS CLI when somebody types that line."""
+    script = f"aws() {{ for word; do printf '%s\\n' \"$word\"; done; }}; {line}"
+    return subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_the_newest_lag_is_asked_for_in_a_line_that_works_as_it_stands_whenever_it_is_pasted() -> None:
+    line = typed(str(lag_by_hand(offline_run(), Settings().standby)))
+    begin, end = (datetime.fromisoformat(line[line.index(option) + 1]) for option in ("--start-time", "--end-time"))
+    assert line[:2] == ["cloudwatch", "get-metric-statistics"]
+    assert (end - begin).total_seconds() == pytest.approx(600, abs=5)
+    assert (datetime.now(UTC) - end).total_seconds() == pytest.approx(0, abs=30)
 
 
 def test_booleans_are_flags() -> None:

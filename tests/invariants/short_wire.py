@@ -335,7 +335,8 @@ def _metric(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
     data = [one for one in GlobalDatabaseLag.get_cloudwatch_metrics(LAB_ACCOUNT, region)
             if one.name == asked["MetricName"] and {each.value for each in one.dimensions} == wanted]
     data.sort(key=lambda one: one.timestamp, reverse=True)
-    return {"MetricDataResults": [{"Id": "lag", "Values": [one.value for one in data]}]}
+    return {"MetricDataResults": [{"Id": "lag", "Values": [one.value for one in data],
+                                   "Timestamps": [one.timestamp.replace(tzinfo=UTC) for one in data]}]}
 
 
 def _nothing(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -207,6 +208,25 @@ def lag(aws: Aws, region: str, member: str) -> list[float]:
                 "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag",
                 "Dimensions": [{"Name": "DBClusterIdentifier", "Value": f"db-{member}"}]}}}])
     return found["MetricDataResults"][0]["Values"]
+
+
+@pytest.mark.rule("lag-by-the-minute")
+@pytest.mark.parametrize("speed", [1.0, 120.0])
+def test_a_datapoint_of_the_lag_bears_the_beginning_of_its_minute_in_the_labs_time(
+        aws: Aws, clock: LabClock, speed: float) -> None:
+    build(aws, clock)
+    clock.skip(600)
+    clock.set_speed(speed)
+    asked = datetime.now(tz=UTC)
+    found = aws[WEST].cloudwatch.get_metric_data(
+        StartTime=asked - timedelta(minutes=5), EndTime=asked + timedelta(minutes=1), MetricDataQueries=[{
+            "Id": "lag", "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {
+                "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag",
+                "Dimensions": [{"Name": "DBClusterIdentifier", "Value": f"db-{WEST}"}]}}}])["MetricDataResults"][0]
+    stamps, minute = found["Timestamps"], 60 / speed
+    assert len(stamps) == len(found["Values"]) >= 4
+    assert -5 <= (asked - stamps[0]).total_seconds() <= minute
+    assert {round((one - next_).total_seconds(), 2) for one, next_ in itertools.pairwise(stamps)} == {minute}
 
 
 def test_lag_is_published_in_the_secondarys_region_alone_and_moves_with_the_roles(aws: Aws, clock: LabClock) -> None:
