@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from drctl.actions.steady_state import lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
+from drctl.actions.unused import ProveUnused
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone
 from drctl.engine import runner
@@ -85,6 +86,8 @@ class Rejoin(Change):
     global_cluster: GlobalCluster
     instances: DatabaseInstances
     site: Site
+    #: What is looked at again right before a cluster is deleted.
+    unused: ProveUnused
     #: Whether a cluster that stands outside may be deleted, after a last snapshot, and made anew.
     rebuild: bool = False
     why = "only a connected copy can become the writer without loss"
@@ -121,6 +124,7 @@ class Rejoin(Change):
         """What stands alone keeps writes that exist nowhere else, so it goes only when somebody said so."""
         cluster = self.instances.cluster
         if (stands := run.refresh(cluster)) is not None:
+            self.unused.do(run)
             if not self.rebuild:
                 raise Refused(f"the cluster in {self.site.region} stands outside the global database; a cluster can "
                               "join only when it is made", next_step="drctl failback --rebuild: keeps a last snapshot "

@@ -11,12 +11,12 @@ from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
 from drctl.cli.failing_over import judged, site_named, where_it_writes
-from drctl.cli.session import notices, opened
+from drctl.cli.session import Session, confirm, notices, opened
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
 from drctl.settings import Site
-from drctl.stack import stack_of
+from drctl.stack import Stack, stack_of
 
 
 def failback(asked: Asked) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def failback(asked: Asked) -> dict[str, Any]:
         run, stack = session.run, stack_of(settings)
         active = where_it_writes(run, stack)
         returned = settings.other(active)
+        if asked.request.get("rebuild"):
+            run.events.emit("approved", approval=_confirmed(asked, session, stack, returned))
         perform(run, AwaitRegion(returned))  # the first line, before the leases: one of them lies there
         with held(session, stack, asked.take_over) as holding:
             note = _what_is_open(run, active)
@@ -41,6 +43,16 @@ def failback(asked: Asked) -> dict[str, Any]:
                     judged(run) if active != settings.primary else nullcontext()):
                 play(run, book.starting_at(2))
     return session.report
+
+
+def _confirmed(asked: Asked, session: Session, stack: Stack, returned: Site) -> str:
+    """How it was confirmed that a cluster may be deleted, by its name."""
+    settings = asked.settings
+    cluster = stack.database.cluster.at(returned).cluster_id(session.run)
+    with session.progress.paused():
+        return confirm(asked, f"Bring {settings.environment} home to {settings.primary.region}, and delete the cluster "
+                       f"{cluster} in {returned.region} to make it anew, should it stand outside the global database?",
+                       typed=True)
 
 
 def _what_is_open(run: Run, active: Site) -> Aftermath | None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from drctl.actions.dns_switch import Sent
 from drctl.actions.failover import Failover
 from drctl.actions.inventory import ProveEmpty, inventory
 from drctl.actions.rejoin import AwaitRegion, CatchUp, Rejoin
 from drctl.actions.switchover import Switchover, active_site, anew
+from drctl.actions.unused import ProveUnused
 from drctl.aws.clients import Aws
+from drctl.aws.dns import Answer
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
@@ -20,10 +24,15 @@ from drctl.errors import ChecksFailed, Refused, WaitTimeout
 from drctl.lab import outages
 from drctl.settings import Settings
 from drctl.steps.rescue_snapshot import RescueSnapshots, last_name
+from drctl.steps.zone import Zone
 from tests.steps.database import AWAY, HOME, PRIMARY, WORLD, WRITERS, destroy, ensure_all
+from tests.steps.edge import Edge
 
 CLUSTER = "aurora-cluster-us-east-1-lab"
-BACK, REBUILT = Rejoin(WORLD, WRITERS, HOME), Rejoin(WORLD, WRITERS, HOME, rebuild=True)
+#: Nobody works with the cluster there: its database does not answer, and the name is that of another balancer.
+UNUSED = ProveUnused(WORLD, PRIMARY, Edge(HOME, Zone(HOME)).balancer, HOME, ask=lambda *_, **__: {"ok": False},
+                     sent=lambda *_: Sent(Answer(("192.0.2.1",)), Answer(("192.0.2.2",))))
+BACK, REBUILT = Rejoin(WORLD, WRITERS, HOME, UNUSED), Rejoin(WORLD, WRITERS, HOME, UNUSED, rebuild=True)
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +155,17 @@ def test_a_cluster_that_stands_outside_is_left_alone_unless_somebody_says_otherw
     with pytest.raises(Refused, match="stands outside the global database") as refused:
         perform(alone, BACK)
     assert refused.value.next_step.startswith("drctl failback --rebuild")
+    assert alone.events.changes == {}
+    assert snapshots(aws) == []
+
+
+@pytest.mark.parametrize("rejoin", [BACK, REBUILT])
+def test_a_cluster_that_users_may_work_with_is_not_deleted_whatever_was_asked_for(
+        alone: Run, aws: Aws, rejoin: Rejoin) -> None:
+    there = Sent(Answer(("192.0.2.1",)), Answer(("192.0.2.1", "192.0.2.2")))
+    with pytest.raises(Refused, match=f"the cluster {CLUSTER} in us-east-1 may be the one that users work") as refused:
+        perform(alone, replace(rejoin, unused=replace(UNUSED, sent=lambda *_: there)))
+    assert refused.value.findings == ("app.dr.example.com sends users to us-east-1",)
     assert alone.events.changes == {}
     assert snapshots(aws) == []
 

@@ -5,6 +5,7 @@ The tests share one stack and follow each other; each leaves it at home in the p
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,19 @@ from drctl.lab.server import Lab
 from drctl.settings import Settings
 from drctl.stack import stack_of
 from tests.cli.conftest import Result
-from tests.cli.story import BOUND, FAILOVER, Story, as_json, database_lost, differences, ended, lost, telling
+from tests.cli.story import (
+    BOUND,
+    BUILDING,
+    FAILOVER,
+    SWITCHES,
+    Story,
+    as_json,
+    database_lost,
+    differences,
+    ended,
+    lost,
+    telling,
+)
 from tests.cli.test_lease import bucket
 from tests.cli.test_trouble import EAST, SLOW, WEST, place_in, until
 
@@ -301,6 +314,50 @@ def test_a_healthy_region_is_left_when_somebody_says_why(story: Story) -> None:
     assert report["decision"]["picture"]["word"] == "switchover"
     assert (report["fenced"], story.writer(EAST)[0]) == (True, WEST)
     story.home()
+
+
+# Two databases, one of them outside of the global one ----------------------------------------------------------------
+
+
+@pytest.fixture
+def split(story: Story) -> Iterator[Story]:
+    """Somebody has failed over by taking the standby's cluster out: it serves, and the old primary is shown as writer.
+
+    In the end users are at home again, and the app beside the cluster that stands outside is stopped.
+    """
+    aws, (switch, key) = story.place.aws, SWITCHES[WEST]
+    target = f"arn:aws:rds:{WEST}:123456789012:cluster:aurora-cluster-{WEST}-lab"
+    aws[WEST].rds.remove_from_global_cluster(
+        GlobalClusterIdentifier="aurora-database-global-lab", DbClusterIdentifier=target)
+    aws[WEST].s3.put_object(Bucket=bucket(WEST), Key="aftermath.json", Body=json.dumps(
+        {"run": "a-failover", "lost": EAST, "to": WEST, "at": 0.0}).encode())
+    aws[WEST].s3.put_object(Bucket=switch, Key=key, Body=b"")
+    until(lambda: story.status()["dns"]["region"] == WEST, "users are there")
+    yield story
+    aws[WEST].s3.delete_object(Bucket=bucket(WEST), Key="aftermath.json")
+    aws[WEST].s3.delete_object(Bucket=switch, Key=key)
+    until(lambda: story.status()["dns"]["region"] == EAST, "users are at home")
+    aws[WEST].lambda_.put_function_concurrency(FunctionName=f"lambda-app-{WEST}-lab", ReservedConcurrentExecutions=0)
+
+
+def test_a_rebuild_of_the_cluster_that_users_work_with_is_refused_before_anything_is_changed(split: Story) -> None:
+    mark = split.mark()
+    end = split("failback", "--rebuild", "--json")
+    assert end.code == 3, end.err
+    assert split.changes_since(mark) == {}
+    said = " ".join(end.err.split())
+    for finding in ("run a-failover went from us-east-1 to us-west-2", "its database takes writes, and the app in "
+                    "us-west-2 is not stopped", "app.dr.example.com sends users to us-west-2"):
+        assert finding in said
+    assert "the cluster aurora-cluster-us-west-2-lab in us-west-2 may be the one that users work with" in said
+    assert "next: drctl status" in said
+
+
+def test_a_cluster_that_nobody_works_with_any_more_is_rebuilt(story: Story) -> None:
+    with story.pace(BUILDING):
+        report = as_json(story("failback", "--rebuild", "--json"))
+    assert actions(report)[f"the database in {WEST} is a connected copy"] == "done"
+    story.at_home()
 
 
 # By hand -------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from drctl.cli.render import emit, show_failover
 @options.as_json
 @options.yes
 @options.take_over
-@click.option("--rebuild", is_flag=True, help="Make the home region's cluster anew if it stands outside the global "
-              "database; a last snapshot of it is kept.")
+@click.option("--rebuild", is_flag=True, help="Make the cluster of the region that is not active anew, be that home or "
+              "not, if it stands outside the global database; a last snapshot of it is kept. Refused while anything "
+              "shows that users work with it.")
 @click.option("--show", "shows", is_flag=True, help="Print the runbook with the commands of a person; nothing is "
               "called.")
 def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, rebuild: bool, shows: bool) -> None:
@@ -36,11 +37,13 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, 
 
 
 def ask(asked: Asked) -> str:
-    """Have it confirmed."""
+    """Have it confirmed; a rebuild asks for itself, once it is known which cluster it would delete."""
     from drctl.cli.session import confirm
 
-    settings, anew = asked.settings, ", making its database anew if needed" if asked.request.get("rebuild") else ""
-    return confirm(asked, f"Bring {settings.environment} home to {settings.primary.region}{anew}?", typed=True)
+    if asked.request.get("rebuild"):
+        return ""
+    settings = asked.settings
+    return confirm(asked, f"Bring {settings.environment} home to {settings.primary.region}?", typed=True)
 
 
 def carry_out(asked: Asked) -> dict[str, Any]:
