@@ -9,6 +9,7 @@ from drctl.actions.control import Commit, Settle
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.fencing import Fence, Unfence
 from drctl.actions.heartbeats import WhileWriting
+from drctl.actions.loss import NoteLoss
 from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.readiness import PublishReadiness
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
@@ -36,6 +37,7 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
         AwaitRegion(returned),
         *((unused,) if rebuild else ()),
         Commit(begin),
+        *((NoteLoss(lost, stack.settings.other(lost)),) if lost else ()),
         *((Fence(returned),) if lost == returned else ()),
         Rejoin(database.global_cluster, database.instances.at(returned), returned, unused, rebuild),
         *((KeepRescueSnapshot(database.rescue.at(lost)),) if lost else ()),

@@ -6,6 +6,7 @@ AWS shows who writes now; that a region was lost, when, and up to which loss it 
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 from drctl.aws.clients import Aws
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, is_gone
-from drctl.engine.looks import Pending, Unanswered
+from drctl.engine.looks import Trying, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
@@ -25,8 +26,13 @@ from drctl.steps.control_bucket import CONTROL
 OUTAGE_BEGAN = "outage_began"
 #: Key of the note, and where notes lie whose work is done, by the run that has done it.
 KEY, DONE = "aftermath.json", "aftermath/"
-#: Real seconds that a control bucket may take for the note.
+#: Real seconds that a control bucket may take for the note before the next line; after that it is tried aside.
 NOTED_S = 0.5
+#: Real seconds between two tries, for which they go on at most, and for the last one, when users are served already: a
+#: get and a put over a long way, each with a new connection, take two to three.
+PAUSE_S, TRIED_FOR_S, LAST_S = 2.0, 900.0, 5.0
+#: File that a person puts by hand.
+FILE = "aftermath.json"
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def aftermath_in(run: Run, site: Site, aws: Aws | None = None) -> Aftermath | No
     """The note in a region's control bucket, asked by the run's clients or others; None when there is none, or no
     bucket."""
     try:
-        answer = _command(run, site, "GetObject", KEY).send(aws or run.aws)
+        answer = note_command(run, site, "GetObject").send(aws or run.aws)
     except AwsError as error:
         if is_gone(error):
             return None
@@ -67,22 +73,27 @@ def _read(body: bytes) -> Aftermath | None:
     return None
 
 
-def _command(run: Run, site: Site, operation: str, key: str, **more: Any) -> Command:
+def note_command(run: Run, site: Site, operation: str, key: str = KEY, **more: Any) -> Command:
+    """A call about the note, or about an object beside it, in a region's control bucket."""
     return Command(site.region, "s3", operation, {
         "Bucket": run.name("s3", CONTROL, site), "Key": key, "ExpectedBucketOwner": run.settings.account_id, **more})
 
 
 @dataclass(frozen=True, eq=False)
 class NoteAftermath(Action):
-    """Note the failover where whoever cleans up after it will look; a bucket that does not answer delays nothing."""
+    """Note the failover where whoever cleans up after it will look; a bucket that does not answer delays nothing.
+
+    It is tried aside for as long as the promotion takes; `end` tries once more and tells when all was in vain.
+    """
 
     source: Site
     to: Site
     allowed_loss_s: float | None = None
     force: str = ""
+    pause_s: float = PAUSE_S
     why = "the old region has to be fenced, rejoined and reconciled when it is back, by whoever is on call then"
     typical_minutes = 0.1
-    if_stuck = "write it down by hand: from which region, when, and the lag"
+    if_stuck = "it is tried again aside; in the end the line to type is told"
     phase: ClassVar[str] = "report"
 
     @property
@@ -99,16 +110,30 @@ class NoteAftermath(Action):
     def _put(self, run: Run) -> Command:
         note = Aftermath(run.id, self.source.region, self.to.region, round(time.time(), 3), run.measures.get("lag_s"),
                          run.measures.get(OUTAGE_BEGAN), self.allowed_loss_s, self.force)
-        return _command(run, self.to, "PutObject", KEY, Body=json.dumps(asdict(note), indent=2).encode(),
+        return note_command(run, self.to, "PutObject", Body=json.dumps(asdict(note), indent=2).encode(),
                         ContentType="application/json")
 
     def do(self, run: Run) -> None:
-        """Aside: while it is promoted there is time for it, and no more than that."""
-        noted = Pending("aftermath", lambda: self._note(run)).wait(NOTED_S)
+        run.noting = Trying("aftermath", lambda: self._note(run), AwsError, self.pause_s, TRIED_FOR_S)
+        run.noting.wait(NOTED_S)
+
+    def end(self, run: Run) -> None:
+        """Once more, and no more; what could not be noted is told. Nothing is done where nothing was tried."""
+        if run.noting is None:
+            return
+        run.noting.last()
+        noted = run.noting.wait(LAST_S)
         if isinstance(noted, Unanswered):
-            why = code_of(noted.error) if isinstance(noted.error, AwsError) else noted.why
-            run.say(f"the failover could not be noted in the control bucket of {self.to.region} ({why}): drctl "
-                    "failback will not know how much was accepted as lost")
+            self._tell(run, code_of(noted.error) if isinstance(noted.error, AwsError) else noted.why)
+
+    def _tell(self, run: Run, why: str) -> None:
+        lost, put = self.source.region, self._put(run)
+        told = json.dumps(json.loads(put.params["Body"]))
+        run.say(f"NOT NOTED: the control bucket of {self.to.region} has not taken the note of the failover ({why}); "
+                f"without it drctl failback may not know that {lost} was lost, and then neither stops the app there, "
+                "nor keeps the rescue snapshot, nor lists lost objects and rows. Put it there once the bucket answers, "
+                f"or: drctl failback --lost {lost}; by hand: printf %s {shlex.quote(told)} > {FILE} && {put} "
+                f"--body {FILE}")
 
     def _note(self, run: Run) -> None:
         known = aftermath_in(run, self.to)
@@ -135,11 +160,14 @@ class CloseAftermath(Change):
         return self.site.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        yield _command(run, self.site, "CopyObject", f"{DONE}{run.id}.json",
+        yield note_command(run, self.site, "CopyObject", f"{DONE}{run.id}.json",
                        CopySource=f"{run.name('s3', CONTROL, self.site)}/{KEY}")
-        yield _command(run, self.site, "DeleteObject", KEY)
+        yield note_command(run, self.site, "DeleteObject")
 
     def done(self, run: Run) -> bool:
+        if run.noting is not None:  # a try of this very run, in a drill, must not open again what is closed here
+            run.noting.last()
+            run.noting.wait(LAST_S)
         return aftermath_in(run, self.site) is None
 
     def do(self, run: Run) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from drctl.actions.aftermath import NoteAftermath
 from drctl.aws.clients import Aws
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone
@@ -80,9 +81,10 @@ class FenceIfItAnswers(Action):
 
 @dataclass(frozen=True, eq=False)
 class NoteFencing(Action):
-    """Tell what became of the attempt to stop the old primary's app."""
+    """Tell what became of the attempt to stop the old primary's app, and of the note that it may have to be stopped."""
 
     source: Site
+    note: NoteAftermath | None = None
     why = "an app that could not be stopped has to be stopped when its region is back"
     typical_minutes = 0.0
     if_stuck = "nothing depends on it"
@@ -101,6 +103,8 @@ class NoteFencing(Action):
         run.say(f"the app in {self.source.region} is stopped: nothing writes there" if fenced else
                 f"the app in {self.source.region} could not be stopped ({answer.why}): pending, failback does it once "
                 "the region is back")
+        if self.note is not None:
+            self.note.end(run)
 
 
 @dataclass(frozen=True, eq=False)

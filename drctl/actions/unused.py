@@ -82,14 +82,16 @@ class ProveUnused(Action):
 
     def _signs(self, run: Run) -> Iterable[str]:
         here = self.site.region
-        for place in run.settings.sites:
-            note = aftermath_in(run, place)
-            if note is not None and note.to == here:
-                yield (f"the note in {place.region} says that {f'run {note.run}' if note.run else 'a failover'} went "
-                       f"from {note.lost} to {here}")
+        notes = {place.region: note for place in run.settings.sites if (note := aftermath_in(run, place)) is not None}
+        for place, note in notes.items():
+            if note.to == here:
+                yield (f"the note in {place} says that {f'run {note.run}' if note.run else 'a failover'} went from "
+                       f"{note.lost} to {here}")
         answer = attempt(self.ask, run, self.site, action="health")
-        # a cluster that stands alone can always write: it is harmless once the app, which would, is stopped
-        if answer.get("ok") and answer.get("writer") and not is_fenced(run, self.site):
+        # A cluster that stands alone can always write: it is harmless once the app, which would, is stopped. Where a
+        # note says that this region was lost, failback stops it first thing.
+        if (answer.get("ok") and answer.get("writer") and not is_fenced(run, self.site)
+                and here not in {note.lost for note in notes.values()}):
             yield f"its database takes writes, and the app in {here} is not stopped"
         yield from self._sent(run)
 

@@ -6,13 +6,13 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.loss import open_loss
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
 from drctl.cli.failing_over import judged, site_named, where_it_writes
 from drctl.cli.session import Session, confirm, notices, opened
-from drctl.engine.run import Run
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
 from drctl.settings import Site
@@ -30,14 +30,16 @@ def failback(asked: Asked) -> dict[str, Any]:
             run.events.emit("approved", approval=_confirmed(asked, session, stack, returned))
         perform(run, AwaitRegion(returned))  # the first line, before the leases: one of them lies there
         with held(session, stack, asked.take_over) as holding:
-            note = _what_is_open(run, active)
+            loss = open_loss(run, stack.database.rescue, active, site_named(settings, asked.request.get("lost")))
+            run.say(loss.because)
+            note = loss.note
             if note is not None:  # with a lag that nobody knew the failover itself is what is known of the outage
                 run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
             for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
                                 ("after", note.run if note else "")):
                 run.measure(name, value)
             begin = partial(holding.begins, command="failback", run=run.id)
-            book = runbook(stack, active, begin, holding.settle, lost=site_named(settings, note.lost if note else None),
+            book = runbook(stack, active, begin, holding.settle, lost=loss.site,
                            rebuild=bool(asked.request.get("rebuild")))
             with notices(session, "failback", active, settings.primary), (
                     judged(run) if active != settings.primary else nullcontext()):
@@ -53,10 +55,3 @@ def _confirmed(asked: Asked, session: Session, stack: Stack, returned: Site) -> 
         return confirm(asked, f"Bring {settings.environment} home to {settings.primary.region}, and delete the cluster "
                        f"{cluster} in {returned.region} to make it anew, should it stand outside the global database?",
                        typed=True)
-
-
-def _what_is_open(run: Run, active: Site) -> Aftermath | None:
-    """The note of a failover whose work is not done. It lies where that failover went to: in the region that writes or,
-    when an earlier failback has moved the database home and no more, in the other one.
-    """
-    return aftermath_in(run, active) or aftermath_in(run, run.settings.other(active))

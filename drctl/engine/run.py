@@ -15,7 +15,7 @@ from drctl.aws.errors import Refusal
 from drctl.aws.tags import STACK_TAG
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
-from drctl.engine.looks import Pending
+from drctl.engine.looks import Pending, Trying
 from drctl.engine.step import Step
 from drctl.engine.waiting import Waiting
 from drctl.errors import DrctlError
@@ -55,6 +55,8 @@ class Run:
     lost: str = ""
     #: The way to that region for what is tried there all the same.
     aside: Aside | None = None
+    #: The attempts to note a failover for whoever cleans up after it.
+    noting: Trying | None = None
     #: The figures recorded so far.
     measures: dict[str, Any] = field(default_factory=dict)
     #: When another writer was last asked for, in AWS seconds, and the region that wrote then: AWS shows it late.

@@ -61,6 +61,16 @@ class RescueSnapshots(Step[SnapshotOut]):
         kept = [one for one in self.kept(run) if one["Status"] != "deleting"]
         return out_of(kept[-1]) if kept else None
 
+    def unkept(self, run: Run) -> list[str]:
+        """Identifiers of those that Aurora has saved and of which nobody has made a manual copy."""
+        kept = {one["DBClusterSnapshotIdentifier"] for one in self.kept(run)}
+        saved = [one["DBClusterSnapshotIdentifier"] for one in self._all(run, "automated")]
+        return [one for one in saved if one.startswith(SAVED) and self._name_of_the_copy(run, one) not in kept]
+
+    def _name_of_the_copy(self, run: Run, saved: str) -> str:
+        moment = re.sub(r"[^0-9]+", "", saved.removeprefix(SAVED))[-14:]  # to the second; names are short
+        return rescue_name(run, self.site, moment[2:12])
+
     def ensure(self, run: Run) -> SnapshotOut:
         """Every saved one is copied, once. Raises NotBuilt when there is none, saved or kept."""
         for one in self._all(run, "automated"):
@@ -74,8 +84,7 @@ class RescueSnapshots(Step[SnapshotOut]):
 
     def _keep(self, run: Run, saved: Any) -> None:
         source = saved["DBClusterSnapshotIdentifier"]
-        moment = re.sub(r"[^0-9]+", "", source.removeprefix(SAVED))[-14:]  # to the second; names are short
-        name = rescue_name(run, self.site, moment[2:12])
+        name = self._name_of_the_copy(run, source)
         if any(one["DBClusterSnapshotIdentifier"] == name for one in self.kept(run)):
             return
         with already(Refusal("DBClusterSnapshotAlreadyExistsFault")):

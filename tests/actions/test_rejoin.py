@@ -118,6 +118,14 @@ def test_what_aurora_adds_again_by_itself_is_waited_for_and_changed_by_nobody(
     assert active_site(again, WORLD) == HOME
 
 
+def test_a_tail_that_aurora_has_saved_is_unkept_until_somebody_has_kept_it(failed_over: Run) -> None:
+    rescue = RescueSnapshots(HOME, PRIMARY)
+    perform(failed_over, BACK)
+    assert [one.startswith(f"rds:unplanned-global-failover-{CLUSTER}-") for one in rescue.unkept(failed_over)] == [True]
+    rescue.ensure(failed_over)
+    assert rescue.unkept(failed_over) == []
+
+
 def test_the_writers_own_region_needs_no_rejoining(run: Run, make_run: Callable[..., Run]) -> None:
     ensure_all(run)
     assert BACK.needless(make_run())

@@ -98,6 +98,11 @@ def test_a_database_that_takes_writes_speaks_for_it_until_the_app_beside_it_is_s
     perform(alone, writes)
 
 
+def test_a_region_whose_loss_is_noted_is_about_to_have_its_app_stopped(alone: Run, aws: Aws) -> None:
+    note(aws, HOME, FROM_IT)
+    perform(alone, replace(UNUSED, ask=saying(ok=True, writer=True)))
+
+
 def test_users_who_are_sent_there_speak_for_it(alone: Run) -> None:
     assert findings(alone, replace(UNUSED, sent=lambda *_: HERE)) == ("app.dr.example.com sends users to us-west-2",)
 

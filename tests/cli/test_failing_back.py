@@ -38,6 +38,12 @@ def test_a_rebuild_is_confirmed_with_the_name_and_the_region_of_the_cluster_that
     assert f"delete the cluster {session().run.name('aurora', 'cluster', REAL.standby)} in us-west-2" in question
 
 
+def test_a_lost_region_that_is_none_of_the_stack_is_bad_usage() -> None:
+    end = CliRunner().invoke(command.command, ["--lost", "eu-west-1"])
+    assert end.exit_code == 2
+    assert "'eu-west-1' is no region of this stack" in " ".join(end.output.split())
+
+
 def test_a_rebuild_that_nobody_confirms_is_refused() -> None:
     with CliRunner().isolation(input="yes\n"), pytest.raises(Refused, match="nothing was changed"):
         _confirmed(Asked(REAL, {"rebuild": True}), session(), stack_of(REAL), REAL.standby)

@@ -305,7 +305,20 @@ def test_where_the_region_answers_and_its_database_is_lost_the_app_is_stopped_be
     assert asked.index(f"PUT /2017-10-31/functions/lambda-app-{EAST}-lab/concurrency") < asked.index(
         "FailoverGlobalCluster")
     assert f"the app in {EAST} is stopped" in story.status()["left"]
-    story.home()
+    without_a_note(story, "the app in us-east-1 is stopped: us-east-1 is taken for lost")
+
+
+def without_a_note(story: Story, because: str) -> None:
+    """A failback to which nobody has told what was lost does all the same what is to be done, and says why."""
+    for region in (EAST, WEST):
+        story.place.aws[region].s3.delete_object(Bucket=bucket(region), Key="aftermath.json")
+    report = story.home(listing=True)
+    assert because in " ".join(report["notes"])
+    assert actions(report)[f"note that {EAST} was lost"] == "done"
+    assert actions(report)[f"the app in {EAST} is stopped"] in {"done", "skipped"}
+    assert (actions(report)[f"keep the rescue snapshot of {EAST}"], report["after"]) == ("done", "")
+    assert {one["kind"] for one in report["reconciliation"]} >= {"objects", "events"}
+    assert actions(report)["nothing is left of the failover"] == "done"
 
 
 def test_a_healthy_region_is_left_when_somebody_says_why(story: Story) -> None:

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.decide import Decide, Terms
+from drctl.actions.loss import open_loss
 from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.actions.rejoin import AwaitRegion
@@ -441,14 +442,13 @@ class Desk:
         returned = SETTINGS.other(active)
         perform(run, AwaitRegion(returned))
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:
-            note = aftermath_in(run, active)
-            lost = self._site(note.lost) if note is not None else None
-            if note is not None:
+            loss = open_loss(run, stack.database.rescue, active)
+            if (note := loss.note) is not None:
                 run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
             run.measure("from_region", active.region)
             run.measure("to_region", SETTINGS.primary.region)
             begin = partial(holding.begins, command="failback", run=run.id)
-            book = failback(stack, active, begin, holding.settle, lost=lost)
+            book = failback(stack, active, begin, holding.settle, lost=loss.site)
             self.play(process, book.starting_at(2))
 
     @staticmethod
