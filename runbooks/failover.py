@@ -32,9 +32,13 @@ def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Calla
     ))
 
 
-def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
-    """The region `decide.source` is gone: nothing from here on asks it or a control plane that lives there."""
-    source, target, note = decide.source, decide.to, noting(decide)
+def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: Callable[[], None],
+              earlier: frozenset[str] = frozenset()) -> Runbook:
+    """The region `decide.source` is gone: nothing from here on asks it or a control plane that lives there.
+
+    `earlier` are the runs that this one goes on with.
+    """
+    source, target, note = decide.source, decide.to, noting(decide, earlier)
     return Runbook("failover", gate=(decide,), lines=(
         Commit(begin),
         FenceIfItAnswers(source),
@@ -44,9 +48,10 @@ def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: C
     ))
 
 
-def noting(decide: Decide) -> NoteAftermath:
+def noting(decide: Decide, earlier: frozenset[str] = frozenset()) -> NoteAftermath:
     """What notes the failover, beside the promotion and once more when users are served."""
-    return NoteAftermath(decide.source, decide.to, decide.terms.allowed_loss_s, decide.terms.force)
+    return NoteAftermath(decide.source, decide.to, decide.terms.allowed_loss_s, decide.terms.force,
+                         decide.global_cluster, earlier)
 
 
 def fail_over(stack: Stack, decide: Decide, note: NoteAftermath) -> tuple[Action, ...]:

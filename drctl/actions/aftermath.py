@@ -21,10 +21,11 @@ from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
+from drctl.steps.global_cluster import GlobalCluster
 
 #: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
 OUTAGE_BEGAN = "outage_began"
-#: Key of the note, and where notes lie whose work is done, by the run that has done it.
+#: Key of the note, and where notes lie that no longer count, by the run that has put them away.
 KEY, DONE = "aftermath.json", "aftermath/"
 #: Real seconds that a control bucket may take for the note before the next line; after that it is tried aside.
 NOTED_S = 0.5
@@ -79,6 +80,12 @@ def note_command(run: Run, site: Site, operation: str, key: str = KEY, **more: A
         "Bucket": run.name("s3", CONTROL, site), "Key": key, "ExpectedBucketOwner": run.settings.account_id, **more})
 
 
+def put_away(run: Run, site: Site) -> Command:
+    """Keeps a note beside the place where it counts, by the run that has put it away."""
+    return note_command(run, site, "CopyObject", f"{DONE}{run.id}.json",
+                        CopySource=f"{run.name('s3', CONTROL, site)}/{KEY}")
+
+
 @dataclass(frozen=True, eq=False)
 class NoteAftermath(Action):
     """Note the failover where whoever cleans up after it will look; a bucket that does not answer delays nothing.
@@ -90,6 +97,10 @@ class NoteAftermath(Action):
     to: Site
     allowed_loss_s: float | None = None
     force: str = ""
+    #: What tells whether somebody has promoted `to` before this run.
+    global_cluster: GlobalCluster | None = None
+    #: Ids of runs that this one goes on with.
+    earlier: frozenset[str] = frozenset()
     pause_s: float = PAUSE_S
     why = "the old region has to be fenced, rejoined and reconciled when it is back, by whoever is on call then"
     typical_minutes = 0.1
@@ -136,9 +147,22 @@ class NoteAftermath(Action):
                 f"--body {FILE}")
 
     def _note(self, run: Run) -> None:
+        """The first note of this failover stays, for it knows best when the loss began; that of another is put away."""
         known = aftermath_in(run, self.to)
-        if known is None or not known.run or known.lost != self.source.region:
-            self._put(run).send(run.aws)
+        if known is not None and self._is_of_this_failover(run, known):
+            return
+        if known is not None:
+            put_away(run, self.to).send(run.aws)
+        self._put(run).send(run.aws)
+
+    def _is_of_this_failover(self, run: Run, known: Aftermath) -> bool:
+        return bool(known.run) and known.lost == self.source.region and (
+            known.run in {run.id, *self.earlier} or self._was_promoted_before(run))
+
+    def _was_promoted_before(self, run: Run) -> bool:
+        """The writer is looked at first: what this run promotes beside this, it has asked for before that is seen."""
+        seen = None if self.global_cluster is None else run.found(self.global_cluster)
+        return seen is not None and seen.writer == self.to.region and run.roles_asked is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +184,7 @@ class CloseAftermath(Change):
         return self.site.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        yield note_command(run, self.site, "CopyObject", f"{DONE}{run.id}.json",
-                       CopySource=f"{run.name('s3', CONTROL, self.site)}/{KEY}")
+        yield put_away(run, self.site)
         yield note_command(run, self.site, "DeleteObject")
 
     def done(self, run: Run) -> bool:

@@ -23,11 +23,13 @@ from drctl.engine.run import Run
 from drctl.engine.runbook import perform
 from drctl.lab import outages
 from drctl.lab.server import Lab
-from drctl.settings import Failover, Settings
+from drctl.settings import Failover, Settings, Site
 from drctl.steps.control_bucket import ControlBucket
+from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 from tests.conftest import SPEED, ensure_with_needs
 
 HOME, THERE = Settings().sites
+WORLD = GlobalCluster(HOME)
 BUCKET = "s3-control-us-west-2-lab-123456789012"
 NOTE, CLOSE = NoteAftermath(HOME, THERE, 60.0, "the board said so"), CloseAftermath(THERE)
 
@@ -68,9 +70,51 @@ def test_the_note_holds_what_whoever_cleans_up_needs(failing: Run) -> None:
 def test_a_failover_that_is_gone_on_with_keeps_its_first_note(failing: Run, make_run: Callable[..., Run]) -> None:
     perform(failing, NOTE)
     again = make_run()
-    perform(again, NOTE)
+    perform(again, replace(NOTE, earlier=frozenset({"a-failover"})))
     assert again.events.changes == {}
     assert aftermath_in(again, THERE) == aftermath_in(failing, THERE)
+
+
+def shown(writer: Site) -> GlobalClusterOut:
+    """The global database with the writer in a region."""
+    return GlobalClusterOut("g", "arn", "available", "16.6", writer.region, (), encrypted=True, protected=False,
+                            changing_roles=False)
+
+
+def test_what_somebody_else_has_promoted_is_gone_on_with_and_keeps_its_note_too(
+        failing: Run, make_run: Callable[..., Run]) -> None:
+    perform(failing, NOTE)
+    again = make_run()
+    again.remember(WORLD, shown(THERE))
+    perform(again, replace(NOTE, global_cluster=WORLD))
+    assert again.events.changes == {}
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_a_second_loss_of_the_same_region_is_noted_anew_and_the_first_note_is_kept_beside(
+        failing: Run, make_run: Callable[..., Run], aws: Aws, is_quick: bool) -> None:
+    """The first was brought home by a planned failover, so nobody has closed its note."""
+    perform(failing, NOTE)
+    first, second = aftermath_in(failing, THERE), make_run()
+    second.id = "a-second-failover"
+    second.measure(OUTAGE_BEGAN, 9000.0)
+    second.remember(WORLD, shown(THERE if is_quick else HOME))
+    if is_quick:  # this very run has promoted it before the note's turn came
+        second.roles_asked = (1.0, HOME.region)
+    perform(second, replace(NOTE, global_cluster=WORLD))
+    note = aftermath_in(second, THERE)
+    assert note is not None
+    assert (note.run, note.outage_began) == ("a-second-failover", 9000.0)
+    assert keys(aws) == ["aftermath.json", "aftermath/a-second-failover.json"]
+    kept = aws[THERE.region].s3.get_object(Bucket=BUCKET, Key="aftermath/a-second-failover.json")["Body"].read()
+    assert Aftermath(**json.loads(kept)) == first
+
+
+def test_a_note_is_put_once_however_often_it_is_tried(failing: Run) -> None:
+    perform(failing, NOTE)
+    changes = dict(failing.events.changes)
+    perform(failing, NOTE)
+    assert failing.events.changes == changes
 
 
 def test_a_note_about_the_other_region_is_replaced(failing: Run, make_run: Callable[..., Run]) -> None:

@@ -415,7 +415,8 @@ class Desk:
                         grace_s=UNHURRIED_S)
         with process.held((target,), process.request.get("take_over", ""), fence) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
-            self.play(process, failovers.unplanned(stack, decide, begin, holding.settle))
+            earlier = frozenset({process.earlier.id if process.earlier else "", holding.inherited.get("run", "")})
+            self.play(process, failovers.unplanned(stack, decide, begin, holding.settle, earlier))
 
     def _source(self, process: Process) -> Site:
         """`drctl.cli.failing_over._source_of`."""
