@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar
 
 from drctl.aws.clients import Aws
@@ -40,7 +40,8 @@ FILE = "aftermath.json"
 class Aftermath:
     """One unplanned failover; times are seconds since 1970, `lag_s` is what was known when it was decided.
 
-    `run` is empty for a failover that was carried out by hand.
+    `run` is empty for a failover that was carried out by hand; `reserved` is the concurrency that was reserved for the
+    lost region's app before it was stopped.
     """
 
     run: str
@@ -51,6 +52,7 @@ class Aftermath:
     outage_began: float | None = None
     allowed_loss_s: float | None = None
     force: str = ""
+    reserved: int | None = None
 
 
 def aftermath_in(run: Run, site: Site, aws: Aws | None = None) -> Aftermath | None:
@@ -86,6 +88,25 @@ def put_away(run: Run, site: Site) -> Command:
                         CopySource=f"{run.name('s3', CONTROL, site)}/{KEY}")
 
 
+def put_note(run: Run, site: Site, note: Aftermath) -> Command:
+    """Puts a note where it counts."""
+    return note_command(run, site, "PutObject", Body=json.dumps(asdict(note), indent=2).encode(),
+                        ContentType="application/json")
+
+
+def note_of_lost(run: Run, lost: Site) -> Aftermath | None:
+    """The note that a region was lost, in the other one's control bucket."""
+    note = aftermath_in(run, run.settings.other(lost))
+    return note if note is not None and note.lost == lost.region else None
+
+
+def note_reserved(run: Run, lost: Site, reserved: int) -> None:
+    """Add to the note of a lost region what was reserved for its app, unless that is known already."""
+    note = note_of_lost(run, lost)
+    if note is not None and note.reserved is None:
+        put_note(run, run.settings.other(lost), replace(note, reserved=reserved)).send(run.aws)
+
+
 @dataclass(frozen=True, eq=False)
 class NoteAftermath(Action):
     """Note the failover where whoever cleans up after it will look; a bucket that does not answer delays nothing.
@@ -119,14 +140,16 @@ class NoteAftermath(Action):
         yield self._put(run)
 
     def _put(self, run: Run) -> Command:
-        note = Aftermath(run.id, self.source.region, self.to.region, round(time.time(), 3), run.measures.get("lag_s"),
-                         run.measures.get(OUTAGE_BEGAN), self.allowed_loss_s, self.force)
-        return note_command(run, self.to, "PutObject", Body=json.dumps(asdict(note), indent=2).encode(),
-                        ContentType="application/json")
+        return put_note(run, self.to, Aftermath(
+            run.id, self.source.region, self.to.region, round(time.time(), 3), run.measures.get("lag_s"),
+            run.measures.get(OUTAGE_BEGAN), self.allowed_loss_s, self.force, _reserved(run)))
 
     def do(self, run: Run) -> None:
+        self._begin(run).wait(NOTED_S)
+
+    def _begin(self, run: Run) -> Trying:
         run.noting = Trying("aftermath", lambda: self._note(run), AwsError, self.pause_s, TRIED_FOR_S)
-        run.noting.wait(NOTED_S)
+        return run.noting
 
     def end(self, run: Run) -> None:
         """Once more, and no more; what could not be noted is told. Nothing is done where nothing was tried."""
@@ -134,6 +157,10 @@ class NoteAftermath(Action):
             return
         run.noting.last()
         noted = run.noting.wait(LAST_S)
+        if noted is None and _reserved(run) is not None:  # the lost region has told only after it was noted
+            trying = self._begin(run)
+            trying.last()
+            noted = trying.wait(LAST_S)
         if isinstance(noted, Unanswered):
             self._tell(run, code_of(noted.error) if isinstance(noted.error, AwsError) else noted.why)
 
@@ -146,14 +173,21 @@ class NoteAftermath(Action):
                 f"or: drctl failback --lost {lost}; by hand: printf %s {shlex.quote(told)} > {FILE} && {put} "
                 f"--body {FILE}")
 
-    def _note(self, run: Run) -> None:
-        """The first note of this failover stays, for it knows best when the loss began; that of another is put away."""
-        known = aftermath_in(run, self.to)
-        if known is not None and self._is_of_this_failover(run, known):
-            return
-        if known is not None:
-            put_away(run, self.to).send(run.aws)
-        self._put(run).send(run.aws)
+    def _note(self, run: Run) -> int | None:
+        """The first note of this failover stays, for it knows best when the loss began; that of another is put away.
+
+        What the note tells to have been reserved for the old app.
+        """
+        known, reserved = aftermath_in(run, self.to), _reserved(run)
+        if known is None or not self._is_of_this_failover(run, known):
+            if known is not None:
+                put_away(run, self.to).send(run.aws)
+            self._put(run).send(run.aws)
+        elif known.reserved is None and reserved is not None:
+            put_note(run, self.to, replace(known, reserved=reserved)).send(run.aws)
+        else:
+            reserved = known.reserved
+        return reserved
 
     def _is_of_this_failover(self, run: Run, known: Aftermath) -> bool:
         return bool(known.run) and known.lost == self.source.region and (
@@ -163,6 +197,10 @@ class NoteAftermath(Action):
         """The writer is looked at first: what this run promotes beside this, it has asked for before that is seen."""
         seen = None if self.global_cluster is None else run.found(self.global_cluster)
         return seen is not None and seen.writer == self.to.region and run.roles_asked is None
+
+
+def _reserved(run: Run) -> int | None:
+    return run.aside.reserved if run.aside is not None else None
 
 
 @dataclass(frozen=True, eq=False)

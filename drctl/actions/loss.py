@@ -6,13 +6,12 @@ failback does about a lost region may be left out in silence.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
-from drctl.actions.aftermath import Aftermath, aftermath_in, note_command
+from drctl.actions.aftermath import Aftermath, aftermath_in, note_of_lost, put_note
 from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
@@ -81,12 +80,10 @@ class NoteLoss(Change):
 
     def by_hand(self, run: Run) -> Iterable[Command]:
         note = Aftermath("", self.lost.region, self.to.region, round(time.time(), 3))
-        yield note_command(run, self.to, "PutObject", Body=json.dumps(asdict(note), indent=2).encode(),
-                           ContentType="application/json")
+        yield put_note(run, self.to, note)
 
     def done(self, run: Run) -> bool:
-        note = aftermath_in(run, self.to)
-        return note is not None and note.lost == self.lost.region
+        return note_of_lost(run, self.lost) is not None
 
     def do(self, run: Run) -> None:
         for command in self.by_hand(run):

@@ -36,8 +36,14 @@ class Aside:
     aws: Aws
     #: Whether functions in that region have answered this run.
     answers: bool = False
-    #: The attempt to stop the app there.
+    #: The attempt to stop the app there; its answer is the concurrency that was reserved for it before.
     fencing: Pending | None = None
+
+    @property
+    def reserved(self) -> int | None:
+        """What was reserved for the app there before it was stopped; None without it, and as long as nobody knows."""
+        answer = self.fencing.answer if self.fencing is not None else None
+        return answer if isinstance(answer, int) and answer > 0 else None
 
 
 @dataclass

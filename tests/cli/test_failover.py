@@ -322,10 +322,14 @@ def without_a_note(story: Story, because: str) -> None:
 
 
 def test_a_healthy_region_is_left_when_somebody_says_why(story: Story) -> None:
+    name, aws = f"lambda-app-{EAST}-lab", story.place.aws
+    aws[EAST].lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=7)
     report = as_json(story(*FAILOVER, "--force", "the building is on fire"))
     assert report["decision"]["force"] == "the building is on fire"
     assert report["decision"]["picture"]["word"] == "switchover"
     assert (report["fenced"], story.writer(EAST)[0]) == (True, WEST)
+    note = aws[WEST].s3.get_object(Bucket=bucket(WEST), Key="aftermath.json")["Body"].read()
+    assert json.loads(note)["reserved"] == 7
     story.home()
 
 
