@@ -31,6 +31,9 @@ BACK_WITHIN = minutes(60)
 #: Aurora adds the old primary again by itself, in minutes to several hours (Aurora User Guide, "Recovering an Amazon
 #: Aurora global database from an unplanned outage").
 MEMBER_WITHIN, CONNECTED_WITHIN = minutes(60), minutes(12 * 60)
+#: The same where a rebuild was asked for: somebody has seen that the cluster stands outside, and an hour more of a
+#: single region is a risk of its own. Some minutes, for a region that has only just returned may be about to add it.
+REBUILT_AFTER = minutes(5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,7 @@ class Rejoin(Change):
         try:
             run.wait_until(f"Aurora has added the cluster in {self.site.region} again", partial(
                 anew, run, self.global_cluster), lambda seen: seen.member(self.site.region) is not None,
-                within=MEMBER_WITHIN, every=30)
+                within=REBUILT_AFTER if self.rebuild else MEMBER_WITHIN, every=30)
         except WaitTimeout:
             self._rebuild(run)
         run.wait_until(f"the copy in {self.site.region} is connected", partial(anew, run, self.global_cluster),

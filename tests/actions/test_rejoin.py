@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +192,23 @@ def test_a_rebuilt_one_is_a_connected_copy_and_a_last_snapshot_of_the_old_one_is
     assert [(one["DBClusterIdentifier"], one["SnapshotType"]) for one in kept] == [(CLUSTER, "manual")]
     assert kept[0]["DBClusterSnapshotIdentifier"] == last_name(alone, HOME, old["DbClusterResourceId"])
     assert BACK.needless(fresh)
+
+
+class Counting(Run):
+    """A run that tells for how many AWS seconds it would wait at most."""
+
+    def wait_until(self, sentence: str, *given: Any, **more: Any) -> Any:
+        self.measures[sentence] = more["within"]
+        return super().wait_until(sentence, *given, **more)
+
+
+@pytest.mark.parametrize(("rejoin", "minutes"), [(BACK, 60), (REBUILT, 5)])
+def test_aurora_has_an_hour_and_where_a_rebuild_was_asked_for_some_minutes(
+        alone: Run, rejoin: Rejoin, minutes: float) -> None:
+    run = Counting(alone.id, alone.settings, alone.aws, alone.clock, alone.events)
+    with suppress(Refused):
+        perform(run, rejoin)
+    assert run.measures[f"Aurora has added the cluster in {HOME.region} again"] == minutes * 60
 
 
 def test_a_rebuild_that_was_killed_half_way_keeps_the_one_snapshot(alone: Run, aws: Aws, make_run: Callable[..., Run],
