@@ -40,7 +40,8 @@ FILE = "aftermath.json"
 class Aftermath:
     """One unplanned failover; times are seconds since 1970, `lag_s` is what was known when it was decided.
 
-    `run` is empty for a failover that was carried out by hand; `reserved` is the concurrency that was reserved for the
+    `at` is zero where nobody knows when it was,
+    `run` empty for a failover that was carried out by hand; `reserved` is the concurrency that was reserved for the
     lost region's app before it was stopped.
     """
 
@@ -53,6 +54,11 @@ class Aftermath:
     allowed_loss_s: float | None = None
     force: str = ""
     reserved: int | None = None
+
+    @property
+    def began(self) -> float | None:
+        """When the loss began: with a lag that nobody knew the failover itself is what is known of it."""
+        return self.outage_began or self.at or None
 
 
 def aftermath_in(run: Run, site: Site, aws: Aws | None = None) -> Aftermath | None:

@@ -6,7 +6,6 @@ failback does about a lost region may be left out in silence.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -79,7 +78,7 @@ class NoteLoss(Change):
         return self.to.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        note = Aftermath("", self.lost.region, self.to.region, round(time.time(), 3))
+        note = Aftermath("", self.lost.region, self.to.region, at=0.0)
         yield put_note(run, self.to, note)
 
     def done(self, run: Run) -> bool:

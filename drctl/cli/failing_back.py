@@ -33,8 +33,8 @@ def failback(asked: Asked) -> dict[str, Any]:
             loss = open_loss(run, stack.database.rescue, active, site_named(settings, asked.request.get("lost")))
             run.say(loss.because)
             note = loss.note
-            if note is not None:  # with a lag that nobody knew the failover itself is what is known of the outage
-                run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
+            if note is not None and note.began is not None:
+                run.measure(OUTAGE_BEGAN, note.began)
             for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
                                 ("after", note.run if note else "")):
                 run.measure(name, value)

@@ -117,3 +117,15 @@ def test_a_loss_that_was_not_noted_is_noted_once(run: Run, make_run: Callable[..
     perform(again, noting)
     assert again.events.changes == {}
     assert told(open_loss(again, NONE, AWAY)) == (HOME.region, "")
+
+
+def test_when_a_loss_began_that_was_not_noted_is_not_made_up(run: Run, aws: Aws) -> None:
+    """Whoever goes on would else take the time of the failback for it, and what was saved before it for older."""
+    perform(run, NoteLoss(HOME, AWAY))
+    found = aftermath_in(run, AWAY)
+    assert found is not None
+    assert found.began is None
+    note(aws, AWAY, HOME)
+    found = aftermath_in(run, AWAY)
+    assert found is not None
+    assert found.began == 1000.0

@@ -444,8 +444,8 @@ class Desk:
         perform(run, AwaitRegion(returned))
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:
             loss = open_loss(run, stack.database.rescue, active)
-            if (note := loss.note) is not None:
-                run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
+            if loss.note is not None and loss.note.began is not None:
+                run.measure(OUTAGE_BEGAN, loss.note.began)
             run.measure("from_region", active.region)
             run.measure("to_region", SETTINGS.primary.region)
             begin = partial(holding.begins, command="failback", run=run.id)
