@@ -37,7 +37,9 @@ def drill(stack: Stack, source: Site, begin: Callable[[], None], settle: Callabl
             PublishReadiness(),
         ),
         put_back=put_back(stack, source, settle).lines,
-        stays=stay)
+        stays=stay,
+        if_not_put_back="drctl resume {run} puts it back; if the writer's region is gone: drctl failover "
+                        "--escalate {run} --allow-data-loss 60s")
 
 
 def fault_drill(stack: Stack, decide: Decide, broken: Break, mended: Mend, begin: Callable[[], None],
@@ -52,7 +54,8 @@ def fault_drill(stack: Stack, decide: Decide, broken: Break, mended: Mend, begin
         "fault drill",
         gate=(steady_state(stack, source, target),),
         lines=(Commit(begin), WhileWriting((broken, decide, *fail_over(stack, decide, note)), source, target)),
-        put_back=(mended, *home.lines))
+        put_back=(mended, *home.lines),
+        if_not_put_back="drctl lab outage end; then drctl failback brings everything home")
 
 
 def _nothing() -> None:

@@ -36,7 +36,9 @@ def isolated(stack: Stack, source: Site, begin: Callable[[], None], settle: Call
             ProveWrites(copy),
             ProveIsolation(copy, stack.database.global_cluster, stack.ground.at(target).groups, source),
         ),
-        put_back=put_back(stack, target, settle).lines)
+        put_back=put_back(stack, target, settle).lines,
+        if_not_put_back="drctl resume {run} removes the copy, and drills anew; so does drctl teardown, with the stack; "
+                        "production goes on meanwhile")
 
 
 def put_back(stack: Stack, target: Site, settle: Callable[[], None]) -> Runbook:

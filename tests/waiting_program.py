@@ -57,7 +57,7 @@ def failover(asked: Asked) -> Report:
     source, target = asked.settings.sites
     with opened("failover", asked, hurry=True) as session:
         run, stack = session.run, stack_of(asked.settings)
-        take_for_lost(session, source)
+        take_for_lost(run, source)
         decide = Decide(stack.database.global_cluster, stack.front.balancer.at(target), source, target,
                         Terms(3600.0, FORCE))
         with held_by_survivor(session, target, "") as holding:

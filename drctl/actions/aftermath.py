@@ -22,9 +22,8 @@ from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.rescue_snapshot import OUTAGE_BEGAN as OUTAGE_BEGAN  # noqa: PLC0414  # for other actions
 
-#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
-OUTAGE_BEGAN = "outage_began"
 #: Key of the note, and where notes lie that no longer count, by the run that has put them away.
 KEY, DONE = "aftermath.json", "aftermath/"
 #: Real seconds that a control bucket may take for the note before the next line; after that it is tried aside.

@@ -47,6 +47,8 @@ class Picture:
     minutes: float
     minutes_from: str
     blockers: tuple[str, ...]
+    #: What a failover stands on and what could not be seen in time.
+    unseen: tuple[str, ...]
     #: wait, switchover or failover.
     word: str
     because: str
@@ -80,9 +82,12 @@ class Decide(Action):
     confirm: Callable[[Picture], str] = lambda _: ""
     #: Real seconds that are waited for the lost region once the surviving one has answered.
     grace_s: float = 0.0
+    #: Whether a failover to `to` was begun before and is gone on with; asked only where its database writes already.
+    goes_on: Callable[[], bool] = lambda: True
+    decides: ClassVar[bool] = True
     why = "an unplanned failover loses what was not replicated: somebody has to have seen how much, and said yes"
     typical_minutes = 1.0
-    if_stuck = "what could not be seen is shown as such; --force 'REASON' goes on without it"
+    if_stuck = "what could not be seen is shown as such; --force 'REASON' goes on without having seen it"
     phase: ClassVar[str] = "decide"
 
     @property
@@ -155,14 +160,13 @@ class Decide(Action):
     def _judge(self, seen: Answers) -> Picture:
         database, lag, lag_from = seen["database"], *_lag(seen)
         promoted = isinstance(database, GlobalClusterOut) and database.writer == self.to.region
-        blockers = () if promoted else tuple(self._blockers(seen))
-        word, because = self._word(seen, blockers, promoted)
-        known = self.usual_minutes is not None
-        return Picture(
-            self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from,
-            self.usual_minutes if self.usual_minutes is not None else documented_minutes(), "earlier runs of this stack"
-            if known else "documented durations; no run of this stack was measured yet", blockers, word, because,
-            tuple(self._gone(lag)), promoted)
+        blockers = tuple(self._after_promotion(database) if promoted else self._blockers(seen))
+        unseen = () if promoted else tuple(self._unseen(seen))
+        word, because = self._word(seen, (*blockers, *unseen), promoted)
+        minutes = (documented_minutes(), "documented durations; no run of this stack was measured yet") if (
+            self.usual_minutes is None) else (self.usual_minutes, "earlier runs of this stack")
+        return Picture(self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from, *minutes, blockers,
+                       unseen, word, because, tuple(self._gone(lag)), promoted)
 
     def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
         for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
@@ -177,23 +181,38 @@ class Decide(Action):
         return f"answers with something else than {self.to.region}: " + (
             ", ".join(sent.answer.addresses) or sent.answer.problem)
 
+    def _after_promotion(self, database: GlobalClusterOut) -> Iterable[str]:
+        """What is promoted is no longer asked about, but for this: whether it was a failover that has promoted it."""
+        if database.is_copy(self.source.region) and not self.goes_on():
+            yield (f"{self.to.region} is the writer already, {self.source.region} holds a connected copy of it, and no "
+                   "failover is under way")
+
     def _blockers(self, seen: Answers) -> Iterable[str]:
+        """What is known to keep Aurora from promoting: no reason overrules it."""
         database = seen["database"]
-        if isinstance(database, Unanswered):
-            yield f"the global database cannot be seen from {self.to.region}: {database.why}"
-        elif database.member(self.to.region) is None:
-            yield f"the global database has no member in {self.to.region}"
-        elif database.member(self.to.region).synchronization == "pending-resync":
-            yield f"the copy in {self.to.region} is being rebuilt (pending-resync): Aurora promotes none such"
-        found = seen["instances"]
-        yield from [f"the instances in {self.to.region} cannot be seen: {found.why}"] if isinstance(
-            found, Unanswered) else found
+        if isinstance(database, GlobalClusterOut):
+            member = database.member(self.to.region)
+            if member is None:
+                yield f"the global database has no member in {self.to.region}"
+            elif member.synchronization == "pending-resync":
+                yield f"the copy in {self.to.region} is being rebuilt (pending-resync): Aurora promotes none such"
+        if not isinstance(seen["instances"], Unanswered):
+            yield from seen["instances"]
+
+    def _unseen(self, seen: Answers) -> Iterable[str]:
+        """What may keep Aurora from promoting, or not: nobody could look."""
+        for name, text in (("database", f"the global database cannot be seen from {self.to.region}"),
+                           ("instances", f"the instances in {self.to.region} cannot be seen")):
+            if isinstance(seen[name], Unanswered):
+                yield f"{text}: {seen[name].why}"
 
     def _word(self, seen: Answers, blockers: tuple[str, ...], promoted: bool) -> tuple[str, str]:
+        if promoted and blockers:
+            return "wait", "there is nothing to fail over"
         if promoted:
             return "failover", f"{self.to.region} is the writer already: what is left is to bring users there"
         if blockers:
-            return "wait", f"{self.to.region} cannot take over now"
+            return "wait", f"{self.to.region} cannot take over now, as far as is seen"
         there = seen.get(LOST_PROBE)
         if isinstance(there, dict) and there.get("ok") and there.get("writer"):
             return "switchover", (f"{self.source.region} answers and its database writes: a planned failover loses "
@@ -214,14 +233,15 @@ class Decide(Action):
     # Refusals ----------------------------------------------------------------------------------------------------
 
     def _refusals(self, picture: Picture) -> Iterable[str]:
+        yield from picture.blockers
         if picture.promoted:
             return
-        yield from picture.blockers
         bound = self.terms.allowed_loss_s
         if bound is None:
             yield "nobody has said how much data may be lost"
         if self.terms.force:
             return
+        yield from picture.unseen
         if picture.word == "switchover":
             yield picture.because
         if bound is not None and picture.lag_s is None:
@@ -231,12 +251,16 @@ class Decide(Action):
 
 
 def _next_step(picture: Picture, terms: Terms) -> str:
+    if picture.promoted:
+        return f"drctl status; drctl failover without --to leaves {picture.to}"
     if picture.blockers:
         return "drctl status; the same command again once that is mended"
     if terms.allowed_loss_s is None:
         return "the same command with --allow-data-loss 60s, or whatever the business accepts"
     if picture.word == "switchover":
         return "drctl failover --planned; or the same command with --force 'REASON'"
+    if picture.unseen:
+        return "the same command again; or with --force 'REASON', which goes into the report"
     return "a larger --allow-data-loss, or --force 'REASON', which goes into the report"
 
 

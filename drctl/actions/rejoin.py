@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from drctl.actions.rescue import keep_by_hand
 from drctl.actions.steady_state import lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
 from drctl.actions.unused import ProveUnused
@@ -22,7 +23,7 @@ from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
-from drctl.steps.rescue_snapshot import last_name
+from drctl.steps.rescue_snapshot import RescueSnapshots, last_name
 
 #: Real seconds for one look at a region that may hang.
 LOOK_S = 6.0
@@ -93,6 +94,8 @@ class Rejoin(Change):
     unused: ProveUnused
     #: Whether a cluster that stands outside may be deleted, after a last snapshot, and made anew.
     rebuild: bool = False
+    #: Where what Aurora has saved of the cluster's lost tail is kept.
+    rescue: RescueSnapshots | None = None
     why = "only a connected copy can become the writer without loss"
     typical_minutes = 15.0
     if_stuck = "aws rds describe-global-clusters shows SynchronizationStatus; Aurora may take hours"
@@ -106,9 +109,11 @@ class Rejoin(Change):
     def region(self) -> str:
         return self.site.region
 
-    def by_hand(self, run: Run) -> Iterable[Command]:
+    def by_hand(self, run: Run) -> Iterable[Command | str]:
         yield Command(self.site.region, "rds", "DescribeGlobalClusters", {
             "GlobalClusterIdentifier": self.global_cluster.name(run)})
+        if self.rescue is not None:
+            yield from keep_by_hand(run, self.rescue)
 
     def done(self, run: Run) -> bool:
         return _is_connected(anew(run, self.global_cluster), self.site)
@@ -119,9 +124,18 @@ class Rejoin(Change):
                 anew, run, self.global_cluster), lambda seen: seen.member(self.site.region) is not None,
                 within=REBUILT_AFTER if self.rebuild else MEMBER_WITHIN, every=30)
         except WaitTimeout:
+            self._keep_the_tail(run)
             self._rebuild(run)
+        else:
+            self._keep_the_tail(run)
         run.wait_until(f"the copy in {self.site.region} is connected", partial(anew, run, self.global_cluster),
                        lambda seen: _is_connected(seen, self.site), within=CONNECTED_WITHIN, every=30)
+
+    def _keep_the_tail(self, run: Run) -> None:
+        """Aurora saves it before it adds the cluster again. It expires, which the wait for a connected copy can take
+        longer than, and it goes with a cluster that is deleted."""
+        if self.rescue is not None:
+            self.rescue.keep(run)
 
     def _rebuild(self, run: Run) -> None:
         """What stands alone keeps writes that exist nowhere else, so it goes only when somebody said so."""

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
+from drctl.actions.comparison import COMPARED, Comparison, Side
 from drctl.actions.prove import until_done
 from drctl.actions.reconcile import tell
 from drctl.aws.commands import Command
 from drctl.engine import runner
-from drctl.engine.run import NotBuilt, Run
+from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.settings import Site
 from drctl.steps.rescue_snapshot import SAVED, RescueSnapshots
 from drctl.steps.temporary_copy import TemporaryCopy
 
-#: Rows of one table that are compared at most; more are for tools that know the data.
-COMPARED = 200_000
-#: The table of the probe's own writes.
-HEARTBEATS = "drctl.heartbeats"
 
-#: Asks a probe: its request by name, its answer.
-Ask = Callable[..., dict[str, Any]]
+def keep_by_hand(run: Run, snapshots: RescueSnapshots) -> Iterable[Command | str]:
+    """How a person keeps what Aurora has saved."""
+    yield Command(snapshots.region, "rds", "DescribeDBClusterSnapshots", {
+        "DBClusterIdentifier": snapshots.cluster.cluster_id(run), "SnapshotType": "automated"})
+    yield (f"aws rds copy-db-cluster-snapshot --source-db-cluster-snapshot-identifier {SAVED}… "
+           f"--target-db-cluster-snapshot-identifier NAME --region {snapshots.region}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +46,18 @@ class KeepRescueSnapshot(Action):
         return self.snapshots.region
 
     def by_hand(self, run: Run) -> Iterable[Command | str]:
-        cluster = self.snapshots.cluster.cluster_id(run)
-        yield Command(self.region, "rds", "DescribeDBClusterSnapshots", {
-            "DBClusterIdentifier": cluster, "SnapshotType": "automated"})
-        yield (f"aws rds copy-db-cluster-snapshot --source-db-cluster-snapshot-identifier {SAVED}… "
-               f"--target-db-cluster-snapshot-identifier NAME --region {self.region}")
+        return keep_by_hand(run, self.snapshots)
 
     def do(self, run: Run) -> None:
-        try:
-            kept = self.snapshots.ensure(run)
-        except NotBuilt:
-            run.say(f"Aurora has saved no rescue snapshot in {self.region}: lost rows cannot be listed")
-        else:
-            run.measure("rescue_snapshot", kept.id)
+        kept = self.snapshots.keep(run)
+        if kept is None:
+            earlier = [one["DBClusterSnapshotIdentifier"] for one in self.snapshots.from_before(run)]
+            run.say(f"Aurora has saved no rescue snapshot in {self.region} since the outage began: lost rows cannot be "
+                    "listed" + (f"; from before it there are {', '.join(earlier)}" if earlier else ""))
+            return
+        run.measure("rescue_snapshot", kept.id)
+        for one in self.snapshots.of_this_failover(run)[:-1]:
+            run.say(f"lost rows are listed from {kept.id}; {one['DBClusterSnapshotIdentifier']} is kept too")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,8 @@ class ListRows(Action):
     snapshots: RescueSnapshots
     copy: TemporaryCopy
     writer: Site
+    #: Rows of one table that are compared at most.
+    most: int = COMPARED
     why = "acknowledged writes are not forgotten because a region was: somebody decides about each"
     typical_minutes = 30.0
     if_stuck = "drctl failback again; the snapshot stays until teardown and can be restored by hand"
@@ -93,48 +95,18 @@ class ListRows(Action):
     def do(self, run: Run) -> None:
         try:
             runner.build(run, self.copy.reading)
-            until_done(run, "the old volume is read", lambda: self._old(run, action="health"))
+            until_done(run, "the old volume is read", lambda: self._old(run, self.region, action="health"))
             self._compare(run)
         finally:
             runner.destroy(run, self.copy.steps)
 
-    def _old(self, run: Run, /, **request: Any) -> dict[str, Any]:
+    def _old(self, run: Run, _: Any, /, **request: Any) -> dict[str, Any]:
         return probe.invoke(run, self.copy.site, self.copy.probe.label, request)
 
-    def _new(self, run: Run, /, **request: Any) -> dict[str, Any]:
-        return probe.ask(run, self.writer, **request)
-
     def _compare(self, run: Run) -> None:
-        known = self._old(run, action="tables")
-        found: dict[str, list[str]] = {"rows": [], "heartbeats": []}
-        for table in [one["name"] for one in known["tables"]]:
-            lost = [*lost_rows(run, table, self._old, self._new)]
-            found["heartbeats" if table == HEARTBEATS else "rows"] += lost
-        for kind, items in found.items():
+        """What could not be compared is left for people too: it is listed, as what is lost."""
+        found = Comparison(Side(self.copy.site, self._old), Side(self.writer, probe.ask), self.most).run(run)
+        for kind, items in (("rows", found.rows), ("heartbeats", found.heartbeats)):
             tell(run, kind, self.region, items)
-        for table in known["without_key"]:
-            run.say(f"{table} has no primary key: its rows cannot be compared")
-
-
-def lost_rows(run: Run, table: str, old: Ask, new: Ask) -> Iterator[str]:
-    """Keys of rows that `old` holds and `new` does not, or holds with other content."""
-    there = dict(_rows(run, table, new))
-    for key, content in _rows(run, table, old):
-        if key not in there:
-            yield f"{table} {', '.join(key)}"
-        elif there[key] != content:
-            yield f"{table} {', '.join(key)} (differs)"
-
-
-def _rows(run: Run, table: str, ask: Ask) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Key and hash of each row, page by page; none of a table that is not there."""
-    after, count = None, 0
-    while count < COMPARED:
-        answer = ask(run, action="rows", table=table, after=after)
-        for key, content in answer.get("rows", []):
-            yield tuple(key), content
-        count += len(answer.get("rows", []))
-        after = answer.get("next")
-        if after is None:
-            return
-    run.say(f"{table} has more than {COMPARED} rows: the others were not compared")
+        if found.tables:
+            tell(run, "tables", self.region, found.tables)

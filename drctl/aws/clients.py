@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.credentials
 import botocore.loaders
 import botocore.session
 from botocore.config import Config
@@ -68,6 +69,9 @@ class Door:
     speed: float = 1.0
     #: Whether a refused connection is tried again: AWS comes back, a lab that has ended does not.
     waits_for_endpoint: bool = True
+    #: Credentials of roles that the SDK has assumed. All sessions behind a door share them, so that STS is asked once,
+    #: in a region that answers, and a person for one code of a second factor.
+    assumed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def in_a_hurry(self, failover: Failover) -> Door:
         """The same door for calls that nobody may wait for: with the time-outs of a failover."""
@@ -142,6 +146,8 @@ class Aws:
         self._door = door
         self._listener = listener
         self._fence = fence
+        #: The region whose STS is asked: the survivor's, otherwise that of the first client.
+        self._home = fence.survivor if fence is not None else ""
         self._lock = threading.Lock()
         self._regions: dict[str, Region] = {}
         self._clients: dict[tuple[str, str], Any] = {}
@@ -156,7 +162,10 @@ class Aws:
         core.register_component("data_loader", _models())
         core.set_default_client_config(self._config())  # for the clients, too, that it makes to get credentials
         if self._fence is not None:
-            self._fence.enclose(core, asks_for_credentials=self._door.credentials is None)
+            self._fence.enclose(core)
+        if self._door.credentials is None:
+            core.register_component("credential_provider", botocore.credentials.create_credential_resolver(
+                core, cache=self._door.assumed, region_name=self._home))
         return boto3.session.Session(botocore_session=core)
 
     def _config(self) -> Config:
@@ -175,6 +184,7 @@ class Aws:
 
     def _new(self, service: str, region: str) -> Any:
         door = self._door
+        self._home = self._home or region
         given = door.credentials
         keys = {} if given is None else {
             "aws_access_key_id": given.access_key, "aws_secret_access_key": given.secret_key}

@@ -55,7 +55,7 @@ class Fence:
     lost: str
     survivor: str
 
-    def enclose(self, session: Any, *, asks_for_credentials: bool) -> None:
+    def enclose(self, session: Any) -> None:
         """Let no request of any client that botocore's `session` will make pass unjudged.
 
         Must come before the first client: each takes a copy of the session's hooks with it. So do those that the
@@ -65,9 +65,6 @@ class Fence:
         session.get_component("event_emitter").register_last("request-created", self._judge)
         session.set_config_variable("region", self.survivor)
         session.set_config_variable("sts_regional_endpoints", "regional")
-        if asks_for_credentials:
-            # Now, while the session's own region counts: later STS would be that of the first client's region.
-            session.get_credentials()
 
     def _judge(self, request: Any, operation_name: str, event_name: str, **_: Any) -> None:
         service = event_name.split(".")[1]

@@ -14,7 +14,8 @@ from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.by_hand import changes, runbook_of
 from drctl.cli.control import Control, held, held_by_survivor
-from drctl.cli.failing_over import GRACE_S, judged, note_move, settle_drill, usual_minutes, where_it_writes
+from drctl.cli.failing_over import judged, note_move, settle_drill, usual_minutes
+from drctl.cli.finding_regions import GRACE_S, where_it_writes
 from drctl.cli.render import show_decision
 from drctl.cli.session import Session, notices, opened, take_for_lost
 from drctl.engine.lease import Seen
@@ -72,7 +73,7 @@ def tabletop(asked: Asked) -> Report:
         run, stack = session.run, stack_of(settings)
         source = where_it_writes(run, stack)
         target = settings.other(source)
-        take_for_lost(session, source)
+        take_for_lost(run, source)
         note_move(run, "tabletop", source)
         decide = Decide(stack.database.global_cluster, stack.front.balancer.at(target), source, target,
                         usual_minutes=usual_minutes(settings), grace_s=GRACE_S)
@@ -85,7 +86,7 @@ def tabletop(asked: Asked) -> Report:
         run.measure("planned_calls", [{"number": one.number, "title": one.action.title, "beside": list(one.beside),
                                        "call": str(call)} for one, call in changes(
                                            run, runbook_of(stack, "unplanned", target))])
-        findings = (*picture.blockers, *_unready(session, stack, target))
+        findings = (*picture.blockers, *picture.unseen, *_unready(session, stack, target))
         for text in findings:
             run.events.emit("finding", text=text)
         if findings:
@@ -125,7 +126,7 @@ def fault(asked: Asked) -> Report:
 
         def broken() -> None:
             _ask_lab("POST", region=source.region, service=service, mode=mode or "refuse")
-            take_for_lost(session, source)
+            take_for_lost(run, source)
 
         def mended() -> None:
             _ask_lab("DELETE", region=source.region, service=service)

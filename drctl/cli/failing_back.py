@@ -11,7 +11,8 @@ from drctl.actions.loss import open_loss
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
-from drctl.cli.failing_over import judged, site_named, where_it_writes
+from drctl.cli.failing_over import judged
+from drctl.cli.finding_regions import site_named, where_it_writes
 from drctl.cli.session import Session, confirm, notices, opened
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook

@@ -11,21 +11,20 @@ from statistics import median
 from typing import Any
 
 import click
-from botocore.exceptions import ClientError
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.decide import Decide, Picture, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
-from drctl.cli.control import Control, held, held_by_survivor
+from drctl.cli.control import held, held_by_survivor
+from drctl.cli.finding_regions import GRACE_S, NO_GRACE_S, named_source, region_to_leave
 from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding
-from drctl.engine.looks import Unanswered, first_of, look_all
 from drctl.engine.run import Run
 from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
@@ -34,13 +33,6 @@ from drctl.settings import Settings, Site
 from drctl.stack import Stack, stack_of
 
 Report = dict[str, Any]
-#: Real seconds in which one of the regions must tell who writes.
-LOCATE_S = 8.0
-#: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
-GRACE_S, NO_GRACE_S = 2.0, 0.05
-#: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease
-#: to tell what was begun.
-THERE_S, BEGUN_S = 0.05, 0.5
 #: Newest runs that are looked at for how long failovers take.
 EARLIER = 20
 
@@ -51,15 +43,15 @@ def unplanned(asked: Asked) -> Report:
     terms = Terms(asked.request.get("allowed_loss_s"), asked.request.get("force", ""))
     with opened("failover", asked, hurry=True) as session:
         run, stack = session.run, stack_of(settings)
-        source = _source_of(asked, session, stack)
-        take_for_lost(session, source)
+        source, goes_on = region_to_leave(asked, session, stack)
+        take_for_lost(run, source)
         target = settings.other(source)
         note_move(run, "unplanned", source)
         for name in (OUTAGE_BEGAN, "lag_s"):
             if (known := asked.told(name)) is not None:
                 run.measure(name, known)
         told = notices(session, "failover", source, target)
-        decide = _decision(session, stack, source, terms, asked, told)
+        decide = replace(_decision(session, stack, source, terms, asked, told), goes_on=goes_on)
         if terms.allowed_loss_s is None:
             perform(run, decide)  # shows the picture; without a bound it refuses, before any lease is taken
         with told, held_by_survivor(session, target, asked.take_over) as holding:
@@ -78,7 +70,7 @@ def planned(asked: Asked) -> Report:
         run, stack = session.run, stack_of(settings)
         refuse_without(run, stack.database.global_cluster)
         with held(session, stack, asked.take_over) as holding:
-            source = _named_source(asked)
+            source = named_source(asked)
             if not asked.before:
                 settle_drill(run, stack, holding)
             source = source or active_site(run, stack.database.global_cluster) or settings.primary
@@ -89,12 +81,6 @@ def planned(asked: Asked) -> Report:
                 play(run, _going_on(book, run, stack, source) if asked.before
                      else book.starting_at(asked.request.get("from", 1)))
     return session.report
-
-
-def _named_source(asked: Asked) -> Site | None:
-    """The region to leave, where it does not have to be found out: by --to, or of the run that is gone on with."""
-    to = site_named(asked.settings, asked.request.get("to"))
-    return asked.settings.other(to) if to else site_named(asked.settings, asked.told("from_region"))
 
 
 @contextmanager
@@ -126,6 +112,9 @@ def settle_drill(run: Run, stack: Stack, holding: Holding) -> None:
         run.say(f"an earlier isolated drill did not come to its end: its copy in {target.region} is removed first")
         play(run, remove_copy(stack, target, holding.settle))
         return
+    if inherited.get("command") == "fault drill":
+        raise Refused(f"a drill with a fault did not come to its end: run {inherited.get('run')}",
+                      next_step="drctl lab outage end; drctl failback, which brings everything home")
     if inherited.get("command") != "drill":
         raise Refused(f"a {inherited.get('command')} did not come to its end: run {inherited.get('run')}",
                       next_step=f"drctl resume {inherited.get('run')}; if its region is gone: drctl failover")
@@ -138,65 +127,6 @@ def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
     """Past the gate once the database has moved: it asks for a stack that has not."""
     active = active_site(run, stack.database.global_cluster)
     return book if active == source else replace(book, gate=())
-
-
-def where_it_writes(run: Run, stack: Stack) -> Site:
-    """The region of the writer, as the first region tells that answers at all. Raises Refused when none does."""
-    return _writer_and_whether_it_answers(run, stack)[0]
-
-
-def _writer_and_whether_it_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tuple[Site, bool]:
-    cluster = stack.database.global_cluster
-    looks = {site.region: partial(cluster.find_from, run, site.region) for site in run.settings.sites}
-    seen = first_of(looks, LOCATE_S, grace_s)
-    answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
-    if not answers:
-        for refusal in (one.error for one in seen.values()):
-            if isinstance(refusal, ClientError):
-                raise refusal  # both regions are there and refuse: that is no outage
-        findings = tuple(f"{region}: {one.why}" for region, one in seen.items())
-        raise Refused("neither region tells which of them writes; nothing was changed", findings=findings,
-                      next_step="look at credentials and network; then the same command again")
-    if answers[0] is None:
-        raise Refused(f"there is no stack {run.settings.environment}", next_step="drctl provision")
-    run.remember(cluster, answers[0])
-    writer = site_named(run.settings, answers[0].writer) or run.settings.primary
-    return writer, not isinstance(seen[writer.region], Unanswered)
-
-
-def _source_of(asked: Asked, session: Session, stack: Stack) -> Site:
-    """The region to leave: the one named; that of a failover which did not come to its end; else the writer's.
-
-    After a promotion the writer is in the surviving region, so its control bucket is asked what was begun, and which
-    region was left. A bucket that is silent is not waited for: that the other region holds no connected copy tells as
-    much, for no failover could go there. In an outage that is just detected the writer's region is the lost one, which
-    does not even tell who writes: nothing is asked of it.
-    """
-    if named := _named_source(asked):
-        return named
-    run = session.run
-    writer, answers = _writer_and_whether_it_answers(run, stack, THERE_S)
-    if not answers:
-        return writer
-    control = Control.of_survivor(asked.settings, session.way, writer)
-    seen = look_all({"lease": control.leases()[0].look,
-                     "note": lambda: aftermath_in(run, writer, control.aws)}, BEGUN_S)
-    begun = {} if seen["lease"] is None or isinstance(seen["lease"], Unanswered) else seen["lease"].terms.unfinished
-    if begun.get("command") == "failover" and (source := site_named(asked.settings, begun.get("source"))):
-        run.say(f"going on with a failover from {source.region} that has not ended: run {begun.get('run')}")
-        return source
-    other, note = asked.settings.other(writer), seen["note"]
-    left = isinstance(note, Unanswered) or (note is not None and note.lost == other.region)
-    if left and not run.output(stack.database.global_cluster).is_copy(other.region):
-        run.say(f"{writer.region} writes, and {other.region} holds no connected copy: going on with a failover from "
-                f"{other.region}")
-        return other
-    return writer
-
-
-def site_named(settings: Settings, region: str | None) -> Site | None:
-    """The site of a region, if it is one of this stack."""
-    return next((site for site in settings.sites if site.region == region), None)
 
 
 # The decision ----------------------------------------------------------------------------------------------------
@@ -225,10 +155,16 @@ def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked:
 
 def usual_minutes(settings: Settings) -> float | None:
     """Median of the minutes that this home's newest failovers and drills of the stack took; None without any."""
-    took = [report["execution_rto_s"] for report in _newest_reports()
+    took = [seconds for report in _newest_reports()
             if report.get("environment") == settings.environment and report.get("target") == settings.target
-            and report.get("execution_rto_s") is not None]
+            and (seconds := _execution_s(report)) is not None]
     return round(median(took) / 60, 1) if took else None
+
+
+def _execution_s(report: Report) -> float | None:
+    """What a move took from the decision on: all the time that nobody was served, where it was planned."""
+    planned_move = str(report.get("mode", "")).startswith(("live", "planned"))
+    return report.get("execution_rto_s", report.get("rto_s") if planned_move else None)
 
 
 def _newest_reports() -> Iterator[Report]:

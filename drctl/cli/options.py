@@ -28,6 +28,7 @@ def yes(command: Command) -> Command:
 
 
 def take_over(command: Command) -> Command:
-    """`--take-over [OWNER]`: the lease of an owner who is known to be dead."""
+    """`--take-over [OWNER]`: the lease of an owner, or of a run, that is known to be dead."""
     return click.option("--take-over", is_flag=False, flag_value="?", default="", metavar="[OWNER]",
-                        help="Take the lease over from OWNER, who is known to be dead; the name is asked for.")(command)
+                        help="Take the lease over from OWNER, a name or a run, that is known to be dead; without one "
+                             "the name is asked for.")(command)

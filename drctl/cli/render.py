@@ -85,6 +85,8 @@ def show_decision(picture: Picture, terms: Terms) -> None:
     say(f"  {'expected time':44} {picture.minutes:g} min ({picture.minutes_from})")
     for blocker in picture.blockers:
         say(click.style(f"  blocked: {blocker}", fg="red"))
+    for text in picture.unseen:
+        say(click.style(f"  not seen: {text}", fg="yellow"))
     say("  what will not come back by itself:")
     for text in picture.gone:
         say(f"    - {text}")

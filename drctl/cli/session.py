@@ -148,7 +148,7 @@ def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Sessi
     journal = Journal(directory.journal)
     progress = progress_for(clock)
     events = Events(clock, journal, progress)
-    run = Run(directory.id, settings, Aws(way.door, events), clock, events, way.name_server)
+    run = _run(directory.id, settings, way, clock, events)
     events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
                 version=__version__, versions=_versions(), settings=settings.model_dump(mode="json"),
                 owner=asdict(myself()), approval=asked.approval, request=dict(asked.request),
@@ -177,12 +177,16 @@ def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Sessi
         write_page(directory, session.report)  # last: nothing of a run may wait for a picture of it
 
 
-def take_for_lost(session: Session, site: Site) -> None:
+def _run(run_id: str, settings: Settings, way: Way, clock: Clock, events: Events) -> Run:
+    alone = {site.region: Aws(way.door, events, Fence(settings.other(site).region, site.region))
+             for site in settings.sites}
+    return Run(run_id, settings, Aws(way.door, events), clock, events, way.name_server, alone=alone)
+
+
+def take_for_lost(run: Run, site: Site) -> None:
     """From now on the run asks `site` nothing but aside, and the control planes that live there nothing at all."""
-    run = session.run
-    survivor = run.settings.other(site)
-    run.lost, run.aside = site.region, Aside(run.aws)
-    run.aws = Aws(session.way.door, run.events, Fence(site.region, survivor.region))
+    run.lost, run.aside = site.region, Aside(run.alone[site.region])
+    run.aws = run.alone[run.settings.other(site).region]
 
 
 def notices(session: Session, what: str, source: Site, target: Site) -> Notices:
@@ -209,7 +213,7 @@ def looking(settings: Settings, *, hurry: bool = False) -> Iterator[Look]:
         way = replace(way, door=way.door.in_a_hurry(settings.failover))
     clock = Clock(way.speed)
     events = Events(clock)
-    run = Run("look", settings, Aws(way.door, events), clock, events, way.name_server)
+    run = _run("look", settings, way, clock, events)
     with ends_on_ctrl_c(), explained("look", way):
         yield Look(run, way)
 

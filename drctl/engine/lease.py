@@ -107,8 +107,8 @@ class Lease:
     def take(self, terms: Terms, take_over: str = "") -> tuple[str, Terms | None]:
         """Hold the lease: its ETag, and whose terms were taken over, None when it was free or given back.
 
-        `take_over` is the owner's name, typed by a person who knows that the owner is no more. Raises Refused with who
-        holds it, where, since and until when; NoControlBucket.
+        `take_over` is the owner's name, or the id of a run, said by a person who knows that it is no more. Raises
+        Refused with who holds it, where, since and until when; NoControlBucket.
         """
         for _ in range(RACES):
             if etag := self._put(terms, IfNoneMatch="*"):
@@ -118,7 +118,7 @@ class Lease:
                 continue
             if is_same(seen.terms, terms):
                 return seen.etag, None  # our own write, whose answer was lost
-            if not (seen.is_free or take_over == seen.terms.owner.name):
+            if not (seen.is_free or take_over in {seen.terms.owner.name, seen.terms.run}):
                 raise held_by(seen, self.region)
             carried = replace(terms, unfinished=seen.terms.unfinished or terms.unfinished)
             if etag := self._put(carried, IfMatch=seen.etag):

@@ -6,7 +6,7 @@ What a run remembers are outputs of steps that AWS was asked for in this run; no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -63,6 +63,8 @@ class Run:
     aside: Aside | None = None
     #: The attempts to note a failover for whoever cleans up after it.
     noting: Trying | None = None
+    #: By region: clients that need that region alone, for their credentials too.
+    alone: Mapping[str, Aws] = field(default_factory=dict)
     #: The figures recorded so far.
     measures: dict[str, Any] = field(default_factory=dict)
     #: When another writer was last asked for, in AWS seconds, and the region that wrote then: AWS shows it late.

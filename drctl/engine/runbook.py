@@ -35,6 +35,8 @@ class Action(ABC):
     if_stuck: ClassVar[str]
     #: Phase of the report this line's time belongs to.
     phase: ClassVar[str] = "prepare"
+    #: Whether somebody decides here: no start at a later line skips that.
+    decides: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -130,6 +132,16 @@ class Numbered:
     beside: tuple[int, ...] = ()
 
 
+class NotPutBack(RunFailed):
+    """Things are neither where they were nor where they were to be: whatever refused, the run has failed."""
+
+    def __init__(self, error: DrctlError, ended: DrctlError | None, *, next_step: str) -> None:
+        after = f" (after: {ended.message})" if ended else ""
+        super().__init__(f"NOT PUT BACK: {error.message}{after}", failures=getattr(error, "failures", ()),
+                         next_step=next_step)
+        self.findings = getattr(error, "findings", ())
+
+
 @dataclass(frozen=True)
 class Runbook:
     """A name, the lines, and the lines that put things back whatever happened; a gate that refuses moves nothing."""
@@ -140,6 +152,8 @@ class Runbook:
     gate: tuple[Action, ...] = ()
     #: Whether the end of the lines is where things stay: then only what went wrong is put back.
     stays: bool = False
+    #: What to do when putting back fails; `{run}` stands for the run's id.
+    if_not_put_back: str = "drctl resume {run} puts it back"
 
     def numbered(self) -> list[Numbered]:
         """Gate and lines, numbered from one; lines made of others count by their parts."""
@@ -149,12 +163,12 @@ class Runbook:
         return found
 
     def starting_at(self, number: int) -> Runbook:
-        """The runbook without the lines before `number`; ConfigurationError when there is no such line."""
+        """The runbook without the lines before `number`, but for a decision; ConfigurationError: no such line."""
         numbered = self.numbered()
         if not 1 <= number <= len(numbered):
             raise ConfigurationError(f"there is no line {number}; the lines are 1 to {len(numbered)}",
                                      next_step="--show lists them")
-        skipped = {one.action for one in numbered[:number - 1]}
+        skipped = {one.action for one in numbered[:number - 1] if not one.action.decides}
         return replace(self, gate=_without(skipped, self.gate), lines=_without(skipped, self.lines))
 
 
@@ -216,10 +230,7 @@ def _put_back(run: Run, runbook: Runbook, ended: DrctlError | None) -> None:
         for action in runbook.put_back:
             perform(run, action)
     except DrctlError as error:
-        error.message = f"NOT PUT BACK: {error.message}" + (f" (after: {ended.message})" if ended else "")
-        error.next_step = (f"drctl resume {run.id} puts it back; if the writer's region is gone: drctl failover "
-                           f"--escalate {run.id} --allow-data-loss 60s")
-        raise
+        raise NotPutBack(error, ended, next_step=runbook.if_not_put_back.format(run=run.id)) from error
     if ended:
         ended.message += "; everything is put back"
         ended.next_step = BEGINS_ANEW if isinstance(ended, Interrupted) else ended.next_step

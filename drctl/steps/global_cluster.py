@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from drctl.aws.clients import Region
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
@@ -88,9 +89,9 @@ class GlobalCluster(Step[GlobalClusterOut]):
         """Identifier of the global cluster."""
         return run.name("aurora", "database", GLOBAL)
 
-    def _seen(self, run: Run, region: str = "") -> Any:
+    def _seen(self, run: Run, region: Region | None = None) -> Any:
         """What AWS shows under our name, whoever made it. Looked at by name: an answer may list others too."""
-        rds, name = (run.at(region) if region else run.vantage).rds, self.name(run)
+        rds, name = (region or run.vantage).rds, self.name(run)
         try:
             clusters = rds.describe_global_clusters(GlobalClusterIdentifier=name)["GlobalClusters"]
         except rds.exceptions.ClientError as error:
@@ -100,10 +101,10 @@ class GlobalCluster(Step[GlobalClusterOut]):
         return next((one for one in clusters if one["GlobalClusterIdentifier"] == name), None)
 
     def find(self, run: Run) -> GlobalClusterOut | None:
-        return self.find_from(run, "")
+        return self.find_from(run, run.vantage)
 
-    def find_from(self, run: Run, region: str) -> GlobalClusterOut | None:
-        """The global cluster as `region` shows it."""
+    def find_from(self, run: Run, region: Region) -> GlobalClusterOut | None:
+        """The global cluster as a region shows it, by these clients."""
         seen = self._seen(run, region)
         if seen is None or seen["Status"] == "deleting" or not self._is_ours(run, seen):
             return None

@@ -25,6 +25,10 @@ from drctl.steps.steady import PAUSE
 
 #: How the automated snapshots are called.
 SAVED = "rds:unplanned-global-failover-"
+#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
+OUTAGE_BEGAN = "outage_began"
+#: AWS seconds by which the clock that the beginning was taken from may be ahead of RDS's.
+SKEW = minutes(2)
 #: What the manual ones are for, as their names say it.
 RESCUE = "rescue"
 
@@ -39,9 +43,27 @@ def last_name(run: Run, site: Site, resource_id: str) -> str:
     return rescue_name(run, site, resource_id.lower()[-10:])
 
 
+def is_since(run: Run, one: Any) -> bool:
+    """Whether a snapshot was made since the outage that is cleaned up after began; one that is being made was.
+
+    Always, for a run that knows of no outage. What is kept stays until teardown: it may be of an earlier failover, and
+    what has changed since then is not lost.
+    """
+    began, made = run.measures.get(OUTAGE_BEGAN), one.get("SnapshotCreateTime")
+    return began is None or made is None or bool(made.timestamp() >= began - SKEW / run.clock.speed)
+
+
+def _is_saved(run: Run, site: Site, one: Any) -> bool:
+    """Whether a kept one is a copy of what Aurora has saved, and not the last one of a cluster that was made anew."""
+    return bool(re.fullmatch(re.escape(rescue_name(run, site, "MARK")).replace("mark", "[0-9]{10}"),
+                             one["DBClusterSnapshotIdentifier"]))
+
+
 @dataclass(frozen=True, eq=False)
 class RescueSnapshots(Step[SnapshotOut]):
-    """All that were kept of one cluster; the newest is what stands for them."""
+    """All that were kept of one cluster. What stands for them is the newest of what Aurora has saved since the outage
+    began; without it the last one of a cluster that was made anew.
+    """
 
     cluster: Cluster
 
@@ -52,35 +74,52 @@ class RescueSnapshots(Step[SnapshotOut]):
                       key=lambda one: str(one.get("SnapshotCreateTime", "")))
 
     def kept(self, run: Run) -> list[Any]:
-        """The manual ones, the newest last."""
+        """The manual ones of any failover, the newest last."""
         called = re.compile(re.escape(rescue_name(run, self.site, "MARK")).replace("mark", r"[a-z0-9-]+"))
         return [one for one in self._all(run, "manual") if called.fullmatch(one["DBClusterSnapshotIdentifier"])
                 and is_ours(as_map(one.get("TagList")), run.settings.environment)]
 
     def find(self, run: Run) -> SnapshotOut | None:
-        kept = [one for one in self.kept(run) if one["Status"] != "deleting"]
-        return out_of(kept[-1]) if kept else None
+        found = self.of_this_failover(run)
+        return out_of(found[-1]) if found else None
+
+    def of_this_failover(self, run: Run) -> list[Any]:
+        """The kept ones that the lost rows may be in; the last is the first to look into."""
+        found = [one for one in self.kept(run) if one["Status"] != "deleting" and is_since(run, one)]
+        return sorted(found, key=lambda one: _is_saved(run, self.site, one))
+
+    def from_before(self, run: Run) -> list[Any]:
+        """Those, saved or kept, that were made before the outage began."""
+        return [one for one in (*self._saved(run), *self.kept(run)) if not is_since(run, one)]
+
+    def _saved(self, run: Run) -> list[Any]:
+        return [one for one in self._all(run, "automated") if one["DBClusterSnapshotIdentifier"].startswith(SAVED)]
 
     def unkept(self, run: Run) -> list[str]:
         """Identifiers of those that Aurora has saved and of which nobody has made a manual copy."""
         kept = {one["DBClusterSnapshotIdentifier"] for one in self.kept(run)}
-        saved = [one["DBClusterSnapshotIdentifier"] for one in self._all(run, "automated")]
-        return [one for one in saved if one.startswith(SAVED) and self._name_of_the_copy(run, one) not in kept]
+        saved = [one["DBClusterSnapshotIdentifier"] for one in self._saved(run)]
+        return [one for one in saved if self._name_of_the_copy(run, one) not in kept]
 
     def _name_of_the_copy(self, run: Run, saved: str) -> str:
-        moment = re.sub(r"[^0-9]+", "", saved.removeprefix(SAVED))[-14:]  # to the second; names are short
-        return rescue_name(run, self.site, moment[2:12])
+        moment = re.sub(r"[^0-9]+", "", saved.removeprefix(SAVED))  # to the second, without the year: names are short
+        return rescue_name(run, self.site, moment[-10:])
 
     def ensure(self, run: Run) -> SnapshotOut:
-        """Every saved one is copied, once. Raises NotBuilt when there is none, saved or kept."""
-        for one in self._all(run, "automated"):
-            if one["DBClusterSnapshotIdentifier"].startswith(SAVED):
+        """Raises NotBuilt when there is none, saved or kept."""
+        self.keep(run)
+        return run.output(self)
+
+    def keep(self, run: Run) -> SnapshotOut | None:
+        """Every one saved since the outage began is copied, once; None when there is none, saved or kept."""
+        for one in self._saved(run):
+            if is_since(run, one):
                 self._keep(run, one)
         run.forget(self)
         run.wait_until("the rescue snapshots are available", lambda: [one["Status"] for one in self.kept(run)],
                        lambda states: set(states) <= {"available"}, within=SNAPSHOT, every=PAUSE,
                        show=lambda states: ", ".join(states) or "none")
-        return run.output(self)
+        return run.found(self)
 
     def _keep(self, run: Run, saved: Any) -> None:
         source = saved["DBClusterSnapshotIdentifier"]

@@ -68,10 +68,10 @@ def picture(seen: Answers, **more: Any) -> Picture:
     return Told(seen=seen, **more).picture(offline_run())
 
 
-def refusals(seen: Answers, terms: Terms) -> tuple[str, ...]:
+def refusals(seen: Answers, terms: Terms, *, goes_on: bool = True) -> tuple[str, ...]:
     """All that speaks against a failover; empty when nothing does."""
     try:
-        perform(offline_run(), Told(seen=seen, terms=terms))
+        perform(offline_run(), Told(seen=seen, terms=terms, goes_on=lambda: goes_on))
     except Refused as refused:
         found = re.fullmatch(r"no failover to us-west-2: (.*); nothing was changed", refused.message)
         assert found is not None
@@ -163,14 +163,17 @@ def test_the_expected_minutes_are_those_of_earlier_runs_or_documented() -> None:
     (HEALTHY, BOUND, ["us-east-1 answers and its database writes: a planned failover loses nothing (drctl failover "
                       "--planned)"]),
     (HEALTHY, FORCE, []),
-    ({**LOST, "database": SILENT}, FORCE, [
+    ({**LOST, "database": SILENT}, BOUND, [
         "the global database cannot be seen from us-west-2: no answer yet"]),
+    ({**LOST, "database": SILENT}, FORCE, []),
     ({**LOST, "database": database(regions=(HOME.region,))}, FORCE, [
         "the global database has no member in us-west-2"]),
     ({**LOST, "instances": ["none there"], "lag": 61.0}, BOUND, [
         "none there", "the newest known lag is 61.0 s, over the bound of 60 s"]),
-    ({**LOST, "instances": Unanswered("AccessDenied")}, FORCE, [
+    ({**LOST, "instances": Unanswered("AccessDenied")}, BOUND, [
         "the instances in us-west-2 cannot be seen: AccessDenied"]),
+    ({**LOST, "instances": Unanswered("AccessDenied")}, FORCE, []),
+    ({**LOST, "database": SILENT, "instances": ["none there"]}, FORCE, ["none there"]),
     ({**LOST, "database": database(changing=True)}, BOUND, []),
     ({**LOST, "probe": SILENT}, BOUND, []),
     ({**HEALTHY, "lag": 61.0}, BOUND, [
@@ -188,8 +191,30 @@ def test_once_it_is_promoted_nothing_speaks_against_going_on(terms: Terms) -> No
     assert (picture(promoted).promoted, picture(promoted).blockers) == (True, ())
 
 
+@pytest.mark.parametrize(("regions", "goes_on", "against"), [
+    ((HOME.region, THERE.region), False, (
+        "us-west-2 is the writer already, us-east-1 holds a connected copy of it, and no failover is under way",)),
+    ((HOME.region, THERE.region), True, ()),
+    ((THERE.region,), False, ())])
+def test_a_writer_that_no_failover_has_promoted_is_not_failed_over_to(
+        regions: tuple[str, ...], goes_on: bool, against: tuple[str, ...]) -> None:
+    """Where the other region holds no connected copy, somebody has promoted by hand, and it is gone on with."""
+    seen = {**LOST, "database": database(THERE.region, regions=regions)}
+    for terms in (BOUND, FORCE):
+        assert refusals(seen, terms, goes_on=goes_on) == against
+    assert picture(seen, goes_on=lambda: goes_on).word == ("wait" if against else "failover")
+
+
+def test_only_where_the_database_has_moved_it_is_asked_whether_a_failover_did_that() -> None:
+    def unasked() -> bool:
+        raise AssertionError("asked for nothing")
+
+    assert picture(LOST, goes_on=unasked).blockers == ()
+
+
 @pytest.mark.parametrize(("seen", "terms", "step"), [
     ({**LOST, "instances": ["none"]}, Terms(), "drctl status; the same command again once that is mended"),
+    ({**LOST, "database": SILENT}, BOUND, "the same command again; or with --force 'REASON'"),
     (LOST, Terms(), "the same command with --allow-data-loss 60s"),
     (HEALTHY, BOUND, "drctl failover --planned; or the same command with --force 'REASON'"),
     ({**LOST, "lag": None}, BOUND, "a larger --allow-data-loss, or --force 'REASON'")])

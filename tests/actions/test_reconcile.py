@@ -105,6 +105,28 @@ def test_more_than_can_be_looked_at_is_said(
     assert any(note.startswith("more than 3 objects have changed since") and "S3 Inventory" in note for note in notes)
 
 
+def test_a_bucket_is_listed_page_by_page_up_to_a_bound_and_the_last_key_is_said(
+        run: Run, aws: Aws, records: list[Record], put: Callable[[str], None]) -> None:
+    outages.start(THERE.region, "s3", "error")
+    for number in range(7):
+        put(f"object-{number}")
+    perform(run, ListObjects(BUCKETS[0], pages=2, page=2))
+    assert [one.partition(" ")[0] for one in listed(records)[0]["items"]] == [f"object-{n}" for n in range(4)]
+    asked = [record for record in records if record["event"] == "call" and record["operation"] == "ListObjectsV2"]
+    assert len(asked) == 2
+    notes = [record["text"] for record in records if record["event"] == "note"]
+    assert notes[0] == ("only the first 4 objects of s3-data-us-east-1-lab-123456789012, up to object-3, were gone "
+                        "through: S3 Inventory lists the replication status of the others")
+
+
+def test_a_bucket_that_ends_at_the_bound_was_gone_through(
+        run: Run, records: list[Record], put: Callable[[str], None]) -> None:
+    for number in range(4):
+        put(f"object-{number}")
+    perform(run, ListObjects(BUCKETS[0], pages=2, page=2))
+    assert not any("gone through" in record["text"] for record in records if record["event"] == "note")
+
+
 # Events --------------------------------------------------------------------------------------------------------------
 
 

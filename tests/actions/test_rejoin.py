@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.dns_switch import Sent
 from drctl.actions.failover import Failover
 from drctl.actions.inventory import ProveEmpty, inventory
@@ -24,7 +27,7 @@ from drctl.engine.runbook import perform
 from drctl.errors import ChecksFailed, Refused, WaitTimeout
 from drctl.lab import outages
 from drctl.settings import Settings
-from drctl.steps.rescue_snapshot import RescueSnapshots, last_name
+from drctl.steps.rescue_snapshot import SAVED, RescueSnapshots, last_name
 from drctl.steps.zone import Zone
 from tests.steps.database import AWAY, HOME, PRIMARY, WORLD, WRITERS, destroy, ensure_all
 from tests.steps.edge import Edge
@@ -250,6 +253,57 @@ def test_the_snapshots_name_is_one_that_rds_takes(make_run: Callable[..., Run], 
 def test_a_cluster_of_the_same_name_has_a_snapshot_of_another_name(run: Run) -> None:
     one, other = (last_name(run, HOME, f"cluster-{letter * 26}") for letter in "AB")
     assert one != other
+
+
+# What Aurora has saved ------------------------------------------------------------------------------------------------
+
+
+KEPT = RescueSnapshots(HOME, PRIMARY)
+
+
+def saved(aws: Aws) -> list[str]:
+    """The automated snapshots of lost tails."""
+    found = aws[HOME.region].rds.describe_db_cluster_snapshots(SnapshotType="automated")["DBClusterSnapshots"]
+    return [name for one in found if (name := one["DBClusterSnapshotIdentifier"]).startswith(SAVED)]
+
+
+def test_what_aurora_has_saved_is_kept_as_soon_as_the_cluster_is_a_member_again(
+        failed_over: Run, aws: Aws, records: list[Record]) -> None:
+    action = Rejoin(WORLD, WRITERS, HOME, UNUSED, rescue=KEPT)
+    del records[:]
+    action.do(failed_over)
+    (tail,) = saved(aws)
+    assert [(record["operation"], record["params"]["SourceDBClusterSnapshotIdentifier"]) for record in records
+            if record["event"] == "call" and record["mutating"]] == [("CopyDBClusterSnapshot", tail)]
+    sentences = [record["sentence"] for record in records if record["event"] == "waiting"]
+    assert sentences.index("the rescue snapshots are available") < sentences.index(
+        "the copy in us-east-1 is connected"), "Aurora takes hours, and what it has saved expires"
+    assert [line.partition(" --")[0] for line in map(str, action.by_hand(failed_over))] == [
+        "aws rds describe-global-clusters", "aws rds describe-db-cluster-snapshots",
+        "aws rds copy-db-cluster-snapshot"]
+
+
+def test_what_aurora_has_saved_is_kept_before_the_cluster_is_deleted_with_its_snapshots(
+        alone: Run, aws: Aws, make_run: Callable[..., Run]) -> None:
+    (tail,) = saved(aws)
+    perform(alone, Rejoin(WORLD, WRITERS, HOME, UNUSED, rebuild=True, rescue=KEPT))
+    assert saved(aws) == []
+    assert len(snapshots(aws)) == 2
+    found = KEPT.find(make_run())
+    assert found is not None
+    assert found.id.split("-")[2] == re.sub("[^0-9]", "", tail)[-10:]
+
+
+def test_it_is_kept_too_where_the_cluster_is_left_alone_for_somebody_to_decide(alone: Run, aws: Aws) -> None:
+    with pytest.raises(Refused, match="stands outside the global database"):
+        perform(alone, Rejoin(WORLD, WRITERS, HOME, UNUSED, rescue=KEPT))
+    assert len(snapshots(aws)) == 1
+
+
+def test_without_anything_saved_a_rebuild_goes_on(alone: Run, aws: Aws) -> None:
+    alone.measure(OUTAGE_BEGAN, time.time() + 1)  # what there is was saved in an earlier failover
+    perform(alone, Rejoin(WORLD, WRITERS, HOME, UNUSED, rebuild=True, rescue=KEPT))
+    assert len(snapshots(aws)) == 1
 
 
 # Caught up -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -313,6 +314,18 @@ def test_a_role_is_assumed_in_the_surviving_region(lab: Lab, profile: Callable[[
     assert aws[EAST].sqs.meta.region_name == EAST
     aws[WEST].sqs.list_queues()
     assert asked_sts(lab) == [WEST]
+
+
+def test_all_sessions_behind_a_door_share_the_role_that_one_of_them_has_assumed(
+        lab: Lab, profile: Callable[[str], Door]) -> None:
+    """Whoever did not need the lost region for it lends it to the others, also to those with other time-outs."""
+    door = profile(ROLE)
+    Aws(door, Ear(), EAST_IS_LOST)[WEST].sqs.list_queues()
+    Aws(door.in_a_hurry(Settings().failover), Ear())[EAST].sqs.list_queues()
+    Aws(replace(door, attempts=1), Ear(), Fence(WEST, EAST))[EAST].sqs.list_queues()
+    assert asked_sts(lab) == [WEST]
+    assert "secret" not in repr(door).lower()
+    assert door.assumed
 
 
 def test_without_the_fence_the_role_would_have_been_assumed_in_the_lost_region(

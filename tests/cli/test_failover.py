@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from drctl.cli.by_hand import runbook_of, target_of
 from drctl.configuration import packaged_lab
 from drctl.lab import outages
+from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
 from drctl.settings import Settings
 from drctl.stack import stack_of
@@ -87,16 +89,19 @@ def test_without_a_bound_the_picture_is_shown_and_nothing_is_changed(story: Stor
     assert story.changes_since(mark) == {}
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--allow-data-loss", "0.01s"), "the newest known lag is 0.1 s, over the bound of 0.01 s"),
-    (("--allow-data-loss", "1h"), "a planned failover loses nothing (drctl failover --planned)")])
-def test_a_bound_that_is_too_small_or_a_healthy_region_is_refused(
-        story: Story, arguments: tuple[str, ...], words: str) -> None:
+@pytest.mark.parametrize(("arguments", "words", "step"), [
+    (("0.01s",), "the newest known lag is 0.1 s, over the bound of 0.01 s", "--force 'REASON'"),
+    (("1h",), "a planned failover loses nothing (drctl failover --planned)", "--force 'REASON'"),
+    (("1h", "--from", "3"), "a planned failover loses nothing (drctl failover --planned)", "--force 'REASON'"),
+    (("1h", "--force", "now", "--to", EAST), "us-east-1 is the writer already, us-west-2 holds a connected copy of it",
+     "drctl failover without --to leaves us-east-1")])
+def test_a_bound_that_is_too_small_or_a_healthy_region_is_refused_wherever_it_starts(
+        story: Story, arguments: tuple[str, ...], words: str, step: str) -> None:
     mark = story.mark()
-    end = story("failover", *arguments, "--json")
+    end = story("failover", "--allow-data-loss", *arguments, "--json")
     assert end.code == 3
     assert words in end.err
-    assert "or --force 'REASON'" in end.err or "or the same command with --force 'REASON'" in end.err
+    assert step in end.err.partition("next: ")[2]
     assert not any(change.startswith(("Failover", "PutFunction")) for change in story.changes_since(mark))
     story.at_home()
 
@@ -243,6 +248,26 @@ def test_a_region_that_dies_in_the_middle_of_a_planned_failover_is_escalated_fro
     story.home()
 
 
+def test_a_drill_whose_target_dies_with_the_writer_in_it_is_escalated_the_other_way(story: Story) -> None:
+    killed, other = story.machine(), story.machine()
+    end = story.signalled_at("SwitchoverGlobalCluster", signal.SIGKILL, killed, "failover", "--drill", "--json",
+                             once=lambda: story.copied(story.runs(killed)[-1], EAST, "SwitchoverGlobalCluster"))
+    assert end.code == -signal.SIGKILL
+    until(lambda: story.writer(EAST) == (WEST, True), "the database has moved")
+    run = story.runs(killed)[-1]
+    escalation = ("failover", "--escalate", run, *BOUND, "--yes", "--json")
+    mark = story.mark()
+    healthy = story.on(other, *escalation)
+    assert (healthy.code, story.changes_since(mark)) == (3, {})
+    assert "us-west-2 writes, and both regions answer: there is nothing to escalate" in healthy.err
+    assert f"next: drctl resume {run}" in healthy.err
+    with lost(WEST):
+        report = as_json(story.on(other, *escalation))
+        assert (report["mode"], report["from_region"], report["to_region"]) == ("unplanned", WEST, EAST)
+        assert story.writer(EAST) == (EAST, True)
+    story.home()
+
+
 # Processes die and people hesitate -----------------------------------------------------------------------------------
 
 
@@ -375,6 +400,38 @@ def test_a_cluster_that_nobody_works_with_any_more_is_rebuilt(story: Story) -> N
         report = as_json(story("failback", "--rebuild", "--json"))
     assert actions(report)[f"the database in {WEST} is a connected copy"] == "done"
     story.at_home()
+
+
+# With a role ----------------------------------------------------------------------------------------------------------
+
+ROLE = """
+[default]
+role_arn = arn:aws:iam::123456789012:role/drctl
+source_profile = keys
+region = us-east-1
+[profile keys]
+aws_access_key_id = AKIAKEYS
+aws_secret_access_key = secret
+"""
+
+
+@pytest.mark.parametrize(("gone", "other"), [(EAST, WEST), (WEST, EAST)])
+def test_who_assumes_a_role_needs_nothing_of_a_region_that_hangs(story: Story, gone: str, other: str) -> None:
+    """The profile's own region is us-east-1, and it says nothing of which region is lost."""
+    machine = story.machine()
+    configuration, profile = machine.home / "aws.yaml", machine.home / "profile"
+    text = packaged_lab().read_text().replace("dr.example.com", "dr.acme.org")
+    configuration.write_text(text.replace("target: lab", "target: aws\naccount_id: '210987654321'"))
+    profile.write_text(ROLE)
+    machine.environment |= {"AWS_CONFIG_FILE": str(profile), "DRCTL_SPEED": str(CLOCK.speed)}
+    before = Counter(story.place.lab.counting.calls)
+    with lost(gone, "hang"):
+        end = story.on(machine, "status", "-c", str(configuration), "--json")
+    assert end.code == 0, end.err
+    assert end.json["database"]["members"].keys() == {EAST, WEST}
+    asked = Counter(story.place.lab.counting.calls) - before
+    assert sum(count for (region, _, operation, _), count in asked.items()
+               if (region, operation) == (other, "AssumeRole")) == 1
 
 
 # By hand -------------------------------------------------------------------------------------------------------------

@@ -159,8 +159,8 @@ def test_a_second_provision_changes_nothing_and_asks_little(world: World, built:
     assert second.calls / report["resources"] <= 1.5
     assert {step["outcome"] for step in report["steps"]} == {"kept"}
     assert report["outputs"] == built["outputs"]
-    # In each region the lease is taken and given back and the journal copied at once and at the end; while the run lasts
-    # the lease is renewed and the journal copied again, at most once a second together.
+    # In each region the lease is taken and given back and the journal copied at once and at the end; while the run
+    # lasts the lease is renewed and the journal copied again, at most once a second together.
     assert 8 <= second.evidence <= 2 * (4 + report["wall_seconds"])
 
 

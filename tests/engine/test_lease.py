@@ -134,8 +134,8 @@ def test_a_given_back_lease_is_free_at_once(lease: Lease) -> None:
 
 
 @pytest.mark.parametrize(("name", "free"), [
-    ("ann@elsewhere", True), ("bob@office", False), ("ann", False), ("", False)])
-def test_only_the_owners_own_name_takes_it_over(lease: Lease, name: str, free: bool) -> None:
+    ("ann@elsewhere", True), ("run-1", True), ("bob@office", False), ("ann", False), ("run-2", False), ("", False)])
+def test_only_the_owners_own_name_or_its_runs_takes_it_over(lease: Lease, name: str, free: bool) -> None:
     lease.take(terms())
     if free:
         assert lease.take(terms(BOB, "run-2"), name)[1] == terms()

@@ -9,8 +9,8 @@ import pytest
 
 from drctl.engine.events import Record
 from drctl.engine.run import Run
-from drctl.engine.runbook import Action, Runbook, SideBySide, perform, play
-from drctl.errors import ConfigurationError, Interrupted, Refused, RunFailed, WaitTimeout
+from drctl.engine.runbook import Action, NotPutBack, Runbook, SideBySide, perform, play
+from drctl.errors import ChecksFailed, ConfigurationError, Interrupted, Refused, RunFailed, WaitTimeout
 from tests.engine.fakes import Line, Turn, offline_run, refusal
 
 
@@ -40,6 +40,13 @@ class During(Action):
         for line in self.lines:
             perform(run, line)
         self.log.append("end")
+
+
+@dataclass(frozen=True, eq=False)
+class Decision(Line):
+    """A line at which somebody decides."""
+
+    decides: ClassVar[bool] = True
 
 
 def counted(book: Runbook) -> list[tuple[int, str, tuple[int, ...]]]:
@@ -102,6 +109,22 @@ def test_an_error_tells_whether_everything_is_put_back() -> None:
         play(offline_run(), Runbook("r", (boom,), (stuck,)))
     assert end.value.message.startswith("NOT PUT BACK: back: ")
     assert "(after: one: " in end.value.message
+
+
+def test_a_run_that_could_not_put_things_back_has_failed_whatever_refused_and_tells_the_way_of_its_runbook() -> None:
+    stuck = Line("back", [], ChecksFailed("something is left", findings=("a clone",)))
+    run = offline_run()
+    with pytest.raises(NotPutBack) as end:
+        play(run, Runbook("r", (Line("one", []),), (stuck,), if_not_put_back="remove it: drctl resume {run}"))
+    assert (end.value.exit_code, end.value.findings) == (1, ("a clone",))
+    assert end.value.next_step == f"remove it: drctl resume {run.id}"
+
+
+def test_no_start_at_a_later_line_skips_a_decision() -> None:
+    log: list[str] = []
+    book = Runbook("r", (Line("two", log), Line("three", log)), gate=(Decision("one", log),))
+    play(offline_run(), book.starting_at(3))
+    assert log == ["one", "three"]
 
 
 def test_every_end_of_a_line_has_a_next_step() -> None:

@@ -28,7 +28,9 @@ from drctl.actions.switchover import active_site
 from drctl.aws.errors import AwsError
 from drctl.aws.fence import Fence
 from drctl.aws.hooks import Call, Unheard
-from drctl.cli import failing_over
+from drctl.cli import failing_over, finding_regions
+from drctl.cli.asked import Asked
+from drctl.cli.session import take_for_lost
 from drctl.engine import lease, runbook
 from drctl.engine.events import Events, Record
 from drctl.engine.holding import BEATS, LASTS_S, Holding
@@ -37,7 +39,7 @@ from drctl.engine.journal import Journal
 from drctl.engine.lease import Lease, NoControlBucket
 from drctl.engine.lost import SETTLE_S
 from drctl.engine.owner import Owner
-from drctl.engine.run import Aside, Run
+from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Runbook, SideBySide, perform, play
 from drctl.errors import DrctlError
 from drctl.lab.clock import CLOCK
@@ -139,7 +141,9 @@ class Process:
         clock = LabTime(self.desk.world, lambda: self.asleep)
         self.events = Events(clock, self._write)
         self.run = Run(self.id, SETTINGS, self.clients(), clock, self.events,
-                       ("127.0.0.1", self.desk.world.lab.dns_port))
+                       ("127.0.0.1", self.desk.world.lab.dns_port), alone={
+                           site.region: self.clients(Fence(SETTINGS.other(site).region, site.region))
+                           for site in SETTINGS.sites})
         self.events.emit("run-started", command=self.command, request=self.request)
 
     def _write(self, record: Record) -> None:
@@ -407,9 +411,8 @@ class Desk:
         terms = Terms(process.request["bound"], process.request.get("force", ""))
         source = self._source(process)
         target = SETTINGS.other(source)
-        run.lost, run.aside = source.region, Aside(run.aws)
         fence = Fence(source.region, target.region)
-        run.aws = process.clients(fence)
+        take_for_lost(run, source)
         failing_over.note_move(run, "unplanned", source)
         decide = Decide(stack.database.global_cluster, stack.front.balancer.at(target), source, target, terms,
                         grace_s=UNHURRIED_S)
@@ -419,12 +422,15 @@ class Desk:
             self.play(process, failovers.unplanned(stack, decide, begin, holding.settle, earlier))
 
     def _source(self, process: Process) -> Site:
-        """`drctl.cli.failing_over._source_of`."""
-        if process.earlier and (named := self._site(process.earlier.from_region)):
+        """`drctl.cli.finding_regions.region_to_leave`."""
+        earlier, run, stack = process.earlier, process.run, self.world.stack
+        if earlier and earlier.command == "failover" and (named := self._site(earlier.from_region)):
             return named
-        writer, answers = failing_over._writer_and_whether_it_answers(
-            process.run, self.world.stack, UNHURRIED_S)
-        if not answers:
+        if earlier:
+            before = {"run": earlier.id, "from_region": earlier.from_region}
+            return finding_regions.escalated_from(Asked(SETTINGS, before=before), run, stack)
+        writer, answering = finding_regions.writer_and_who_answers(run, stack, UNHURRIED_S)
+        if writer.region not in answering:
             return writer
         survivor = Fence(SETTINGS.other(writer).region, writer.region)
         look = Lease(process.other_clients(survivor)[writer.region].s3, process.run.name("s3", "control", writer),
@@ -439,7 +445,7 @@ class Desk:
     def _failback(self, process: Process) -> None:
         """`drctl.cli.failing_back.failback`."""
         run, stack = process.run, self.world.stack
-        active = failing_over.where_it_writes(run, stack)
+        active = finding_regions.where_it_writes(run, stack)
         returned = SETTINGS.other(active)
         perform(run, AwaitRegion(returned))
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:

@@ -218,7 +218,7 @@ class Schedule(RuleBasedStateMachine):
         """A planned move that is stuck becomes an unplanned one; where none is, somebody else begins one."""
         before = self.unfinished()
         if before is not None and before.command in {"planned", "drill"} and before.from_region:
-            self.go("failover", trouble, earlier=before, take_over=before.owner_name, bound=600.0, force="it is stuck")
+            self.go("failover", trouble, earlier=before, take_over=before.id, bound=600.0, force="it is stuck")
         else:
             self.go("failover", trouble, bound=600.0, force="", owner="bob@home")
 

@@ -23,7 +23,7 @@ RULES: tuple[tuple[tuple[str, ...], str, Callable[[Mapping[str, Any]], bool]], .
     (("begin_at",), "--from goes with a failover; a drill begins anew",
      lambda asked: not asked["drill"] and not asked["escalate"]),
     (("to",), "--to goes with a failover, or with --show; a drill moves away from the active region",
-     lambda asked: not asked["escalate"] and (not asked["drill"] or asked["show"])))
+     lambda asked: not asked["drill"] or asked["show"]))
 MODES = ("live", "isolated", "tabletop")
 EXAMPLES = """\b
 Examples:
@@ -143,17 +143,17 @@ def carry_out(asked: Asked) -> dict[str, Any]:
 
 
 def _escalating(asked: Asked, run: str) -> Asked:
-    """The planned run's lease is taken over by name: should its process live, it stops at its next change."""
+    """The run's own lease is taken over, nobody else's: should its process live, it stops at its next change."""
     from drctl.cli.evidence import named
     from drctl.engine.report import report_of
     from drctl.errors import Refused
 
     directory = named(run, lambda: asked.settings)
     before = report_of(directory.id, directory.records())
-    if "from_region" not in before:
+    if before["command"] not in {"failover", "drill"}:
         raise Refused(f"run {directory.id} was no failover or drill: there is nothing to escalate",
                       next_step="drctl failover")
-    return replace(asked, before=before, take_over=before["started_by"])
+    return replace(asked, before=before, take_over=directory.id)
 
 
 def show(report: dict[str, Any], *, as_json: bool) -> None:

@@ -20,7 +20,7 @@ def command(config_path: Path | None, as_json: bool) -> None:
     settings = settings_of(config_path)
     from drctl.actions.look import whole_stack
     from drctl.cli.control import Control
-    from drctl.cli.failing_over import where_it_writes
+    from drctl.cli.finding_regions import where_it_writes
     from drctl.stack import stack_of
 
     with looking(settings, hurry=True) as look:

@@ -38,6 +38,8 @@ class Place:
     port: int
     name: str
     verified: bool = False
+    #: Seconds for a connection, and for an answer.
+    patience_s: float = PATIENCE_S
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -61,7 +63,7 @@ def connect_over_tls(host: str, place: Place, credentials: Credentials) -> Link:
     try:
         link: Link = pg8000.native.Connection(
             credentials.username, host=host, port=place.port, database=place.name, password=credentials.password,
-            ssl_context=tls.context(tls.authority()), timeout=PATIENCE_S,
+            ssl_context=tls.context(tls.authority()), timeout=place.patience_s,
             application_name=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "app"))
     except pg8000.exceptions.DatabaseError as error:
         raise of_state(_state(error)) from None
@@ -128,7 +130,7 @@ class Database:
             self.close()
             if isinstance(error.__cause__ or error, TimeoutError):
                 # Not sent again: two time-outs would outlast the function's own.
-                raise Unreachable(f"the database did not answer in {PATIENCE_S:g} s") from error
+                raise Unreachable(f"the database did not answer in {self.place.patience_s:g} s") from error
             raise Lost("the connection to the database broke") from error
         names = [column["name"] for column in link.columns or ()]
         return [dict(zip(names, row, strict=True)) for row in rows or ()]
@@ -160,10 +162,10 @@ class Database:
         raise problem or Unreachable("the database has no host name")
 
 
-def from_environment(environment: Mapping[str, str] = os.environ) -> Database:
+def from_environment(environment: Mapping[str, str] = os.environ, patience_s: float = PATIENCE_S) -> Database:
     """The database that the function's configuration names; nothing is called, a missing name shows at first use."""
     place = Place(environment.get("DATABASE_HOST", ""), int(environment.get("DATABASE_PORT", "5432")),
-                  environment.get("DATABASE_NAME", ""), verified=tls.authority(environment) is not None)
+                  environment.get("DATABASE_NAME", ""), tls.authority(environment) is not None, patience_s)
     return Database(place, Secret(environment.get("DATABASE_SECRET", ""), region(environment)))
 
 

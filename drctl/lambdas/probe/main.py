@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from ..database.connection import Database, from_environment, region
+from ..database.connection import PATIENCE_S, Database, from_environment, region
 from ..database.errors import DatabaseProblem, Rejected
 from ..database.standing import standing
-from .rows import rows, tables
+from .rows import rows, rows_by_key, tables
 
 Answer = dict[str, Any]
 #: A schema of its own, so that no table of the application can be in the way.
@@ -37,11 +37,14 @@ READ = "SELECT n FROM drctl.heartbeats WHERE run = :run AND n > :after ORDER BY 
 MISSING = {"3F000", "42P01"}
 #: One number for the advisory lock under which the table is made.
 LOCK = 7_246_001
+#: What reads whole tables, and the seconds that it is given: a volume that was just restored comes page by page out of
+#: its storage. Still below the function's own time-out.
+LISTING, LISTING_PATIENCE_S = {"tables", "rows", "rows_by_key"}, 6.0
 
 
 def handler(event: Any, context: Any) -> Answer:
     """Lambda's entry point."""
-    return answer(event, _database)
+    return answer(event, partial(_database, patience_for(event)))
 
 
 def answer(event: Any, database: Callable[[], Database]) -> Answer:
@@ -59,6 +62,12 @@ def answer(event: Any, database: Callable[[], Database]) -> Answer:
         return {"ok": False, "error": "BAD_REQUEST", "text": f"{type(error).__name__}: {error}", **here}
     except Exception as error:  # whatever it is, the drill must hear of it instead of a failed invocation
         return {"ok": False, "error": "INTERNAL", "text": type(error).__name__, **here}
+
+
+def patience_for(event: Any) -> float:
+    """Seconds that the database is given for an answer: a heartbeat has to be told of soon, a list may take longer."""
+    asked = event.get("action") if isinstance(event, Mapping) else None
+    return LISTING_PATIENCE_S if isinstance(asked, str) and asked in LISTING else PATIENCE_S
 
 
 def write(database: Database, given: Mapping[str, Any]) -> Answer:
@@ -102,10 +111,11 @@ def health(database: Database, given: Mapping[str, Any]) -> Answer:
 
 
 ACTIONS: dict[str, Callable[[Database, Mapping[str, Any]], Answer]] = {
-    "write": write, "read": read, "health": health, "tables": tables, "rows": rows}
+    "write": write, "read": read, "health": health, "tables": tables, "rows": rows,
+    "rows_by_key": rows_by_key}
 
 
 @cache
-def _database() -> Database:
-    """The connection that outlives an invocation."""
-    return from_environment()
+def _database(patience_s: float) -> Database:
+    """The connection of that patience, which outlives an invocation."""
+    return from_environment(patience_s=patience_s)

@@ -5,6 +5,7 @@ Source: PostgreSQL documentation, System Catalogs: pg_index, pg_class, pg_attrib
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,16 @@ class Table:
         return (f"SELECT ARRAY[{shown}] AS key, md5(CAST(whole AS text)) AS hash FROM {self.quoted} AS whole "  # noqa: S608  # names and types are the catalog's own, quoted by the server
                 f"{where}ORDER BY {columns} LIMIT :limit")
 
+    @property
+    def of_keys(self) -> str:
+        """The rows of given keys: each key as it was given, and its row's hash, NULL where there is no such row."""
+        shown = ", ".join(f"asked.key ->> {place}" for place in range(len(self.columns)))
+        same = " AND ".join(f"whole.{column} = CAST(asked.key ->> {place} AS {kind})"
+                            for place, (column, kind) in enumerate(zip(self.columns, self.types, strict=True)))
+        return (f"SELECT ARRAY[{shown}] AS key, md5(CAST(whole AS text)) AS hash "  # noqa: S608  # as above
+                f"FROM json_array_elements(CAST(:keys AS json)) AS asked(key) "
+                f"LEFT JOIN {self.quoted} AS whole ON {same}")
+
 
 def tables(database: Database, given: Mapping[str, Any]) -> Answer:
     """The user's tables with the columns of their keys, and the names of those without a key."""
@@ -70,12 +81,28 @@ def rows(database: Database, given: Mapping[str, Any]) -> Answer:
     values = {} if after is None else {f"k{place}": str(value) for place, value in enumerate(after)}
     if after is not None and len(values) != len(table.columns):
         raise ValueError("after has not as many values as the key")
+    listed = _listed(database, table.page(first=after is None), limit=limit, **values)
+    return {"rows": listed, "next": listed[-1][0] if len(listed) == limit else None}
+
+
+def rows_by_key(database: Database, given: Mapping[str, Any]) -> Answer:
+    """The rows of `table` that have one of `keys`: each key as given and the md5 of its row, None where there is none.
+
+    In no order. Raises ValueError as `rows` does, and for more keys than a page may have.
+    """
+    table, keys = _table(database, str(given["table"])), [[str(value) for value in key] for key in given["keys"]]
+    if len(keys) > MOST or any(len(key) != len(table.columns) for key in keys):
+        raise ValueError(f"keys are {MOST} at most, each of as many values as the key")
+    return {"rows": _listed(database, table.of_keys, keys=json.dumps(keys))}
+
+
+def _listed(database: Database, sql: str, **values: Any) -> list[Any]:
+    """Key and hash of each row, whatever the settings of the session."""
     with database.transaction() as run:
         for setting in SETTINGS.split("; "):
             run(setting)
-        found = run(table.page(first=after is None), limit=limit, **values)
-    listed = [[list(row["key"]), row["hash"]] for row in found]
-    return {"rows": listed, "next": listed[-1][0] if len(listed) == limit else None}
+        found = run(sql, **values)
+    return [[list(row["key"]), row["hash"]] for row in found]
 
 
 def _name(row: Row) -> str:

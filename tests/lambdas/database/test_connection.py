@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,12 @@ def test_a_rotated_password_and_a_moved_writer_are_survived(postgres: Postgres) 
         here.run("INSERT INTO t VALUES (3)")
     here.close()
     there.close()
+
+
+def test_an_answer_is_waited_for_as_long_as_the_place_says(postgres: Postgres) -> None:
+    place = replace(postgres.database("here").place, patience_s=0.2)
+    hurried = Database(place, Secret("arn", "region", lambda *_: postgres.secret))
+    with pytest.raises(Unreachable, match=r"did not answer in 0\.2 s"):
+        hurried.run("SELECT pg_sleep(1)")
+    assert hurried.run("SELECT 1 AS n") == [{"n": 1}]
+    hurried.close()

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from drctl.lambdas.database.connection import Database
+from drctl.lambdas.database.connection import PATIENCE_S, Database
 from drctl.lambdas.database.errors import Unreachable
-from drctl.lambdas.probe.main import answer
+from drctl.lambdas.probe.main import answer, patience_for
+from drctl.settings import Settings
 from tests.lambdas.conftest import Postgres
 
 
@@ -62,3 +63,11 @@ def test_nothing_is_ever_raised(problem: Exception, code: str) -> None:
     told = answer({"action": "health"}, broken)
     assert (told["ok"], told["error"]) == (False, code)
     assert "secret" not in told["text"]
+
+
+def test_lists_are_given_more_time_than_heartbeats_and_less_than_the_function() -> None:
+    events: list[Any] = [{"action": "write"}, {"action": "health"}, {"action": []}, None]
+    heartbeats = {patience_for(event) for event in events}
+    lists = {patience_for({"action": action}) for action in ("tables", "rows", "rows_by_key")}
+    assert heartbeats == {PATIENCE_S}
+    assert all(PATIENCE_S < one < Settings().app.timeout_s for one in lists)

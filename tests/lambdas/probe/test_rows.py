@@ -114,3 +114,47 @@ def test_an_answer_is_bounded(database: Database) -> None:
     told = ask(database, action="rows", table="public.patients", limit=100_000)
     assert len(told["rows"]) == 5000
     assert told["next"] == told["rows"][-1][0]
+
+
+# By key --------------------------------------------------------------------------------------------------------------
+
+
+def by_key(database: Database, table: str, *keys: list[str]) -> dict[tuple[str, ...], str | None]:
+    told = ask(database, action="rows_by_key", table=table, keys=list(keys))
+    assert told["ok"], told
+    assert len(told["rows"]) == len(keys)
+    return {tuple(key): found for key, found in told["rows"]}
+
+
+def test_rows_asked_for_by_key_have_the_hash_that_pages_tell_and_what_is_not_there_has_none(database: Database) -> None:
+    pages = {tuple(key): found for key, found in ask(database, action="rows", table="public.patients")["rows"]}
+    absent = "ffffffff-0000-4000-8000-000000000000"
+    assert by_key(database, "public.patients", [THREE], [absent], [ONE]) == {
+        (ONE,): pages[ONE,], (absent,): None, (THREE,): pages[THREE,]}
+    assert by_key(database, "public.patients") == {}
+
+
+def test_keys_of_several_columns_and_any_text_are_found(database: Database) -> None:
+    database.run('INSERT INTO "odd one"."Visit:s" VALUES (CAST(:at AS timestamptz), 1)', at="2026-01-01T01:00:00Z")
+    database.run("CREATE TABLE words (word text PRIMARY KEY)")
+    words = ["", "NULL", '{"a",\\b}', "O'Neill", "two\nlines", ":k0", "Ä"]
+    for word in words:
+        database.run("INSERT INTO words VALUES (:word)", word=word)
+    for table, count in (("odd one.Visit:s", 1), ("public.words", len(words))):
+        pages = {tuple(key): found for key, found in ask(database, action="rows", table=table)["rows"]}
+        assert len(pages) == count
+        assert by_key(database, table, *map(list, pages)) == pages
+
+
+def test_a_key_that_is_written_otherwise_is_told_as_it_was_asked_for(database: Database) -> None:
+    database.run("CREATE TABLE prices (price numeric PRIMARY KEY)")
+    database.run("INSERT INTO prices VALUES (1.50)")
+    assert None not in by_key(database, "public.prices", ["1.5"]).values()
+
+
+@pytest.mark.parametrize("event", [
+    {"table": "public.loose", "keys": []}, {"table": "public.none", "keys": []}, {"table": "public.patients"},
+    {"table": "public.patients", "keys": [[ONE, TWO]]}, {"table": "public.patients", "keys": [ONE]},
+    {"table": "public.patients", "keys": [[ONE]] * 5001}])
+def test_nonsense_by_key_is_answered(event: dict[str, Any], database: Database) -> None:
+    assert ask(database, action="rows_by_key", **event)["error"] == "BAD_REQUEST"
