@@ -13,7 +13,7 @@ from drctl.actions.readiness import PublishReadiness
 from drctl.actions.switchover import Switchover
 from drctl.engine.runbook import Runbook
 from drctl.runbooks.failback import failback
-from drctl.runbooks.failover import fail_over, move, steady_state
+from drctl.runbooks.failover import fail_over, move, noting, steady_state
 from drctl.settings import Site
 from drctl.stack import Stack
 
@@ -48,12 +48,12 @@ def fault_drill(stack: Stack, decide: Decide, broken: Break, mended: Mend, begin
 
     In the end the region is given back, and a failback brings everything home.
     """
-    source, target = decide.source, decide.to
+    source, target, note = decide.source, decide.to, noting(decide)
     home = failback(stack, target, _nothing, settle, lost=source, prefix="back_")
     return Runbook(
         "fault drill",
         gate=(steady_state(stack, source, target),),
-        lines=(Commit(begin), WhileWriting((broken, decide, *fail_over(stack, decide)), source, target)),
+        lines=(Commit(begin), WhileWriting((broken, decide, *fail_over(stack, decide, note)), source, target)),
         put_back=(mended, *home.lines),
         if_not_put_back="drctl lab outage end; then drctl failback brings everything home")
 

@@ -9,11 +9,13 @@ from drctl.actions.control import Commit, Settle
 from drctl.actions.dns_switch import ProveDns, TurnDns
 from drctl.actions.fencing import Fence, Unfence
 from drctl.actions.heartbeats import WhileWriting
+from drctl.actions.loss import NoteLoss
 from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.readiness import PublishReadiness
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.actions.rejoin import AwaitRegion, CatchUp, Rejoin
 from drctl.actions.rescue import KeepRescueSnapshot, ListRows
+from drctl.actions.unused import ProveUnused
 from drctl.engine.runbook import Action, Runbook
 from drctl.runbooks.failover import move, steady_state
 from drctl.settings import Site
@@ -28,13 +30,18 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
     When home writes already only what the outage has left is put in order. `prefix` is that of the figures of the way.
     """
     home, returned = stack.settings.primary, stack.settings.other(active)
+    database = stack.database
+    unused = ProveUnused(database.global_cluster, database.cluster.at(returned), stack.front.balancer.at(returned),
+                         returned)
     return Runbook("failback", (
         AwaitRegion(returned),
+        *((unused,) if rebuild else ()),
         Commit(begin),
+        *((NoteLoss(lost, stack.settings.other(lost)),) if lost else ()),
         *((Fence(returned),) if lost == returned else ()),
-        Rejoin(stack.database.global_cluster, stack.database.instances.at(returned), returned, rebuild,
-               stack.database.rescue.at(returned)),
-        *((KeepRescueSnapshot(stack.database.rescue.at(lost)),) if lost else ()),
+        Rejoin(database.global_cluster, database.instances.at(returned), returned, unused, rebuild,
+               database.rescue.at(returned)),
+        *((KeepRescueSnapshot(database.rescue.at(lost)),) if lost else ()),
         CatchUp(returned),
         Unfence(returned),
         *(_go_home(stack, active, prefix) if active != home else (

@@ -32,27 +32,37 @@ def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Calla
     ))
 
 
-def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: Callable[[], None]) -> Runbook:
-    """The region `decide.source` is gone: nothing from here on asks it or a control plane that lives there."""
-    source, target = decide.source, decide.to
+def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: Callable[[], None],
+              earlier: frozenset[str] = frozenset()) -> Runbook:
+    """The region `decide.source` is gone: nothing from here on asks it or a control plane that lives there.
+
+    `earlier` are the runs that this one goes on with.
+    """
+    source, target, note = decide.source, decide.to, noting(decide, earlier)
     return Runbook("failover", gate=(decide,), lines=(
         Commit(begin),
         FenceIfItAnswers(source),
-        UntilServed(fail_over(stack, decide), source, target),
-        NoteFencing(source),
+        UntilServed(fail_over(stack, decide, note), source, target),
+        NoteFencing(source, note),
         Settle(settle),
     ))
 
 
-def fail_over(stack: Stack, decide: Decide) -> tuple[Action, ...]:
+def noting(decide: Decide, earlier: frozenset[str] = frozenset()) -> NoteAftermath:
+    """What notes the failover, beside the promotion and once more when users are served."""
+    return NoteAftermath(decide.source, decide.to, decide.terms.allowed_loss_s, decide.terms.force,
+                         decide.global_cluster, earlier)
+
+
+def fail_over(stack: Stack, decide: Decide, note: NoteAftermath) -> tuple[Action, ...]:
     """Promotion and switch side by side, with everything that they prove."""
-    source, target = decide.source, decide.to
+    target = decide.to
     return (
         SideBySide((
             Failover(stack.database.global_cluster, target),
             TurnDns(stack.front.switches, target),
             Unfence(target),
-            NoteAftermath(source, target, decide.terms.allowed_loss_s, decide.terms.force),
+            note,
         )),
         ProveWrite(target),
         ProveDns(stack.front.balancer.at(target), target),

@@ -53,10 +53,12 @@ LONGER_S, AGAIN = 1.5, 2
 ASIDE = {"who writes": r"rds DescribeGlobalClusters",
          "what it has begun": r"s3 GET /s3-control-[^/]+/(lease|aftermath)\.json",
          "its database": r"rds DescribeDBClusters", "its probe": r"lambda POST /.*lambda-probe-[^/]+/invocations",
+         "what its app has reserved": r"lambda GET /.*lambda-app-[^/]+/concurrency",
          "that its app stops": r"lambda PUT /.*lambda-app-[^/]+/concurrency"}
 TRIES = 2  # the lease and the note once each
 #: The same by operation, as the journal tells the calls that are no lease's.
-CALLS_ASIDE = {"DescribeGlobalClusters", "DescribeDBClusters", "Invoke", "PutFunctionConcurrency"}
+CALLS_ASIDE = {"DescribeGlobalClusters", "DescribeDBClusters", "Invoke", "GetFunctionConcurrency",
+               "PutFunctionConcurrency"}
 
 
 @dataclass(frozen=True)

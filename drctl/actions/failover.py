@@ -38,8 +38,9 @@ class Failover(Change):
     to: Site
     why = "the writer is gone: the other region's copy becomes the writer as it is, with its lag as the loss"
     typical_minutes = 2.0
-    if_stuck = ("aws rds describe-global-clusters shows FailoverState; last resort, which dissolves the global "
-                "database: aws rds remove-from-global-cluster for this region's cluster")
+    if_stuck = ("aws rds describe-global-clusters shows FailoverState, aws rds describe-events what holds it up; the "
+                "same command goes on. Leave this region's cluster in the global database: taken out it serves, but "
+                "the lost one is shown as the writer from then on, and it can join nothing again")
     phase: ClassVar[str] = "promote"
 
     @property

@@ -8,9 +8,11 @@ check turns red, and users who still come there are not served from a database t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
+from drctl.actions.aftermath import NoteAftermath, note_of_lost, note_reserved
 from drctl.aws.clients import Aws
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone
@@ -26,10 +28,10 @@ ANSWERS_S = 1.0
 NO_APP = -1
 
 
-def fence_command(run: Run, site: Site) -> Command:
-    """Stops the app in a region."""
+def fence_command(run: Run, site: Site, reserved: int = 0) -> Command:
+    """Stops the app in a region, or gives it back what was reserved for it."""
     return Command(site.region, "lambda_", "PutFunctionConcurrency", {
-        "FunctionName": run.name("lambda", "app", site), "ReservedConcurrentExecutions": 0})
+        "FunctionName": run.name("lambda", "app", site), "ReservedConcurrentExecutions": reserved})
 
 
 def is_fenced(run: Run, site: Site) -> bool:
@@ -37,12 +39,16 @@ def is_fenced(run: Run, site: Site) -> bool:
     return _reserved(run, site) == 0
 
 
-def _reserved(run: Run, site: Site) -> int | None:
-    """The reserved concurrency of the app, None without one; NO_APP where there is no such function."""
-    look = Command(site.region, "lambda_", "GetFunctionConcurrency", {
+def look_command(run: Run, site: Site) -> Command:
+    """Tells what is reserved for the app in a region: zero stops it, and anything else is an operator's."""
+    return Command(site.region, "lambda_", "GetFunctionConcurrency", {
         "FunctionName": run.name("lambda", "app", site)})
+
+
+def _reserved(run: Run, site: Site, aws: Aws | None = None) -> int | None:
+    """The reserved concurrency of the app, None without one; NO_APP where there is no such function."""
     try:
-        found: int | None = look.send(run.aws).get("ReservedConcurrentExecutions")
+        found: int | None = look_command(run, site).send(aws or run.aws).get("ReservedConcurrentExecutions")
     except AwsError as error:
         if is_gone(error):
             return NO_APP
@@ -69,20 +75,30 @@ class FenceIfItAnswers(Action):
         return self.source.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
+        yield look_command(run, self.source)
         yield fence_command(run, self.source)
 
     def do(self, run: Run) -> None:
         if run.aside is not None:
             there: Aws = run.aside.aws
-            run.aside.fencing = Pending("fence", lambda: fence_command(run, self.source).send(there))
+            run.aside.fencing = Pending("fence", lambda: self._stop(run, there))
             run.aside.fencing.wait(ANSWERS_S if run.aside.answers else 0.0)
+
+    def _stop(self, run: Run, there: Aws) -> int | None:
+        """What was reserved for the app before; where that cannot be read it is stopped all the same."""
+        reserved = None
+        with suppress(*AwsError):
+            reserved = _reserved(run, self.source, there)
+        fence_command(run, self.source).send(there)
+        return reserved
 
 
 @dataclass(frozen=True, eq=False)
 class NoteFencing(Action):
-    """Tell what became of the attempt to stop the old primary's app."""
+    """Tell what became of the attempt to stop the old primary's app, and of the note that it may have to be stopped."""
 
     source: Site
+    note: NoteAftermath | None = None
     why = "an app that could not be stopped has to be stopped when its region is back"
     typical_minutes = 0.0
     if_stuck = "nothing depends on it"
@@ -101,6 +117,8 @@ class NoteFencing(Action):
         run.say(f"the app in {self.source.region} is stopped: nothing writes there" if fenced else
                 f"the app in {self.source.region} could not be stopped ({answer.why}): pending, failback does it once "
                 "the region is back")
+        if self.note is not None:
+            self.note.end(run)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +140,7 @@ class Fence(Change):
         return self.site.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
+        yield look_command(run, self.site)
         yield fence_command(run, self.site)
 
     def done(self, run: Run) -> bool:
@@ -129,17 +148,23 @@ class Fence(Change):
         return _reserved(run, self.site) in {0, NO_APP}
 
     def do(self, run: Run) -> None:
+        """What was reserved is noted first: afterwards nothing tells it any more."""
+        if reserved := _reserved(run, self.site):
+            note_reserved(run, self.site, reserved)
         fence_command(run, self.site).send(run.aws)
 
 
 @dataclass(frozen=True, eq=False)
 class Unfence(Change):
-    """The app in `site` serves again."""
+    """The app in `site` serves again, with the concurrency that was reserved for it before, as the note tells it.
+
+    A lost region is not asked for the note: to serve comes first.
+    """
 
     site: Site
     why = "its database writes, or is a copy of the writer again; a stopped app would keep its health check red"
     typical_minutes = 0.1
-    if_stuck = "aws lambda delete-function-concurrency has the same effect"
+    if_stuck = "aws lambda delete-function-concurrency has the same effect, but for what was reserved before"
     phase: ClassVar[str] = "prepare"
 
     @property
@@ -150,10 +175,13 @@ class Unfence(Change):
     def region(self) -> str:
         return self.site.region
 
-    def by_hand(self, run: Run) -> Iterable[Command]:
-        yield self._command(run)
+    def by_hand(self, run: Run) -> Iterable[Command | str]:
+        yield self._release(run)
+        told = str(fence_command(run, self.site)).replace("executions 0", "executions RESERVED")
+        yield (f"# where aftermath.json in the control bucket of {run.settings.other(self.site).region} tells what was "
+               f'"reserved" before, instead: {told}')
 
-    def _command(self, run: Run) -> Command:
+    def _release(self, run: Run) -> Command:
         return Command(self.site.region, "lambda_", "DeleteFunctionConcurrency", {
             "FunctionName": run.name("lambda", "app", self.site)})
 
@@ -161,4 +189,14 @@ class Unfence(Change):
         return not is_fenced(run, self.site)
 
     def do(self, run: Run) -> None:
-        self._command(run).send(run.aws)
+        reserved = self._reserved_before(run)
+        (fence_command(run, self.site, reserved) if reserved else self._release(run)).send(run.aws)
+
+    def _reserved_before(self, run: Run) -> int | None:
+        other = run.settings.other(self.site).region
+        if run.lost == other:
+            run.say(f"the app in {self.site.region} serves again without a reserved concurrency: what it had before it "
+                    f"was stopped, if anything, is noted in {other}, which is lost")
+            return None
+        note = note_of_lost(run, self.site)
+        return note.reserved if note is not None else None

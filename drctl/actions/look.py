@@ -34,11 +34,9 @@ def whole_stack(run: Run, database: GlobalClusterOut, balancers: Both[Balancer],
     `database` is the global database as a region has told that answers.
     """
     reader = next((site for site in run.settings.sites if site.region != database.writer), run.settings.standby)
-    active = run.settings.other(reader)
     told = ask({
         "lag": lambda: replication_lag_s(run, reader), "health": lambda: _health(run, checks),
-        "aftermath": lambda: aftermath_in(run, active),
-        **{f"fenced {site.region}": partial(is_fenced, run, site) for site in run.settings.sites},
+        **looks_at_what_is_left(run),
         **{f"switch {one.region}": partial(is_turned, run, one) for one in switches.all},
         **{f"dns {one.region}": partial(_sent, run, one) for one in balancers.all},
         **{f"certificate {one.region}": partial(_days_left, run, one) for one in certificates},
@@ -48,6 +46,12 @@ def whole_stack(run: Run, database: GlobalClusterOut, balancers: Both[Balancer],
         "health": told["health"], "switch": _switches(switches, told), "dns": _name(run, balancers, told),
         "certificates": {one.region: told[f"certificate {one.region}"] for one in certificates},
         "left": _left(run, told)}
+
+
+def looks_at_what_is_left(run: Run) -> dict[str, Callable[[], Any]]:
+    """A note lies where its failover went to: after a failback that was interrupted, not where the writer is."""
+    return {**{f"aftermath {site.region}": partial(aftermath_in, run, site) for site in run.settings.sites},
+            **{f"fenced {site.region}": partial(is_fenced, run, site) for site in run.settings.sites}}
 
 
 def ask(looks: Mapping[str, Callable[[], Any]]) -> Answer:
@@ -69,9 +73,9 @@ def _database(out: GlobalClusterOut, lag: Any) -> Answer:
 
 def _left(run: Run, told: Answer) -> list[str]:
     """What a failover has left to be done, in words."""
-    note, found = told["aftermath"], []
-    if isinstance(note, Aftermath):
-        found.append(f"the failover from {note.lost} ({f'run {note.run}' if note.run else 'by hand'}): drctl failback")
+    notes = [told[f"aftermath {site.region}"] for site in run.settings.sites]
+    found = [f"the failover from {note.lost} ({f'run {note.run}' if note.run else 'by hand'}): drctl failback"
+             for note in notes if isinstance(note, Aftermath)]
     return found + [f"the app in {site.region} is stopped" for site in run.settings.sites
                     if told[f"fenced {site.region}"] is True]
 

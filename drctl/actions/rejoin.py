@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from drctl.actions.rescue import keep_by_hand
 from drctl.actions.steady_state import lag_by_hand, replication_lag_s
 from drctl.actions.switchover import anew
+from drctl.actions.unused import ProveUnused
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, is_gone
 from drctl.engine import runner
@@ -31,6 +32,9 @@ BACK_WITHIN = minutes(60)
 #: Aurora adds the old primary again by itself, in minutes to several hours (Aurora User Guide, "Recovering an Amazon
 #: Aurora global database from an unplanned outage").
 MEMBER_WITHIN, CONNECTED_WITHIN = minutes(60), minutes(12 * 60)
+#: The same where a rebuild was asked for: somebody has seen that the cluster stands outside, and an hour more of a
+#: single region is a risk of its own. Some minutes, for a region that has only just returned may be about to add it.
+REBUILT_AFTER = minutes(5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,8 @@ class Rejoin(Change):
     global_cluster: GlobalCluster
     instances: DatabaseInstances
     site: Site
+    #: What is looked at again right before a cluster is deleted.
+    unused: ProveUnused
     #: Whether a cluster that stands outside may be deleted, after a last snapshot, and made anew.
     rebuild: bool = False
     #: Where what Aurora has saved of the cluster's lost tail is kept.
@@ -116,7 +122,7 @@ class Rejoin(Change):
         try:
             run.wait_until(f"Aurora has added the cluster in {self.site.region} again", partial(
                 anew, run, self.global_cluster), lambda seen: seen.member(self.site.region) is not None,
-                within=MEMBER_WITHIN, every=30)
+                within=REBUILT_AFTER if self.rebuild else MEMBER_WITHIN, every=30)
         except WaitTimeout:
             self._keep_the_tail(run)
             self._rebuild(run)
@@ -135,6 +141,7 @@ class Rejoin(Change):
         """What stands alone keeps writes that exist nowhere else, so it goes only when somebody said so."""
         cluster = self.instances.cluster
         if (stands := run.refresh(cluster)) is not None:
+            self.unused.do(run)
             if not self.rebuild:
                 raise Refused(f"the cluster in {self.site.region} stands outside the global database; a cluster can "
                               "join only when it is made", next_step="drctl failback --rebuild: keeps a last snapshot "

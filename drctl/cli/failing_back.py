@@ -6,18 +6,18 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.loss import open_loss
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
 from drctl.cli.failing_over import judged
 from drctl.cli.finding_regions import site_named, where_it_writes
-from drctl.cli.session import notices, opened
-from drctl.engine.run import Run
+from drctl.cli.session import Session, confirm, notices, opened
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
 from drctl.settings import Site
-from drctl.stack import stack_of
+from drctl.stack import Stack, stack_of
 
 
 def failback(asked: Asked) -> dict[str, Any]:
@@ -27,16 +27,20 @@ def failback(asked: Asked) -> dict[str, Any]:
         run, stack = session.run, stack_of(settings)
         active = where_it_writes(run, stack)
         returned = settings.other(active)
+        if asked.request.get("rebuild"):
+            run.events.emit("approved", approval=_confirmed(asked, session, stack, returned))
         perform(run, AwaitRegion(returned))  # the first line, before the leases: one of them lies there
         with held(session, stack, asked.take_over) as holding:
-            note = _what_is_open(run, active)
-            if note is not None:  # with a lag that nobody knew the failover itself is what is known of the outage
-                run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
+            loss = open_loss(run, stack.database.rescue, active, site_named(settings, asked.request.get("lost")))
+            run.say(loss.because)
+            note = loss.note
+            if note is not None and note.began is not None:
+                run.measure(OUTAGE_BEGAN, note.began)
             for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
                                 ("after", note.run if note else "")):
                 run.measure(name, value)
             begin = partial(holding.begins, command="failback", run=run.id)
-            book = runbook(stack, active, begin, holding.settle, lost=site_named(settings, note.lost if note else None),
+            book = runbook(stack, active, begin, holding.settle, lost=loss.site,
                            rebuild=bool(asked.request.get("rebuild")))
             with notices(session, "failback", active, settings.primary), (
                     judged(run) if active != settings.primary else nullcontext()):
@@ -44,8 +48,11 @@ def failback(asked: Asked) -> dict[str, Any]:
     return session.report
 
 
-def _what_is_open(run: Run, active: Site) -> Aftermath | None:
-    """The note of a failover whose work is not done. It lies where that failover went to: in the region that writes or,
-    when an earlier failback has moved the database home and no more, in the other one.
-    """
-    return aftermath_in(run, active) or aftermath_in(run, run.settings.other(active))
+def _confirmed(asked: Asked, session: Session, stack: Stack, returned: Site) -> str:
+    """How it was confirmed that a cluster may be deleted, by its name."""
+    settings = asked.settings
+    cluster = stack.database.cluster.at(returned).cluster_id(session.run)
+    with session.progress.paused():
+        return confirm(asked, f"Bring {settings.environment} home to {settings.primary.region}, and delete the cluster "
+                       f"{cluster} in {returned.region} to make it anew, should it stand outside the global database?",
+                       typed=True)

@@ -57,7 +57,8 @@ def unplanned(asked: Asked) -> Report:
             perform(run, decide)  # shows the picture; without a bound it refuses, before any lease is taken
         with told, held_by_survivor(session, target, asked.take_over) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
-            book = runbooks.unplanned(stack, decide, begin, holding.settle)
+            earlier = frozenset({asked.resumes, asked.told("resumes", ""), holding.inherited.get("run", "")})
+            book = runbooks.unplanned(stack, decide, begin, holding.settle, earlier)
             with judged(run):
                 play(run, book.starting_at(1 if asked.before else asked.request.get("from", 1)))
     return session.report

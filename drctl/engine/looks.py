@@ -49,6 +49,30 @@ class Pending:
         return self.answer
 
 
+class Trying(Pending):
+    """Work that is tried again after a failure of the kinds `again`, `pause_s` later, for `within_s` real seconds."""
+
+    def __init__(self, name: str, work: Callable[[], Any], again: tuple[type[Exception], ...], pause_s: float,
+                 within_s: float) -> None:
+        self._once, self._again, self._pause_s = work, again, pause_s
+        self._until, self._last = time.monotonic() + within_s, threading.Event()
+        super().__init__(name, self._try)
+
+    def last(self) -> None:
+        """Somebody wants to know now: one more try, at once or after the one under way, and no further one."""
+        self._last.set()
+
+    def _try(self) -> Any:
+        while True:
+            is_last = self._last.is_set() or time.monotonic() > self._until
+            try:
+                return self._once()
+            except self._again:
+                if is_last:
+                    raise
+            self._last.wait(self._pause_s)
+
+
 def look_all(looks: Mapping[str, Callable[[], Any]], within_s: float, needed: Collection[str] = (),
              grace_s: float = 0.0) -> Answers:
     """Answers by name; a look that raised, or has not answered by the end, is Unanswered.

@@ -15,7 +15,7 @@ from drctl.aws.errors import Refusal
 from drctl.aws.tags import STACK_TAG
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
-from drctl.engine.looks import Pending
+from drctl.engine.looks import Pending, Trying
 from drctl.engine.step import Step
 from drctl.engine.waiting import Waiting
 from drctl.errors import DrctlError
@@ -36,8 +36,14 @@ class Aside:
     aws: Aws
     #: Whether functions in that region have answered this run.
     answers: bool = False
-    #: The attempt to stop the app there.
+    #: The attempt to stop the app there; its answer is the concurrency that was reserved for it before.
     fencing: Pending | None = None
+
+    @property
+    def reserved(self) -> int | None:
+        """What was reserved for the app there before it was stopped; None without it, and as long as nobody knows."""
+        answer = self.fencing.answer if self.fencing is not None else None
+        return answer if isinstance(answer, int) and answer > 0 else None
 
 
 @dataclass
@@ -55,6 +61,8 @@ class Run:
     lost: str = ""
     #: The way to that region for what is tried there all the same.
     aside: Aside | None = None
+    #: The attempts to note a failover for whoever cleans up after it.
+    noting: Trying | None = None
     #: By region: clients that need that region alone, for their credentials too.
     alone: Mapping[str, Aws] = field(default_factory=dict)
     #: The figures recorded so far.

@@ -204,7 +204,11 @@ class Cluster(Step[ClusterOut]):
         self._wait_until_gone(run)
 
     def remove_alone(self, run: Run, keep_as: str) -> None:
-        """Remove a cluster that is in no global cluster, and leave the other region's alone; a last snapshot stays."""
+        """Remove a cluster that is in no global cluster, and leave the other region's alone; a last snapshot stays.
+
+        Deletion protection keeps nobody from it: the configuration's setting is that of the writer, too, which must
+        stay on. Whoever calls this has proven that nobody works with the cluster, and has had it confirmed by name.
+        """
         if (seen := self._seen(run)) is not None:
             self._refuse_a_foreign(run, seen)
             self._delete(run, keep_as)

@@ -95,6 +95,16 @@ class RescueSnapshots(Step[SnapshotOut]):
     def _saved(self, run: Run) -> list[Any]:
         return [one for one in self._all(run, "automated") if one["DBClusterSnapshotIdentifier"].startswith(SAVED)]
 
+    def unkept(self, run: Run) -> list[str]:
+        """Identifiers of those that Aurora has saved and of which nobody has made a manual copy."""
+        kept = {one["DBClusterSnapshotIdentifier"] for one in self.kept(run)}
+        saved = [one["DBClusterSnapshotIdentifier"] for one in self._saved(run)]
+        return [one for one in saved if self._name_of_the_copy(run, one) not in kept]
+
+    def _name_of_the_copy(self, run: Run, saved: str) -> str:
+        moment = re.sub(r"[^0-9]+", "", saved.removeprefix(SAVED))  # to the second, without the year: names are short
+        return rescue_name(run, self.site, moment[-10:])
+
     def ensure(self, run: Run) -> SnapshotOut:
         """Raises NotBuilt when there is none, saved or kept."""
         self.keep(run)
@@ -113,8 +123,7 @@ class RescueSnapshots(Step[SnapshotOut]):
 
     def _keep(self, run: Run, saved: Any) -> None:
         source = saved["DBClusterSnapshotIdentifier"]
-        moment = re.sub(r"[^0-9]+", "", source.removeprefix(SAVED))  # to the second, without the year: names are short
-        name = rescue_name(run, self.site, moment[-10:])
+        name = self._name_of_the_copy(run, source)
         if any(one["DBClusterSnapshotIdentifier"] == name for one in self.kept(run)):
             return
         with already(Refusal("DBClusterSnapshotAlreadyExistsFault")):

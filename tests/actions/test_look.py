@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import pytest
 
 from drctl.actions.dns_switch import TurnDns, is_turned
-from drctl.actions.look import _switches, ask
+from drctl.actions.look import _left, _switches, ask, looks_at_what_is_left
 from drctl.engine.run import Run
 from drctl.lab import outages
-from drctl.settings import Settings, both
+from drctl.settings import Settings, Site, both
+from drctl.steps.control_bucket import ControlBucket
 from drctl.steps.switch_bucket import SwitchBucket
 from tests.conftest import ensure_with_needs
 
@@ -37,6 +39,49 @@ def test_the_switches_are_told_in_words(run: Run) -> None:
     run.lost = THERE.region
     TurnDns(SWITCHES, HERE).do(run)
     assert switches(run) == "pinned to us-east-1, against a switch that is turned to us-west-2"
+
+
+def note(run: Run, place: Site, lost: Site) -> None:
+    """Put a note of a failover into a region's control bucket."""
+    told = {"run": "a-run", "lost": lost.region, "to": place.region, "at": 0.0}
+    run.at(place).s3.put_object(Bucket=run.name("s3", "control", place), Key="aftermath.json",
+                                Body=json.dumps(told).encode())
+
+
+def left(run: Run) -> list[str]:
+    """What status says that a failover has left to be done."""
+    return _left(run, ask(looks_at_what_is_left(run)))
+
+
+@pytest.mark.parametrize("place", [HERE, THERE])
+def test_what_a_failover_has_left_is_told_in_whichever_region_it_is_noted(run: Run, place: Site) -> None:
+    """After a failback that was interrupted once the database was home, it lies in the region that no longer writes."""
+    for site in (HERE, THERE):
+        ensure_with_needs(run, ControlBucket(site))
+    assert left(run) == []
+    lost = run.settings.other(place)
+    note(run, place, lost)
+    assert left(run) == [f"the failover from {lost.region} (run a-run): drctl failback"]
+
+
+def test_two_failovers_that_have_left_something_are_both_told(run: Run) -> None:
+    for site in (HERE, THERE):
+        ensure_with_needs(run, ControlBucket(site))
+        note(run, site, run.settings.other(site))
+    assert left(run) == [f"the failover from {region} (run a-run): drctl failback" for region in (
+        THERE.region, HERE.region)]
+
+
+@pytest.mark.parametrize("by_socket", [True])
+def test_a_region_whose_notes_cannot_be_seen_hides_nothing_of_the_other(run: Run) -> None:
+    for site in (HERE, THERE):
+        ensure_with_needs(run, ControlBucket(site))
+    note(run, THERE, HERE)
+    outages.start(HERE.region, "s3", "error")
+    try:
+        assert left(run) == ["the failover from us-east-1 (run a-run): drctl failback"]
+    finally:
+        outages.end()
 
 
 @pytest.mark.parametrize("by_socket", [True])

@@ -6,16 +6,21 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.dns_switch import Sent
 from drctl.actions.failover import Failover
 from drctl.actions.inventory import ProveEmpty, inventory
 from drctl.actions.rejoin import AwaitRegion, CatchUp, Rejoin
 from drctl.actions.switchover import Switchover, active_site, anew
+from drctl.actions.unused import ProveUnused
 from drctl.aws.clients import Aws
+from drctl.aws.dns import Answer
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
@@ -23,10 +28,15 @@ from drctl.errors import ChecksFailed, Refused, WaitTimeout
 from drctl.lab import outages
 from drctl.settings import Settings
 from drctl.steps.rescue_snapshot import SAVED, RescueSnapshots, last_name
+from drctl.steps.zone import Zone
 from tests.steps.database import AWAY, HOME, PRIMARY, WORLD, WRITERS, destroy, ensure_all
+from tests.steps.edge import Edge
 
 CLUSTER = "aurora-cluster-us-east-1-lab"
-BACK, REBUILT = Rejoin(WORLD, WRITERS, HOME), Rejoin(WORLD, WRITERS, HOME, rebuild=True)
+#: Nobody works with the cluster there: its database does not answer, and the name is that of another balancer.
+UNUSED = ProveUnused(WORLD, PRIMARY, Edge(HOME, Zone(HOME)).balancer, HOME, ask=lambda *_, **__: {"ok": False},
+                     sent=lambda *_: Sent(Answer(("192.0.2.1",)), Answer(("192.0.2.2",))))
+BACK, REBUILT = Rejoin(WORLD, WRITERS, HOME, UNUSED), Rejoin(WORLD, WRITERS, HOME, UNUSED, rebuild=True)
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +122,14 @@ def test_what_aurora_adds_again_by_itself_is_waited_for_and_changed_by_nobody(
     assert active_site(again, WORLD) == HOME
 
 
+def test_a_tail_that_aurora_has_saved_is_unkept_until_somebody_has_kept_it(failed_over: Run) -> None:
+    rescue = RescueSnapshots(HOME, PRIMARY)
+    perform(failed_over, BACK)
+    assert [one.startswith(f"rds:unplanned-global-failover-{CLUSTER}-") for one in rescue.unkept(failed_over)] == [True]
+    rescue.ensure(failed_over)
+    assert rescue.unkept(failed_over) == []
+
+
 def test_the_writers_own_region_needs_no_rejoining(run: Run, make_run: Callable[..., Run]) -> None:
     ensure_all(run)
     assert BACK.needless(make_run())
@@ -153,6 +171,17 @@ def test_a_cluster_that_stands_outside_is_left_alone_unless_somebody_says_otherw
     assert snapshots(aws) == []
 
 
+@pytest.mark.parametrize("rejoin", [BACK, REBUILT])
+def test_a_cluster_that_users_may_work_with_is_not_deleted_whatever_was_asked_for(
+        alone: Run, aws: Aws, rejoin: Rejoin) -> None:
+    there = Sent(Answer(("192.0.2.1",)), Answer(("192.0.2.1", "192.0.2.2")))
+    with pytest.raises(Refused, match=f"the cluster {CLUSTER} in us-east-1 may be the one that users work") as refused:
+        perform(alone, replace(rejoin, unused=replace(UNUSED, sent=lambda *_: there)))
+    assert refused.value.findings == ("app.dr.example.com sends users to us-east-1",)
+    assert alone.events.changes == {}
+    assert snapshots(aws) == []
+
+
 def test_a_rebuilt_one_is_a_connected_copy_and_a_last_snapshot_of_the_old_one_is_kept(
         alone: Run, aws: Aws, make_run: Callable[..., Run]) -> None:
     old = aws[HOME.region].rds.describe_db_clusters(DBClusterIdentifier=CLUSTER)["DBClusters"][0]
@@ -166,6 +195,23 @@ def test_a_rebuilt_one_is_a_connected_copy_and_a_last_snapshot_of_the_old_one_is
     assert [(one["DBClusterIdentifier"], one["SnapshotType"]) for one in kept] == [(CLUSTER, "manual")]
     assert kept[0]["DBClusterSnapshotIdentifier"] == last_name(alone, HOME, old["DbClusterResourceId"])
     assert BACK.needless(fresh)
+
+
+class Counting(Run):
+    """A run that tells for how many AWS seconds it would wait at most."""
+
+    def wait_until(self, sentence: str, *given: Any, **more: Any) -> Any:
+        self.measures[sentence] = more["within"]
+        return super().wait_until(sentence, *given, **more)
+
+
+@pytest.mark.parametrize(("rejoin", "minutes"), [(BACK, 60), (REBUILT, 5)])
+def test_aurora_has_an_hour_and_where_a_rebuild_was_asked_for_some_minutes(
+        alone: Run, rejoin: Rejoin, minutes: float) -> None:
+    run = Counting(alone.id, alone.settings, alone.aws, alone.clock, alone.events)
+    with suppress(Refused):
+        perform(run, rejoin)
+    assert run.measures[f"Aurora has added the cluster in {HOME.region} again"] == minutes * 60
 
 
 def test_a_rebuild_that_was_killed_half_way_keeps_the_one_snapshot(alone: Run, aws: Aws, make_run: Callable[..., Run],
@@ -223,7 +269,7 @@ def saved(aws: Aws) -> list[str]:
 
 def test_what_aurora_has_saved_is_kept_as_soon_as_the_cluster_is_a_member_again(
         failed_over: Run, aws: Aws, records: list[Record]) -> None:
-    action = Rejoin(WORLD, WRITERS, HOME, rescue=KEPT)
+    action = Rejoin(WORLD, WRITERS, HOME, UNUSED, rescue=KEPT)
     del records[:]
     action.do(failed_over)
     (tail,) = saved(aws)
@@ -240,7 +286,7 @@ def test_what_aurora_has_saved_is_kept_as_soon_as_the_cluster_is_a_member_again(
 def test_what_aurora_has_saved_is_kept_before_the_cluster_is_deleted_with_its_snapshots(
         alone: Run, aws: Aws, make_run: Callable[..., Run]) -> None:
     (tail,) = saved(aws)
-    perform(alone, Rejoin(WORLD, WRITERS, HOME, rebuild=True, rescue=KEPT))
+    perform(alone, Rejoin(WORLD, WRITERS, HOME, UNUSED, rebuild=True, rescue=KEPT))
     assert saved(aws) == []
     assert len(snapshots(aws)) == 2
     found = KEPT.find(make_run())
@@ -250,13 +296,13 @@ def test_what_aurora_has_saved_is_kept_before_the_cluster_is_deleted_with_its_sn
 
 def test_it_is_kept_too_where_the_cluster_is_left_alone_for_somebody_to_decide(alone: Run, aws: Aws) -> None:
     with pytest.raises(Refused, match="stands outside the global database"):
-        perform(alone, Rejoin(WORLD, WRITERS, HOME, rescue=KEPT))
+        perform(alone, Rejoin(WORLD, WRITERS, HOME, UNUSED, rescue=KEPT))
     assert len(snapshots(aws)) == 1
 
 
 def test_without_anything_saved_a_rebuild_goes_on(alone: Run, aws: Aws) -> None:
     alone.measure(OUTAGE_BEGAN, time.time() + 1)  # what there is was saved in an earlier failover
-    perform(alone, Rejoin(WORLD, WRITERS, HOME, rebuild=True, rescue=KEPT))
+    perform(alone, Rejoin(WORLD, WRITERS, HOME, UNUSED, rebuild=True, rescue=KEPT))
     assert len(snapshots(aws)) == 1
 
 

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from moto.rds.models import rds_backends
+
 from drctl.aws.calls import is_mutating
 from drctl.aws.commands import Command
 from drctl.cli.by_hand import offline_run
 from drctl.engine.journal import read
 from drctl.engine.runbook import Runbook
 from drctl.lab import aurora, outages
+from drctl.lab.aurora_snapshots import _remove
 from drctl.lab.clock import CLOCK
 from drctl.lab.databases import DATABASES
-from drctl.settings import Settings
+from drctl.settings import LAB_ACCOUNT, Settings
 from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY
 from tests.cli.between import Reply, Request
 from tests.cli.conftest import Cli, Result, at, cli_in
@@ -171,14 +174,24 @@ class Story:
     def home(self, *, listing: bool = False) -> Any:
         """The report of a failback, after which everything is as it was built.
 
-        What a failover has lost is listed only if that is wished: it takes the longest, so else its note is taken away.
+        What a failover has lost is listed only if that is wished: it takes the longest, so else its note is taken away,
+        and what would tell in its place.
         """
         with self.pace(BUILDING):
             for region in () if listing else (EAST, WEST):
                 self.place.aws[region].s3.delete_object(Bucket=bucket(region), Key="aftermath.json")
+                self.forget_traces(region)
             report = as_json(self("failback", "--json"))
         self.at_home()
         return report
+
+    def forget_traces(self, region: str) -> None:
+        """Nothing shows any more that a region was lost: its app is not stopped, no tail of it is saved."""
+        self.place.aws[region].lambda_.delete_function_concurrency(FunctionName=f"lambda-app-{region}-lab")
+        backend = rds_backends[LAB_ACCOUNT][region]
+        for name, snapshot in list(backend.cluster_snapshots.items()):
+            if "unplanned-global-failover" in name:
+                _remove(backend, snapshot)
 
     def at_home(self) -> None:
         """The writer is in the primary region, both apps serve, the switches are at rest, and nothing is left to do."""

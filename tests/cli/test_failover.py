@@ -5,6 +5,7 @@ The tests share one stack and follow each other; each leaves it at home in the p
 
 from __future__ import annotations
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,19 @@ from drctl.lab.server import Lab
 from drctl.settings import Settings
 from drctl.stack import stack_of
 from tests.cli.conftest import Result
-from tests.cli.story import BOUND, FAILOVER, Story, as_json, database_lost, differences, ended, lost, telling
+from tests.cli.story import (
+    BOUND,
+    BUILDING,
+    FAILOVER,
+    SWITCHES,
+    Story,
+    as_json,
+    database_lost,
+    differences,
+    ended,
+    lost,
+    telling,
+)
 from tests.cli.test_lease import bucket
 from tests.cli.test_trouble import EAST, SLOW, WEST, place_in, until
 
@@ -317,15 +330,76 @@ def test_where_the_region_answers_and_its_database_is_lost_the_app_is_stopped_be
     assert asked.index(f"PUT /2017-10-31/functions/lambda-app-{EAST}-lab/concurrency") < asked.index(
         "FailoverGlobalCluster")
     assert f"the app in {EAST} is stopped" in story.status()["left"]
-    story.home()
+    without_a_note(story, "the app in us-east-1 is stopped: us-east-1 is taken for lost")
+
+
+def without_a_note(story: Story, because: str) -> None:
+    """A failback to which nobody has told what was lost does all the same what is to be done, and says why."""
+    for region in (EAST, WEST):
+        story.place.aws[region].s3.delete_object(Bucket=bucket(region), Key="aftermath.json")
+    report = story.home(listing=True)
+    assert because in " ".join(report["notes"])
+    assert actions(report)[f"note that {EAST} was lost"] == "done"
+    assert actions(report)[f"the app in {EAST} is stopped"] in {"done", "skipped"}
+    assert (actions(report)[f"keep the rescue snapshot of {EAST}"], report["after"]) == ("done", "")
+    assert {one["kind"] for one in report["reconciliation"]} >= {"objects", "events"}
+    assert actions(report)["nothing is left of the failover"] == "done"
 
 
 def test_a_healthy_region_is_left_when_somebody_says_why(story: Story) -> None:
+    name, aws = f"lambda-app-{EAST}-lab", story.place.aws
+    aws[EAST].lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=7)
     report = as_json(story(*FAILOVER, "--force", "the building is on fire"))
     assert report["decision"]["force"] == "the building is on fire"
     assert report["decision"]["picture"]["word"] == "switchover"
     assert (report["fenced"], story.writer(EAST)[0]) == (True, WEST)
+    note = aws[WEST].s3.get_object(Bucket=bucket(WEST), Key="aftermath.json")["Body"].read()
+    assert json.loads(note)["reserved"] == 7
     story.home()
+
+
+# Two databases, one of them outside of the global one ----------------------------------------------------------------
+
+
+@pytest.fixture
+def split(story: Story) -> Iterator[Story]:
+    """Somebody has failed over by taking the standby's cluster out: it serves, and the old primary is shown as writer.
+
+    In the end users are at home again, and the app beside the cluster that stands outside is stopped.
+    """
+    aws, (switch, key) = story.place.aws, SWITCHES[WEST]
+    target = f"arn:aws:rds:{WEST}:123456789012:cluster:aurora-cluster-{WEST}-lab"
+    aws[WEST].rds.remove_from_global_cluster(
+        GlobalClusterIdentifier="aurora-database-global-lab", DbClusterIdentifier=target)
+    aws[WEST].s3.put_object(Bucket=bucket(WEST), Key="aftermath.json", Body=json.dumps(
+        {"run": "a-failover", "lost": EAST, "to": WEST, "at": 0.0}).encode())
+    aws[WEST].s3.put_object(Bucket=switch, Key=key, Body=b"")
+    until(lambda: story.status()["dns"]["region"] == WEST, "users are there")
+    yield story
+    aws[WEST].s3.delete_object(Bucket=bucket(WEST), Key="aftermath.json")
+    aws[WEST].s3.delete_object(Bucket=switch, Key=key)
+    until(lambda: story.status()["dns"]["region"] == EAST, "users are at home")
+    aws[WEST].lambda_.put_function_concurrency(FunctionName=f"lambda-app-{WEST}-lab", ReservedConcurrentExecutions=0)
+
+
+def test_a_rebuild_of_the_cluster_that_users_work_with_is_refused_before_anything_is_changed(split: Story) -> None:
+    mark = split.mark()
+    end = split("failback", "--rebuild", "--json")
+    assert end.code == 3, end.err
+    assert split.changes_since(mark) == {}
+    said = " ".join(end.err.split())
+    for finding in ("run a-failover went from us-east-1 to us-west-2", "its database takes writes, and the app in "
+                    "us-west-2 is not stopped", "app.dr.example.com sends users to us-west-2"):
+        assert finding in said
+    assert "the cluster aurora-cluster-us-west-2-lab in us-west-2 may be the one that users work with" in said
+    assert "next: drctl status" in said
+
+
+def test_a_cluster_that_nobody_works_with_any_more_is_rebuilt(story: Story) -> None:
+    with story.pace(BUILDING):
+        report = as_json(story("failback", "--rebuild", "--json"))
+    assert actions(report)[f"the database in {WEST} is a connected copy"] == "done"
+    story.at_home()
 
 
 # With a role ----------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, aftermath_in
+from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.decide import Decide, Terms
+from drctl.actions.loss import open_loss
 from drctl.actions.prove import ProveEvents, ProveReplication
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.actions.rejoin import AwaitRegion
@@ -417,7 +418,8 @@ class Desk:
                         grace_s=UNHURRIED_S)
         with process.held((target,), process.request.get("take_over", ""), fence) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
-            self.play(process, failovers.unplanned(stack, decide, begin, holding.settle))
+            earlier = frozenset({process.earlier.id if process.earlier else "", holding.inherited.get("run", "")})
+            self.play(process, failovers.unplanned(stack, decide, begin, holding.settle, earlier))
 
     def _source(self, process: Process) -> Site:
         """`drctl.cli.finding_regions.region_to_leave`."""
@@ -447,14 +449,13 @@ class Desk:
         returned = SETTINGS.other(active)
         perform(run, AwaitRegion(returned))
         with process.held(SETTINGS.sites, process.request.get("take_over", "")) as holding:
-            note = aftermath_in(run, active)
-            lost = self._site(note.lost) if note is not None else None
-            if note is not None:
-                run.measure(OUTAGE_BEGAN, note.outage_began or note.at)
+            loss = open_loss(run, stack.database.rescue, active)
+            if loss.note is not None and loss.note.began is not None:
+                run.measure(OUTAGE_BEGAN, loss.note.began)
             run.measure("from_region", active.region)
             run.measure("to_region", SETTINGS.primary.region)
             begin = partial(holding.begins, command="failback", run=run.id)
-            book = failback(stack, active, begin, holding.settle, lost=lost)
+            book = failback(stack, active, begin, holding.settle, lost=loss.site)
             self.play(process, book.starting_at(2))
 
     @staticmethod

@@ -211,6 +211,11 @@ def _clusters(aws: Short, region: str, params: dict[str, Any]) -> dict[str, Any]
     return {"DBClusters": [{"DBClusterIdentifier": one.db_cluster_identifier, "Status": one.status} for one in found]}
 
 
+def _no_snapshots(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
+    """What is saved of a lost tail is not in the small stack, whose runs keep none."""
+    return {"DBClusterSnapshots": []}
+
+
 # S3: times are those of the lab's clock ------------------------------------------------------------------------------
 
 _writing = threading.RLock()
@@ -346,7 +351,8 @@ def _nothing(_: Short, region: str, params: dict[str, Any]) -> dict[str, Any]:
 #: What is carried, by the SDK's name of the service and AWS's name of the operation.
 OPERATIONS: dict[str, dict[str, Effect]] = {
     "rds": {"DescribeGlobalClusters": _rds("describe_global_clusters"), "DescribeDBInstances": _instances,
-            "DescribeDBClusters": _clusters, "SwitchoverGlobalCluster": _rds("switchover_global_cluster"),
+            "DescribeDBClusters": _clusters, "DescribeDBClusterSnapshots": _no_snapshots,
+            "SwitchoverGlobalCluster": _rds("switchover_global_cluster"),
             "FailoverGlobalCluster": _rds("failover_global_cluster")},
     "s3": {"PutObject": _put, "DeleteObject": _delete, "HeadObject": _head, "GetObject": _get,
            "CopyObject": _copy, "ListObjectsV2": _list},
