@@ -7,9 +7,9 @@ waited for.
 
 Each must end with exit 0, with the writer, the users' name and a write in the surviving region. Every request is seen
 where the network stands: the region that is left may be asked aside, each question once or twice, and nothing else; the
-global control planes change nothing; and a place that hangs takes no longer than one that refuses. Afterwards
-the region that was left comes back, and a planned failover brings the stack home, so that no case is the heir of
-another; `drctl failback`, which takes longer, ends each worker's day.
+global control planes change nothing; and until users are served a place that hangs takes no longer than one that
+refuses. Afterwards the region that was left comes back, and a planned failover brings the stack home, so that no case
+is the heir of another; `drctl failback`, which takes longer, ends each worker's day.
 """
 
 from __future__ import annotations
@@ -173,18 +173,20 @@ class Blackouts:
         if cell.moment == BEFORE:
             cell.begin()
         self.watching.watch(lambda new: cell.is_moment(self.watching.seen[:-1], new), cell.begin)
-        began = time.monotonic()
+        began = time.time()
         code, out, err = self.shop.process(home, [
             "failover", "--allow-data-loss", "1000h", "--yes", "--json",
             *(["--force", f"only {cell.place} is gone"] if cell.seems_healthy else [])], program=program)
-        went.seconds = round(time.monotonic() - began, 2)
+        went.seconds = round(time.time() - began, 2)
         went.struck = sum(one.struck for one in outages.present())
         went.wrong += [f"exit {code}: {err[-1500:] or out[-1500:]}"] if code else []
         went.wrong += self._moment_missed(cell)
         seen = self.watching.leave_off()
         went.wrong += judged(cell, seen, went.aside)
         if not code:
-            went.wrong += in_the_journal(cell, home, json.loads(out))
+            records = read(home / "home" / "runs" / json.loads(out)["run"] / "journal.jsonl")
+            went.seconds = round(served(records) - began, 2)
+            went.wrong += in_the_journal(cell, records)
             went.wrong += self._stands_in_the_survivor(cell)
         outages.end()
         self.shop.await_copy(cell.left)
@@ -244,9 +246,15 @@ def judged(cell: Cell, seen: Iterable[Seen], aside: dict[str, int]) -> Iterator[
                 if name and count > TRIES)
 
 
-def in_the_journal(cell: Cell, home: Path, report: dict[str, Any]) -> Iterator[str]:
+def served(records: Iterable[dict[str, Any]]) -> float:
+    """When users were served: the last proof had ended; in seconds since 1970. What is noted after it keeps nobody."""
+    return max(float(record["at"]) for record in records
+               if record["event"] == "action-ended" and record["step"].startswith("prove "))
+
+
+def in_the_journal(cell: Cell, records: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Calls of the run's own journal to the region that is left, and to control planes without regions."""
-    for record in read(home / "home" / "runs" / report["run"] / "journal.jsonl"):
+    for record in records:
         if record["event"] == "call" and (
                 record["service"] in {*GLOBAL, "cloudfront"}
                 or (record["to"] == cell.left and record["operation"] not in CALLS_ASIDE)):

@@ -28,9 +28,9 @@ from drctl.steps.rescue_snapshot import OUTAGE_BEGAN as OUTAGE_BEGAN  # noqa: PL
 KEY, DONE = "aftermath.json", "aftermath/"
 #: Real seconds that a control bucket may take for the note before the next line; after that it is tried aside.
 NOTED_S = 0.3
-#: Real seconds between two tries, for which they go on at most, and for the last one. A get and a put over a long way
-#: take some seconds, which the promotion leaves them; in the end the report does not wait for a bucket that hangs.
-PAUSE_S, TRIED_FOR_S, LAST_S = 2.0, 900.0, 0.5
+#: Real seconds between two tries, for which they go on at most, and for the last one: a get and a put over a long way,
+#: each with a new connection, take two to three. Users are served by then, and only the report waits.
+PAUSE_S, TRIED_FOR_S, LAST_S = 2.0, 900.0, 3.0
 #: File that a person puts by hand.
 FILE = "aftermath.json"
 
