@@ -6,6 +6,7 @@ nobody has to wait for them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -165,13 +166,19 @@ def _next_step(picture: Picture, terms: Terms) -> str:
         return f"drctl status; drctl failover without --to leaves {picture.to}"
     if picture.blockers:
         return "drctl status; the same command again once that is mended"
-    if terms.allowed_loss_s is None:
-        return "the same command with --allow-data-loss 60s, or whatever the business accepts"
     if picture.word == "switchover":
-        return "drctl failover --planned; or the same command with --force 'REASON'"
+        bound = "" if terms.allowed_loss_s is not None else "--allow-data-loss 60s and "
+        return f"drctl failover --planned; or the same command with {bound}--force 'REASON'"
+    if terms.allowed_loss_s is None:
+        return f"the same command with --allow-data-loss {_bound_for(picture.lag_s)}, if the business accepts that"
     if picture.unseen:
         return "the same command again; or with --force 'REASON', which goes into the report"
     return "a larger --allow-data-loss, or --force 'REASON', which goes into the report"
+
+
+def _bound_for(lag_s: float | None) -> str:
+    """A bound that the lag is within: in whole minutes, for it may have grown by the time that it is said."""
+    return "60s" if lag_s is None or lag_s <= 50 else f"{math.ceil(lag_s / 60) + 1}m"
 
 
 def _health(run: Run, site: Site) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class FenceIfItAnswers(Action):
 
     @property
     def title(self) -> str:
-        return f"stop the app in {self.source.region}, if that region answers"
+        return f"ask {self.source.region} to stop its app, without waiting for a silent region"
 
     @property
     def region(self) -> str:

@@ -79,7 +79,7 @@ class View:
     def _sent(self, sent: Sent) -> str:
         if sent.is_with_the_balancer:
             return f"answers with {self.to.region}"
-        return f"answers with something else than {self.to.region}: " + (
+        return f"does not lead to {self.to.region} so far: " + (
             ", ".join(sent.answer.addresses) or sent.answer.problem)
 
     def _after_promotion(self, database: GlobalClusterOut) -> Iterable[str]:

@@ -74,16 +74,20 @@ def line_of(record: Record) -> str:
 class Live:
     """A live table of what runs, over a log of what has ended."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, console: Any = None) -> None:
         from rich.console import Console
-        from rich.live import Live as RichLive
 
         self._clock = clock
         self._lock = threading.Lock()
         self._running: dict[str, tuple[str, float, str]] = {}
         self._ended: dict[str, int] = {}
-        self._console = Console(stderr=True)
-        self._live = RichLive(console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True)
+        self._console = console or Console(stderr=True)
+        self._live = self._drawn()
+
+    def _drawn(self) -> Any:
+        from rich.live import Live as RichLive
+
+        return RichLive(console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True)
 
     def __call__(self, record: Record) -> None:
         with self._lock:
@@ -111,6 +115,8 @@ class Live:
             running, ended = dict(self._running), dict(self._ended)
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items()))
         title = f"AWS time {span(self._clock.now())} · wall {span(self._clock.wall())} · {counts or 'starting'}"
+        if self._clock.stopped:
+            title += " · stopping at the next clean edge, Ctrl-C again ends at once"
         table = Table(title=title, title_justify="left", expand=True, box=None, title_style="bold")
         for name, options in (("region", {"width": 12}), ("running", {"width": 34}), ("for", {"width": 7}),
                               ("waits for", {"ratio": 1, "no_wrap": True})):
@@ -128,7 +134,8 @@ class Live:
         self._live.stop()
         try:
             yield
-        finally:
+        finally:  # a new one: the old one would erase as many lines as its table had, and so what was told meanwhile
+            self._live = self._drawn()
             self._live.start()
 
     def __exit__(self, *_: object) -> None:

@@ -79,8 +79,8 @@ def show_decision(picture: Picture, terms: Terms) -> None:
     say(click.style(f"\nfailover from {picture.lost} to {picture.to}", bold=True))
     for what, told in picture.alive.items():
         say(f"  {what:44} {click.style(told, fg='yellow') if told.startswith('NO') else told}")
-    lag = "not known" if picture.lag_s is None else f"{picture.lag_s:.1f} s ({picture.lag_from})"
-    bound = "not stated" if terms.allowed_loss_s is None else f"{terms.allowed_loss_s:g} s"
+    lag = "not known" if picture.lag_s is None else f"{seconds(picture.lag_s, '.1f')} ({picture.lag_from})"
+    bound = "not stated" if terms.allowed_loss_s is None else seconds(terms.allowed_loss_s, "g")
     say(f"  {'newest known replication lag':44} {lag}")
     say(f"  {'expected loss':44} {_expected_loss(picture)}; accepted: {bound}")
     say(f"  {'expected time':44} {picture.minutes:g} min ({picture.minutes_from})")
@@ -93,6 +93,13 @@ def show_decision(picture: Picture, terms: Terms) -> None:
         say(f"    - {text}")
     color = {"failover": "green", "switchover": "yellow"}.get(picture.word, "red")
     say(f"  recommended: {click.style(picture.word, fg=color, bold=True)} - {picture.because}\n")
+
+
+def seconds(count: float, how: str) -> str:
+    """Seconds, and what nobody counts in seconds in hours and minutes too."""
+    minutes = round(count / 60)
+    longer = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    return f"{count:{how}} s" + (f", {longer}" if minutes >= 2 else "")
 
 
 def _expected_loss(picture: Picture) -> str:

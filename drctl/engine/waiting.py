@@ -100,7 +100,7 @@ class Waiting:
 
     def _refuse_when_stopped(self, sentence: str) -> None:
         if self._clock.stopped:
-            raise Interrupted(f"stopped while waiting: {sentence}")
+            raise Interrupted(f"stopped while waiting until {sentence}")
 
 
 def _with(error: ClientError, text: str) -> ClientError:

@@ -81,11 +81,9 @@ ON_CHANGE: list[Callable[[str, str], None]] = []
 
 def start(region: str, service: str, mode: str, bucket: str = "") -> tuple[Outage, bool]:
     """Begin an outage, and whether it was not there yet; raises Impossible for a place or mode that is unknown."""
-    service = _checked(region, service)
+    service = checked(region, service, mode)
     if bucket and service != "s3":
         raise Impossible(f"a bucket is of the service s3, not of {service or 'all of them'}")
-    if mode not in MODES:
-        raise Impossible(f"mode {mode!r} is unknown: {', '.join(MODES)}")
     with _lock:
         for outage in _outages:
             if (outage.region, outage.service, outage.bucket) == (region, service, bucket):
@@ -98,7 +96,7 @@ def start(region: str, service: str, mode: str, bucket: str = "") -> tuple[Outag
 
 def end(region: str = "", service: str = "") -> list[Outage]:
     """End the outages of a region, or of a service; without both, all. What was put off, and waits, goes on."""
-    service = _checked(region, service)
+    service = checked(region, service)
     with _lock:
         ended = [one for one in _outages if region in {"", one.region} and service in {"", one.service}]
         _outages[:] = [one for one in _outages if one not in ended]
@@ -110,8 +108,10 @@ def end(region: str = "", service: str = "") -> list[Outage]:
     return ended
 
 
-def _checked(region: str, service: str) -> str:
-    """The service's name in credential scopes."""
+def checked(region: str, service: str, mode: str = "refuse") -> str:
+    """The service's name in credential scopes; raises Impossible for a place or mode that is unknown."""
+    if mode not in MODES:
+        raise Impossible(f"mode {mode!r} is unknown: {', '.join(MODES)}")
     if region and region not in REGIONS:
         raise Impossible(f"region {region!r} is unknown")
     service = ALIASES.get(service, service)

@@ -122,7 +122,7 @@ def test_what_answered_and_what_did_not_is_told_in_words() -> None:
     assert picture({**LOST, "lost probe": Unanswered("connection refused")}).alive == {
         "global database": "available, us-east-1 writes, us-west-2 connected",
         "database of us-west-2, through the probe": "answers, reads",
-        "users' name": "answers with something else than us-west-2: 192.0.2.1",
+        "users' name": "does not lead to us-west-2 so far: 192.0.2.1",
         "API of us-east-1": "NO ANSWER within the time for a look",
         "database of us-east-1, through the probe": "NO ANSWER (connection refused)"}
     told = picture({**HEALTHY, "probe": {"ok": False, "error": "UNREACHABLE", "text": "no route"}}).alive
@@ -226,7 +226,10 @@ def test_only_where_the_database_has_moved_it_is_asked_whether_a_failover_did_th
 @pytest.mark.parametrize(("seen", "terms", "step"), [
     ({**LOST, "instances": ["none"]}, Terms(), "drctl status; the same command again once that is mended"),
     ({**LOST, "database": SILENT}, BOUND, "the same command again; or with --force 'REASON'"),
-    (LOST, Terms(), "the same command with --allow-data-loss 60s"),
+    (LOST, Terms(), "the same command with --allow-data-loss 60s, if the business accepts that"),
+    ({**LOST, "lag": 3600.0}, Terms(), "the same command with --allow-data-loss 61m, if the business accepts that"),
+    ({**LOST, "lag": None}, Terms(), "the same command with --allow-data-loss 60s"),
+    (HEALTHY, Terms(), "drctl failover --planned; or the same command with --allow-data-loss 60s and --force 'REASON'"),
     (HEALTHY, BOUND, "drctl failover --planned; or the same command with --force 'REASON'"),
     ({**LOST, "lag": None}, BOUND, "a larger --allow-data-loss, or --force 'REASON'")])
 def test_a_refusal_names_the_next_command(seen: Answers, terms: Terms, step: str) -> None:

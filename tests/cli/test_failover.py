@@ -67,6 +67,7 @@ def actions(report: Any) -> dict[str, str]:
     (("--drill", "--mode", "tabletop", "--stay"), "--stay goes with a live drill"),
     (("--drill", "--from", "3"), "a drill begins anew"), (("--from", "0"), "--from"),
     (("--drill", "--to", WEST), "--to goes with a failover"),
+    (("--drill", "--fault", "foo"), "service 'foo' is unknown"), (("--drill", "--fault", "region:slow"), "mode 'slow'"),
     (("--to", "eu-west-1"), "'eu-west-1' is no region of this stack")])
 def test_bad_usage_is_told_before_anything_is_called(story: Story, arguments: tuple[str, ...], words: str) -> None:
     mark = len(story.place.line.seen)
@@ -84,7 +85,7 @@ def test_without_a_bound_the_picture_is_shown_and_nothing_is_changed(story: Stor
     assert "accepted: not stated" in end.err
     assert "recommended: switchover - us-east-1 answers and its database writes" in end.err
     assert "nobody has said how much data may be lost; nothing was changed" in end.err
-    assert "next: the same command with --allow-data-loss 60s" in end.err
+    assert "next: drctl failover --planned; or the same command with --allow-data-loss 60s and --force" in end.err
     assert end.json["decision"]["picture"]["word"] == "switchover"
     assert story.changes_since(mark) == {}
 

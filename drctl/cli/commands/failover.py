@@ -64,8 +64,8 @@ def command(config_path: Path | None, as_json: bool, yes: bool, take_over: str, 
 
     _refuse_contradictions(asked)
     settings = settings_of(config_path)
-    if asked["fault"] and settings.target != "lab":
-        raise click.UsageError("--fault breaks a lab, and nothing else")
+    if asked["fault"]:
+        _refuse_impossible_fault(settings.target, asked["fault"])
     if asked["show"]:
         from drctl.cli.by_hand import show_runbook
 
@@ -91,6 +91,19 @@ def _refuse_contradictions(asked: Mapping[str, Any]) -> None:
         for name in names:
             if asked[name] and (name, asked[name]) != ("begin_at", 1) and not fits(asked):
                 raise click.UsageError(words.format(f"--{name}"))
+
+
+def _refuse_impossible_fault(target: str, place: str) -> None:
+    """What the lab cannot break is told before anything has moved."""
+    if target != "lab":
+        raise click.UsageError("--fault breaks a lab, and nothing else")
+    from drctl.lab import outages
+
+    what, _, mode = place.partition(":")
+    try:
+        outages.checked("", "" if what == "region" else what, mode or "refuse")
+    except outages.Impossible as error:
+        raise click.BadParameter(f"{error}; or region", param_hint="--fault") from None
 
 
 def request_of(asked: Mapping[str, Any]) -> dict[str, Any]:
