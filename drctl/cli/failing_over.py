@@ -21,7 +21,7 @@ from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held, held_by_survivor
-from drctl.cli.finding_regions import GRACE_S, NO_GRACE_S, named_source, region_to_leave
+from drctl.cli.finding_regions import GRACE_S, NO_GRACE_S, named_source, region_to_leave, site_named
 from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
@@ -72,7 +72,9 @@ def planned(asked: Asked) -> Report:
         refuse_without(run, stack.database.global_cluster)
         with held(session, stack, asked.take_over) as holding:
             source = named_source(asked)
-            if not asked.before:
+            if asked.before:  # a copy of its journal may not tell yet what its lease does
+                source = source or site_named(settings, holding.inherited.get("source"))
+            else:
                 settle_drill(run, stack, holding)
             source = source or active_site(run, stack.database.global_cluster) or settings.primary
             note_move(run, "planned", source)

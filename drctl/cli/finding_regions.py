@@ -64,13 +64,14 @@ def region_to_leave(asked: Asked, session: Session, stack: Stack) -> tuple[Site,
     It is the one named, that of the failover gone on with, or the one found.
     """
     settings = asked.settings
-    before = site_named(settings, asked.told("from_region")) if asked.told("mode") == "unplanned" else None
-    if before is not None:
-        return before, lambda: True
+    left = site_named(settings, asked.told("from_region"))
+    resumes_one = asked.told("request", {}).get("mode") == "unplanned"
+    if left is not None and resumes_one:
+        return left, lambda: True
     if to := site_named(settings, asked.request.get("to")):
         source = settings.other(to)
         return source, partial(_goes_on, session, source)
-    if asked.before is not None:
+    if left is not None:
         return escalated_from(asked, session.run, stack), lambda: True
     return _found(session, stack), lambda: True
 

@@ -158,6 +158,17 @@ class Story:
         parts = s3.list_objects_v2(Bucket=there, Prefix=f"runs/{run}/journal/").get("Contents", [])
         return any(words.encode() in s3.get_object(Bucket=there, Key=part["Key"])["Body"].read() for part in parts)
 
+    def shorten_copies(self, run: str) -> None:
+        """Leave of the copies of a run's journal what was there when it began."""
+        for region in (EAST, WEST):
+            s3, there = self.place.aws[region].s3, bucket(region)
+            parts = s3.list_objects_v2(Bucket=there, Prefix=f"runs/{run}/journal/").get("Contents", [])
+            for part in parts[1:]:
+                s3.delete_object(Bucket=there, Key=part["Key"])
+            for part in parts[:1]:
+                whole = s3.get_object(Bucket=there, Key=part["Key"])["Body"].read()
+                s3.put_object(Bucket=there, Key=part["Key"], Body=whole[:whole.index(b"\n") + 1])
+
     def played(self, mode: str) -> Any:
         """The report of the first run of the first machine that was done in a mode, or of the first failback."""
         home = Path(self.machines[0].environment["DRCTL_HOME"])

@@ -269,6 +269,20 @@ def test_a_drill_whose_target_dies_with_the_writer_in_it_is_escalated_the_other_
     story.home()
 
 
+def test_a_planned_failover_is_resumed_in_its_direction_where_a_copy_of_its_journal_tells_no_more_than_its_beginning(
+        story: Story) -> None:
+    killed, other = story.machine(), story.machine()
+    end = story.signalled_at("SwitchoverGlobalCluster", signal.SIGKILL, killed, *PLANNED)
+    assert end.code == -signal.SIGKILL
+    until(lambda: story.writer(EAST) == (WEST, True), "the database has moved")
+    run = story.runs(killed)[-1]
+    story.shorten_copies(run)
+    report = as_json(story.on(other, "resume", run, "-c", str(packaged_lab()), "--yes", "--json"))
+    assert (report["resumes"], report["from_region"], report["to_region"]) == (run, EAST, WEST)
+    assert (story.writer(EAST), story.status()["dns"]["region"]) == ((WEST, True), WEST)
+    story.home()
+
+
 # Processes die and people hesitate -----------------------------------------------------------------------------------
 
 
