@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -141,14 +142,14 @@ def test_status_says_where_users_are_and_what_is_left(story: Story, failed_over:
     assert "turned to us-west-2" in status["switch"]
 
 
-def test_a_provision_meanwhile_fails_cleanly_and_changes_nothing(
-        story: Story, failed_over: tuple[Result, Any]) -> None:
+@pytest.mark.parametrize("command", [("provision",), ("failover", "--planned"), ("failover", "--drill")])
+def test_what_needs_both_regions_is_refused_meanwhile_and_changes_nothing(
+        story: Story, failed_over: tuple[Result, Any], command: tuple[str, ...]) -> None:
     mark = story.mark()
-    end = story("provision", "--json")
-    assert end.code == 1, end.err
-    assert "Traceback" not in end.err
-    assert EAST in end.err
-    assert "next: " in end.err
+    end = story(*command, "--json")
+    assert end.code == 3, end.err
+    assert "refused: us-east-1 does not answer: nothing was changed" in end.err
+    assert "next: drctl status; " in end.err
     assert story.changes_since(mark) == {}
 
 
@@ -266,6 +267,23 @@ def test_a_drill_whose_target_dies_with_the_writer_in_it_is_escalated_the_other_
         assert (report["mode"], report["from_region"], report["to_region"]) == ("unplanned", WEST, EAST)
         assert story.writer(EAST) == (EAST, True)
     story.home()
+
+
+GONE, AGAIN = "if the region is gone: drctl failover", "the same command again, once us-west-2 answers"
+
+
+@pytest.mark.parametrize(("command", "gone", "step"), [
+    (("provision",), EAST, GONE), (("failover", "--planned"), EAST, GONE), (("failover", "--drill"), WEST, AGAIN),
+    (("failover", "--drill", "--mode", "isolated"), WEST, AGAIN)])
+def test_a_region_that_hangs_is_told_within_seconds_by_what_needs_both(
+        story: Story, command: tuple[str, ...], gone: str, step: str) -> None:
+    mark, began = story.mark(), time.monotonic()
+    with lost(gone, "hang"):
+        end = story(*command, "--yes", "--json")
+    assert time.monotonic() - began < 30, "eight tries of a minute are hundreds of seconds"
+    assert (end.code, story.changes_since(mark)) == (3, {}), end.err
+    assert f"refused: {gone} does not answer: nothing was changed" in end.err
+    assert f"next: drctl status; {step}" in end.err
 
 
 # Processes die and people hesitate -----------------------------------------------------------------------------------
