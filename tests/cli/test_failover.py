@@ -286,6 +286,28 @@ def test_a_region_that_hangs_is_told_within_seconds_by_what_needs_both(
     assert f"next: drctl status; {step}" in end.err
 
 
+@pytest.mark.parametrize(("gone", "users", "step"), [
+    (EAST, "users are sent to us-west-2, whose database only reads: writes are refused there", "drctl failover"),
+    (WEST, "users are sent to us-east-1, whose database writes", "")])
+def test_status_says_which_region_does_not_answer_and_what_users_get(
+        story: Story, gone: str, users: str, step: str) -> None:
+    left = WEST if gone == EAST else EAST
+    with lost(gone, "hang"):
+        until(lambda: story.status()["dns"].get("region") == left, "the users of a dead region have fled")
+        seen, shown = story.status(), story("status").out
+    assert (seen["silent"], seen["users"], seen["next"]) == ([gone], users, step)
+    assert f"{gone} DOES NOT ANSWER: {users}" in shown
+    assert ("next: drctl failover" in shown) == bool(step)
+    assert "no answer within 5 s" in shown
+    assert "no answer yet" not in shown
+    assert seen["health"][left] == ("its database reads, as its probe says" if gone == EAST else "healthy")
+    for region, (bucket_name, key) in SWITCHES.items():  # the latch keeps users where they have fled to
+        story.place.aws[region].s3.delete_object(Bucket=bucket_name, Key=key)
+    until(lambda: story.status()["dns"]["region"] == EAST, "users are at home")
+    healthy = story.status()
+    assert (healthy["silent"], healthy["users"], healthy["next"]) == ([], "", "")
+
+
 # Processes die and people hesitate -----------------------------------------------------------------------------------
 
 
@@ -330,8 +352,12 @@ def test_ctrl_c_stops_at_a_clean_edge_and_the_same_command_goes_on(story: Story)
         assert "stopping at the next clean edge" in end.err
         assert "next: the same command again goes on from there" in end.err
         assert end.json["outcome"] == "interrupted"
+        run = end.json["run"]
+        assert story.status()["left"][0] == (
+            f"the failover that run {run} has begun has not come to its end: drctl resume {run}")
         report = as_json(story(*FAILOVER))
         assert (report["outcome"], report["from_region"], report["to_region"]) == ("done", EAST, WEST)
+        assert not any("has not come to its end" in line for line in story.status()["left"])
     story.home()
 
 
