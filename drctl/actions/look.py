@@ -1,4 +1,5 @@
-"""A look at the whole stack for one screen: roles, lag, health, where users are sent. It changes nothing."""
+"""A look at the whole stack for one screen: who answers, roles, lag, health, where users are sent. It changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from drctl.actions import probe
 from drctl.actions.aftermath import Aftermath, aftermath_in
 from drctl.actions.dns_switch import Sent, is_turned, name_servers, where_users_are_sent
 from drctl.actions.fencing import is_fenced
 from drctl.actions.prove_health import is_green, reports
 from drctl.actions.steady_state import replication_lag_s
+from drctl.aws.clients import Region
 from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.run import Run
 from drctl.settings import Both
@@ -21,8 +24,9 @@ from drctl.steps.global_cluster import GlobalClusterOut
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.switch_bucket import SwitchBucket
 
-#: Real seconds that one screen may take, a region that hangs included.
-LOOK_S = 5.0
+#: Real seconds that one screen may take, a region that hangs included; and more for the health of the region that is
+#: left, where Route 53 could not be asked.
+LOOK_S, PROBE_S = 5.0, 3.0
 
 Answer = dict[str, Any]
 
@@ -35,15 +39,20 @@ def whole_stack(run: Run, database: GlobalClusterOut, balancers: Both[Balancer],
     """
     reader = next((site for site in run.settings.sites if site.region != database.writer), run.settings.standby)
     told = ask({
+        **{f"answers {region}": partial(_answers, aws[region], database.id) for region, aws in run.alone.items()},
         "lag": lambda: replication_lag_s(run, reader), "health": lambda: _health(run, checks),
         **looks_at_what_is_left(run),
         **{f"switch {one.region}": partial(is_turned, run, one) for one in switches.all},
         **{f"dns {one.region}": partial(_sent, run, one) for one in balancers.all},
         **{f"certificate {one.region}": partial(_days_left, run, one) for one in certificates},
     })
+    silent, name = silent_regions(told), _name(run, balancers, told)
     return {
-        "environment": run.settings.environment, "database": _database(database, told["lag"]),
-        "health": told["health"], "switch": _switches(switches, told), "dns": _name(run, balancers, told),
+        "environment": run.settings.environment, "silent": silent,
+        "users": what_users_get(silent, database.writer, name) if silent else "",
+        "next": "drctl failover" if database.writer in silent else "",
+        "database": _database(database, told["lag"]), "health": _with_probes(run, told["health"], silent),
+        "switch": _switches(switches, told), "dns": name,
         "certificates": {one.region: told[f"certificate {one.region}"] for one in certificates},
         "left": _left(run, told)}
 
@@ -56,8 +65,52 @@ def looks_at_what_is_left(run: Run) -> dict[str, Callable[[], Any]]:
 
 def ask(looks: Mapping[str, Callable[[], Any]]) -> Answer:
     """The answers by name; what could not be seen says why in `not_seen`."""
-    return {name: {"not_seen": answer.why} if isinstance(answer, Unanswered) else answer
+    return {name: {"not_seen": answer.within(LOOK_S)} if isinstance(answer, Unanswered) else answer
             for name, answer in look_all(looks, LOOK_S).items()}
+
+
+def _answers(region: Region, global_id: str) -> bool:
+    """Whether a region tells what every region can tell."""
+    region.rds.describe_global_clusters(GlobalClusterIdentifier=global_id)
+    return True
+
+
+def silent_regions(told: Answer) -> list[str]:
+    """The regions that have not told what every region can tell."""
+    return [name.removeprefix("answers ") for name, answer in told.items()
+            if name.startswith("answers ") and answer is not True]
+
+
+def what_users_get(silent: list[str], writer: str | None, name: Answer) -> str:
+    """Where the name sends users while a region is silent, and what they find there."""
+    sent = name.get("region")
+    if sent is None:
+        return "" if not name.get("addresses") else "users are sent to no region that answers"
+    if sent in silent:
+        return f"users are sent to {sent}"
+    if sent == writer:
+        return f"users are sent to {sent}, whose database writes"
+    return f"users are sent to {sent}, whose database only reads: writes are refused there"
+
+
+def _with_probes(run: Run, health: Answer, silent: list[str]) -> Answer:
+    """The health of both regions; Route 53's API is lost with its region, then those that answer are asked themselves.
+    """
+    if "not_seen" not in health:
+        return health
+    looks = {site.region: partial(probe.ask, run, site, action="health") for site in run.settings.sites
+             if site.region not in silent}
+    told = look_all(looks, PROBE_S)
+    return {**dict.fromkeys(silent, "does not answer"),
+            **{region: answer.within(PROBE_S) if isinstance(answer, Unanswered) else _as_probed(answer)
+               for region, answer in told.items()},
+            "Route 53": f"not seen: {health['not_seen']}"}
+
+
+def _as_probed(answer: Answer) -> str:
+    if not answer.get("ok"):
+        return f"its database fails its probe: {probe.in_words(answer)}"
+    return f"its database {'writes' if answer.get('writer') else 'reads'}, as its probe says"
 
 
 def _days_left(run: Run, certificate: Certificate | GivenCertificate) -> int | None:

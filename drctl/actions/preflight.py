@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
+from drctl.aws.clients import Region
 from drctl.aws.errors import AwsError, Refusal, code_of, is_credentials_error, is_gone, is_one_of, message_of
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
@@ -67,21 +69,26 @@ class CheckIdentity(Action):
         identity(run)
 
 
-def identity(run: Run) -> None:
-    """Credentials work in both regions and belong to the account of the configuration; Refused otherwise."""
+def identity(run: Run, known: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Credentials work in both regions and belong to the account of the configuration; Refused otherwise.
+
+    `known` are the accounts, by region, as regions have told them already.
+    """
     with ThreadPoolExecutor(max_workers=2) as pool:
         accounts = dict(zip(run.settings.sites, pool.map(
-            lambda site: _account(run, site), run.settings.sites), strict=True))
-    for site, account in accounts.items():
-        if account != run.settings.account_id:
-            raise Refused(f"the credentials belong to account {account}; the configuration allows only "
+            lambda site: known.get(site.region) or account(run.at(site), site), run.settings.sites), strict=True))
+    for site, found in accounts.items():
+        if found != run.settings.account_id:
+            raise Refused(f"the credentials belong to account {found}; the configuration allows only "
                           f"{run.settings.account_id} ({site.region}); nothing was changed",
                           next_step="use the right profile (AWS_PROFILE), or correct account_id")
 
 
-def _account(run: Run, site: Site) -> str:
+def account(aws: Region, site: Site) -> str:
+    """The account that the credentials belong to, as a region tells by these clients; Refused where it lets nobody in.
+    """
     try:
-        return run.at(site).sts.get_caller_identity()["Account"]
+        return aws.sts.get_caller_identity()["Account"]
     except AwsError as error:
         if is_credentials_error(error):
             raise Refused(

@@ -48,6 +48,11 @@ class AnswerLost(NoAnswer):
     fmt = "{operation_name} in {region}: {seen}; whether it took effect is not known"
 
 
+def is_silence(error: BaseException | None) -> bool:
+    """Whether nothing came, not even an error; None stands for an answer that nobody has waited for any longer."""
+    return error is None or isinstance(error, NoAnswer | ConnectionError | HTTPClientError)
+
+
 def retry_with_care(client: Any, region: str, attempts: int, speed: float, *, waits_for_endpoint: bool) -> None:
     """Let the SDK's standard retries of `client` follow the rules above; their pauses shrink with a lab's `speed`.
 

@@ -17,7 +17,7 @@ from drctl.aws.hooks import Unheard
 from drctl.cli.session import Session, Way
 from drctl.engine import runner
 from drctl.engine.copies import Copying, Shelf
-from drctl.engine.holding import Holding, lasts
+from drctl.engine.holding import Holding, lasts, left_unfinished
 from drctl.engine.holding_aside import HoldingAside
 from drctl.engine.lease import Lease, NoControlBucket, Seen, Terms
 from drctl.engine.looks import Unanswered, look_all
@@ -66,10 +66,14 @@ class Control:
         return [Lease(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
                 for site in self.sites]
 
-    def holders(self) -> dict[str, str]:
-        """Who holds the lease, by region; a region that does not answer is not waited for."""
-        seen = look_all({lease.region: partial(_holder, lease) for lease in self.leases()}, HOLDERS_S)
-        return {region: f"not seen: {one.why}" if isinstance(one, Unanswered) else one for region, one in seen.items()}
+    def holders(self) -> tuple[dict[str, str], str]:
+        """Who holds the lease, by region, and what an earlier run has left unfinished, in words, when nobody holds it.
+
+        A region that does not answer is not waited for.
+        """
+        seen = look_all({lease.region: partial(_seen, lease) for lease in self.leases()}, HOLDERS_S)
+        return {region: _holder(one) for region, one in seen.items()}, _unfinished(
+            [one for one in seen.values() if isinstance(one, Seen)])
 
     def shelves(self) -> list[Shelf]:
         """Where copies of journals are kept, one in each region."""
@@ -176,16 +180,24 @@ def _typed(take_over: str, leases: Sequence[Lease]) -> str:
                       next_step=f"--take-over {terms.owner.name}") from None
 
 
-def _holder(lease: Lease) -> str:
-    try:
-        seen = _seen(lease)
-    except (DrctlError, *AwsError) as error:
-        return f"not seen: {error}"
+def _holder(seen: Seen | Unanswered | None) -> str:
+    if isinstance(seen, Unanswered):
+        return f"not seen: {seen.within(HOLDERS_S)}"
     if seen is None or seen.terms.released:
         return "free"
     terms = seen.terms
     word = "left by" if seen.is_free else "held by"
     return f"{word} {terms.owner.name} since {terms.since}: {terms.command}, run {terms.run}"
+
+
+def _unfinished(seen: Sequence[Seen]) -> str:
+    """What the newest holder has begun and not brought to its end; nothing while somebody may still be at it."""
+    begun = left_unfinished(one.terms for one in seen)
+    if not begun.get("run") or not all(one.is_free for one in seen):
+        return ""
+    said = f"the {begun['command']} that run {begun['run']} has begun has not come to its end"
+    # a drill with a fault cannot be gone on with: see settle_drill
+    return f"{said}: drctl {'failback' if begun['command'] == 'fault drill' else 'resume ' + begun['run']}"
 
 
 def _seen(lease: Lease) -> Seen | None:

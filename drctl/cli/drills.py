@@ -9,13 +9,12 @@ from typing import Any
 from drctl.actions.breaking import Break, Mend
 from drctl.actions.decide import LOOK_S, Decide, Terms
 from drctl.actions.dns_switch import is_turned, name_servers
-from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.by_hand import changes, runbook_of
 from drctl.cli.control import Control, held, held_by_survivor
 from drctl.cli.failing_over import judged, note_move, settle_drill, usual_minutes
-from drctl.cli.finding_regions import GRACE_S, where_it_writes
+from drctl.cli.finding_regions import GRACE_S, refuse_unless_both_answer, where_it_writes
 from drctl.cli.render import show_decision
 from drctl.cli.session import Session, notices, opened, take_for_lost
 from drctl.engine.lease import Seen
@@ -35,7 +34,7 @@ def live(asked: Asked) -> Report:
     settings, stay = asked.settings, bool(asked.request.get("stay"))
     with opened("drill", asked) as session:
         run, stack = session.run, stack_of(settings)
-        refuse_without(run, stack.database.global_cluster)
+        refuse_unless_both_answer(run, stack, asked.resumes)
         with held(session, stack, asked.take_over) as holding:
             settle_drill(run, stack, holding)
             source = active_site(run, stack.database.global_cluster) or settings.primary
@@ -51,7 +50,7 @@ def isolated(asked: Asked) -> Report:
     settings = asked.settings
     with opened("drill", asked) as session:
         run, stack = session.run, stack_of(settings)
-        refuse_without(run, stack.database.global_cluster)
+        refuse_unless_both_answer(run, stack, asked.resumes)
         with held(session, stack, asked.take_over) as holding:
             source = active_site(run, stack.database.global_cluster) or settings.primary
             settle_drill(run, stack, holding)

@@ -17,11 +17,17 @@ from drctl.actions.decide import Decide, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.picture import Picture
-from drctl.actions.prove import refuse_without
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held, held_by_survivor
-from drctl.cli.finding_regions import GRACE_S, NO_GRACE_S, named_source, region_to_leave, site_named
+from drctl.cli.finding_regions import (
+    GRACE_S,
+    NO_GRACE_S,
+    named_source,
+    refuse_unless_both_answer,
+    region_to_leave,
+    site_named,
+)
 from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
@@ -69,7 +75,7 @@ def planned(asked: Asked) -> Report:
     settings = asked.settings
     with opened("failover", asked) as session:
         run, stack = session.run, stack_of(settings)
-        refuse_without(run, stack.database.global_cluster)
+        refuse_unless_both_answer(run, stack, asked.resumes)
         with held(session, stack, asked.take_over) as holding:
             source = named_source(asked)
             if asked.before:  # a copy of its journal may not tell yet what its lease does

@@ -8,10 +8,13 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from drctl.actions.aftermath import Aftermath, aftermath_in
+from drctl.actions.preflight import account, identity
+from drctl.actions.prove import refuse_without
+from drctl.aws.retries import is_silence
 from drctl.cli.asked import Asked
 from drctl.cli.control import Control
 from drctl.cli.session import Session
-from drctl.engine.looks import Unanswered, first_of, look_all
+from drctl.engine.looks import Answers, Unanswered, first_of, look_all
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.settings import Settings, Site
@@ -56,6 +59,50 @@ def writer_and_who_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tupl
     run.remember(cluster, answers[0])
     writer = site_named(run.settings, answers[0].writer) or run.settings.primary
     return writer, frozenset(region for region, answer in seen.items() if not isinstance(answer, Unanswered))
+
+
+def refuse_unless_both_answer(run: Run, stack: Stack, resumes: str = "") -> None:
+    """Refused, within seconds, where one region is silent and both are needed, or there is no stack.
+
+    `resumes` is the run that is gone on with: only an escalation knows which region it was to leave.
+    """
+    cluster = stack.database.global_cluster
+    seen = look_all({region: partial(cluster.find_from, run, aws[region]) for region, aws in run.alone.items()},
+                    LOCATE_S)
+    found = next((one for one in seen.values() if one is not None and not isinstance(one, Unanswered)), None)
+    refuse_silent(seen, f"drctl failover --escalate {resumes}" if resumes else "drctl failover",
+                  (found.writer or "") if found is not None and not resumes else "")
+    if found is not None:
+        run.remember(cluster, found)
+    refuse_without(run, cluster)
+
+
+def refuse_unless_both_let_us_in(run: Run) -> None:
+    """Refused, as soon, where one region is silent, and where the credentials are not those of this account.
+
+    A region that refuses in a hurry is asked again with the patience of the run.
+    """
+    seen = look_all({site.region: partial(account, run.alone[site.region][site.region], site)
+                     for site in run.settings.sites}, LOCATE_S)
+    refuse_silent(seen)
+    identity(run, {region: one for region, one in seen.items() if not isinstance(one, Unanswered)})
+
+
+def refuse_silent(seen: Answers, move: str = "drctl failover", writer: str = "") -> None:
+    """Refused when a region has not answered a look; one that refuses, or fails, is there.
+
+    `move` is what is left to do should that region be gone, unless it is known that the `writer` is in the other one.
+    """
+    silent = [region for region, one in seen.items() if isinstance(one, Unanswered) and is_silence(one.error)]
+    if not silent:
+        return
+    whys = tuple(f"{region}: {seen[region].within(LOCATE_S)}" for region in silent)
+    if len(silent) > 1:
+        raise Refused(f"{' and '.join(silent)} do not answer: nothing was changed", findings=whys,
+                      next_step="look at the network; then the same command again")
+    is_needed = not writer or writer in silent
+    raise Refused(f"{silent[0]} does not answer: nothing was changed", findings=whys, next_step="drctl status; " + (
+        f"if the region is gone: {move}" if is_needed else f"the same command again, once {silent[0]} answers"))
 
 
 def region_to_leave(asked: Asked, session: Session, stack: Stack) -> tuple[Site, Callable[[], bool]]:

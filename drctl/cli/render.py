@@ -249,10 +249,14 @@ def show_trend(moves: Iterable[Report]) -> None:
 def show_status(seen: Mapping[str, Any]) -> None:
     """The stack on one screen."""
     heading(f"{seen['environment']}: active in {seen['database'].get('active', 'an unknown region')}")
+    for region in seen["silent"]:
+        verdict(False, f"  {region} DOES NOT ANSWER" + (f": {seen['users']}" if seen["users"] else ""))
     for part in ("database", "health", "switch", "dns", "lease", "certificates"):
         click.echo(f"  {part:14}" + _in_words(part, seen[part]))
     for text in seen["left"]:
         click.echo(click.style(f"  to be done    {text}", fg="yellow"))
+    if seen["next"]:
+        click.echo(click.style("next: ", bold=True) + seen["next"])
 
 
 def _in_words(part: str, value: Any) -> str:

@@ -19,6 +19,7 @@ from drctl.actions.notify import Notices, channels_of
 from drctl.aws.clients import Aws, Credentials, Door, boto_version
 from drctl.aws.errors import AwsError, code_of
 from drctl.aws.fence import Fence
+from drctl.aws.retries import is_silence
 from drctl.cli import failures
 from drctl.cli.asked import Asked
 from drctl.cli.progress import Progress, progress_for
@@ -178,8 +179,8 @@ def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Sessi
 
 
 def _run(run_id: str, settings: Settings, way: Way, clock: Clock, events: Events) -> Run:
-    alone = {site.region: Aws(way.door, events, Fence(settings.other(site).region, site.region))
-             for site in settings.sites}
+    door = way.door.in_a_hurry(settings.failover)  # these are asked whether their region is there at all
+    alone = {site.region: Aws(door, events, Fence(settings.other(site).region, site.region)) for site in settings.sites}
     return Run(run_id, settings, Aws(way.door, events), clock, events, way.name_server, alone=alone)
 
 
@@ -230,8 +231,10 @@ def explained(command: str, way: Way) -> Iterator[None]:
             raise way.cut() from error
         if isinstance(error, DrctlError):
             raise
-        raise RunFailed(f"AWS answered {code_of(error)}", failures=(failure_of(command, "", error),),
-                        next_step="the same command again, once AWS answers otherwise") from error
+        silent = is_silence(error)
+        raise RunFailed("AWS did not answer" if silent else f"AWS answered {code_of(error)}",
+                        failures=(failure_of(command, "", error),),
+                        next_step="the same command again, once AWS answers" + " otherwise" * (not silent)) from error
 
 
 def _outcome(error: DrctlError) -> str:

@@ -20,6 +20,10 @@ class Unanswered:
     why: str = "no answer yet"
     error: Exception | None = field(default=None, compare=False, repr=False)
 
+    def within(self, seconds: float) -> str:
+        """The same, told with how long was waited."""
+        return self.why if self.error is not None or self.why != Unanswered.why else f"no answer within {seconds:g} s"
+
 
 class Pending:
     """A look under way; `answer` is what came of it so far."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 
 from drctl.actions.dns_switch import TurnDns, is_turned
-from drctl.actions.look import _left, _switches, ask, looks_at_what_is_left
+from drctl.actions.look import _left, _switches, ask, looks_at_what_is_left, what_users_get
 from drctl.engine.run import Run
 from drctl.lab import outages
 from drctl.settings import Settings, Site, both
@@ -92,3 +93,18 @@ def test_a_region_that_cannot_be_asked_hides_nothing_of_the_other(run: Run) -> N
         assert switches(run).startswith("turned to us-west-2; what lies in us-east-1 is not seen: ")
     finally:
         outages.end()
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ({"region": "us-west-2"}, "users are sent to us-west-2, whose database only reads: writes are refused there"),
+    ({"region": "us-east-1"}, "users are sent to us-east-1"),
+    ({"region": None, "addresses": ["192.0.2.1"]}, "users are sent to no region that answers"),
+    ({"region": None, "addresses": []}, ""), ({"not_seen": "no answer within 5 s"}, "")])
+def test_what_users_get_while_the_writers_region_is_silent(name: dict[str, Any], words: str) -> None:
+    assert what_users_get(["us-east-1"], "us-east-1", name) == words
+
+
+def test_users_who_are_where_the_database_writes_are_served() -> None:
+    """A silent standby, and a region that was lost once its failover is over."""
+    assert what_users_get(["us-east-1"], "us-west-2", {"region": "us-west-2"}) == (
+        "users are sent to us-west-2, whose database writes")

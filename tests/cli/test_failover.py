@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -142,14 +143,14 @@ def test_status_says_where_users_are_and_what_is_left(story: Story, failed_over:
     assert "turned to us-west-2" in status["switch"]
 
 
-def test_a_provision_meanwhile_fails_cleanly_and_changes_nothing(
-        story: Story, failed_over: tuple[Result, Any]) -> None:
+@pytest.mark.parametrize("command", [("provision",), ("failover", "--planned"), ("failover", "--drill")])
+def test_what_needs_both_regions_is_refused_meanwhile_and_changes_nothing(
+        story: Story, failed_over: tuple[Result, Any], command: tuple[str, ...]) -> None:
     mark = story.mark()
-    end = story("provision", "--json")
-    assert end.code == 1, end.err
-    assert "Traceback" not in end.err
-    assert EAST in end.err
-    assert "next: " in end.err
+    end = story(*command, "--json")
+    assert end.code == 3, end.err
+    assert "refused: us-east-1 does not answer: nothing was changed" in end.err
+    assert "next: drctl status; " in end.err
     assert story.changes_since(mark) == {}
 
 
@@ -283,6 +284,45 @@ def test_a_planned_failover_is_resumed_in_its_direction_where_a_copy_of_its_jour
     story.home()
 
 
+GONE, AGAIN = "if the region is gone: drctl failover", "the same command again, once us-west-2 answers"
+
+
+@pytest.mark.parametrize(("command", "gone", "step"), [
+    (("provision",), EAST, GONE), (("failover", "--planned"), EAST, GONE), (("failover", "--drill"), WEST, AGAIN),
+    (("failover", "--drill", "--mode", "isolated"), WEST, AGAIN)])
+def test_a_region_that_hangs_is_told_within_seconds_by_what_needs_both(
+        story: Story, command: tuple[str, ...], gone: str, step: str) -> None:
+    mark, began = story.mark(), time.monotonic()
+    with lost(gone, "hang"):
+        end = story(*command, "--yes", "--json")
+    assert time.monotonic() - began < 30, "eight tries of a minute are hundreds of seconds"
+    assert (end.code, story.changes_since(mark)) == (3, {}), end.err
+    assert f"refused: {gone} does not answer: nothing was changed" in end.err
+    assert f"next: drctl status; {step}" in end.err
+
+
+@pytest.mark.parametrize(("gone", "users", "step"), [
+    (EAST, "users are sent to us-west-2, whose database only reads: writes are refused there", "drctl failover"),
+    (WEST, "users are sent to us-east-1, whose database writes", "")])
+def test_status_says_which_region_does_not_answer_and_what_users_get(
+        story: Story, gone: str, users: str, step: str) -> None:
+    left = WEST if gone == EAST else EAST
+    with lost(gone, "hang"):
+        until(lambda: story.status()["dns"].get("region") == left, "the users of a dead region have fled")
+        seen, shown = story.status(), story("status").out
+    assert (seen["silent"], seen["users"], seen["next"]) == ([gone], users, step)
+    assert f"{gone} DOES NOT ANSWER: {users}" in shown
+    assert ("next: drctl failover" in shown) == bool(step)
+    assert "no answer within 5 s" in shown
+    assert "no answer yet" not in shown
+    assert seen["health"][left] == ("its database reads, as its probe says" if gone == EAST else "healthy")
+    for region, (bucket_name, key) in SWITCHES.items():  # the latch keeps users where they have fled to
+        story.place.aws[region].s3.delete_object(Bucket=bucket_name, Key=key)
+    until(lambda: story.status()["dns"]["region"] == EAST, "users are at home")
+    healthy = story.status()
+    assert (healthy["silent"], healthy["users"], healthy["next"]) == ([], "", "")
+
+
 # Processes die and people hesitate -----------------------------------------------------------------------------------
 
 
@@ -327,8 +367,12 @@ def test_ctrl_c_stops_at_a_clean_edge_and_the_same_command_goes_on(story: Story)
         assert "stopping at the next clean edge" in end.err
         assert "next: the same command again goes on from there" in end.err
         assert end.json["outcome"] == "interrupted"
+        run = end.json["run"]
+        assert story.status()["left"][0] == (
+            f"the failover that run {run} has begun has not come to its end: drctl resume {run}")
         report = as_json(story(*FAILOVER))
         assert (report["outcome"], report["from_region"], report["to_region"]) == ("done", EAST, WEST)
+        assert not any("has not come to its end" in line for line in story.status()["left"])
     story.home()
 
 

@@ -29,5 +29,6 @@ def command(config_path: Path | None, as_json: bool) -> None:
         seen = whole_stack(run, run.output(stack.database.global_cluster), stack.front.balancer, stack.front.checks,
                            stack.front.switches,
                            tuple(one for one in stack.front.certificate.all if one is not None))
-        seen["lease"] = Control.of(settings, look.way).holders()
+        seen["lease"], unfinished = Control.of(settings, look.way).holders()
+        seen["left"] = [*filter(None, [unfinished]), *seen["left"]]
     emit(seen, as_json=as_json, text=lambda: show_status(seen))
