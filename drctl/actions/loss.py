@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from drctl.actions.aftermath import Aftermath, aftermath_in, note_of_lost, put_note
+from drctl.actions.aftermath import Aftermath, aftermath_in, note_of_lost, put_by_hand, put_note
 from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
@@ -78,12 +78,14 @@ class NoteLoss(Change):
         return self.to.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        note = Aftermath("", self.lost.region, self.to.region, at=0.0)
-        yield put_note(run, self.to, note)
+        yield put_by_hand(run, self.to, self._note)
+
+    @property
+    def _note(self) -> Aftermath:
+        return Aftermath("", self.lost.region, self.to.region, at=0.0)
 
     def done(self, run: Run) -> bool:
         return note_of_lost(run, self.lost) is not None
 
     def do(self, run: Run) -> None:
-        for command in self.by_hand(run):
-            command.send(run.aws)
+        put_note(run, self.to, self._note).send(run.aws)

@@ -113,6 +113,7 @@ def test_a_loss_that_was_not_noted_is_noted_once(run: Run, make_run: Callable[..
     found = aftermath_in(run, AWAY)
     assert found is not None
     assert (found.run, found.lost, found.to, found.outage_began) == ("", HOME.region, AWAY.region, None)
+    assert [str(line).count("--if-none-match '*'") for line in noting.by_hand(run)] == [1]
     again = make_run()
     perform(again, noting)
     assert again.events.changes == {}
