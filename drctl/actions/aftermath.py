@@ -26,6 +26,8 @@ from drctl.steps.rescue_snapshot import OUTAGE_BEGAN as OUTAGE_BEGAN  # noqa: PL
 
 #: Key of the note, and where notes lie that no longer count, by the run that has put them away.
 KEY, DONE = "aftermath.json", "aftermath/"
+#: Measure that keeps when a person has noted a loss, who has not noted when it began: it was not later.
+NOTED_AT = "noted_at"
 #: Real seconds that a control bucket may take for the note before the next line; after that it is tried aside.
 NOTED_S = 0.3
 #: Real seconds between two tries, for which they go on at most, and for the last one: a get and a put over a long way,

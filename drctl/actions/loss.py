@@ -15,7 +15,9 @@ from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
+from drctl.errors import Refused
 from drctl.settings import Both, Site
+from drctl.steps.global_cluster import GlobalClusterOut
 from drctl.steps.rescue_snapshot import RescueSnapshots
 
 
@@ -43,6 +45,24 @@ def open_loss(run: Run, rescue: Both[RescueSnapshots], active: Site, named: Site
         by = f"of run {note.run}" if note.run else "that was put by hand"
         return Loss(site, note, f"{note.lost} was lost, as the note {by} says")
     return _by_its_traces(run, rescue, active)
+
+
+def refuse_without_a_sign(run: Run, loss: Loss, rescue: Both[RescueSnapshots], active: Site,
+                          database: GlobalClusterOut) -> None:
+    """Refused where somebody says what nothing else does, and the region is in its place: its app would be stopped for
+    nothing. Where the database writes away from home something has happened: whoever says what, is believed then."""
+    site = loss.site
+    if site is None or loss.note is not None or is_fenced(run, site) or rescue.at(site).unkept(run):
+        return
+    if site == active:
+        sees = f"{site.region} writes"
+    elif active == run.settings.primary and database.is_copy(site.region):
+        sees = f"{active.region} writes, as it does at home, and {site.region} holds a connected copy"
+    else:
+        return
+    raise Refused(f"nothing shows that {site.region} was lost: {sees}, the app there is not stopped, and there is "
+                  "neither a note nor a rescue snapshot that nobody has kept; nothing was changed",
+                  next_step="drctl status; without --lost, drctl failback puts in order what it can see")
 
 
 def _by_its_traces(run: Run, rescue: Both[RescueSnapshots], active: Site) -> Loss:

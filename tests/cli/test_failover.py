@@ -106,6 +106,18 @@ def test_a_bound_that_is_too_small_or_a_healthy_region_is_refused_wherever_it_st
     story.at_home()
 
 
+@pytest.mark.parametrize(("region", "words"), [
+    (WEST, "us-east-1 writes, as it does at home, and us-west-2 holds a connected copy"), (EAST, "us-east-1 writes")])
+def test_a_failback_about_a_region_that_nothing_shows_to_be_lost_is_refused(
+        story: Story, region: str, words: str) -> None:
+    mark = story.mark()
+    end = story("failback", "--lost", region, "--json")
+    assert (end.code, story.changes_since(mark)) == (3, {}), end.err
+    assert f"nothing shows that {region} was lost: {words}" in " ".join(end.err.split())
+    assert "next: drctl status" in end.err
+    story.at_home()
+
+
 # A region is lost ----------------------------------------------------------------------------------------------------
 
 
