@@ -13,7 +13,7 @@ from drctl.actions.fencing import FenceIfItAnswers, NoteFencing, Unfence
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.prove import ProveWrite
 from drctl.actions.readiness import PublishReadiness
-from drctl.actions.recovery import UntilServed
+from drctl.actions.recovery import Served, UntilServed, never
 from drctl.actions.steady_state import SteadyState
 from drctl.actions.switchover import Switchover
 from drctl.engine.runbook import Action, Runbook, SideBySide
@@ -33,16 +33,17 @@ def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Calla
 
 
 def unplanned(stack: Stack, decide: Decide, begin: Callable[[], None], settle: Callable[[], None],
-              earlier: frozenset[str] = frozenset()) -> Runbook:
+              earlier: frozenset[str] = frozenset(), *, goes_on: bool = False) -> Runbook:
     """The region `decide.source` is gone: nothing from here on asks it or a control plane that lives there.
 
-    `earlier` are the runs that this one goes on with.
+    `earlier` are the runs that this one goes on with; `goes_on` tells that one of them has not come to its end.
     """
     source, target, note = decide.source, decide.to, noting(decide, earlier)
+    served = never if goes_on else Served(decide.global_cluster, stack.front.switches.at(target), decide.balancer)
     return Runbook("failover", gate=(decide,), lines=(
         Commit(begin),
         FenceIfItAnswers(source),
-        UntilServed(fail_over(stack, decide, note), source, target),
+        UntilServed(fail_over(stack, decide, note), source, target, served=served),
         NoteFencing(source, note),
         Settle(settle),
     ))

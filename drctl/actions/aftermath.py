@@ -26,6 +26,8 @@ from drctl.steps.rescue_snapshot import OUTAGE_BEGAN as OUTAGE_BEGAN  # noqa: PL
 
 #: Key of the note, and where notes lie that no longer count, by the run that has put them away.
 KEY, DONE = "aftermath.json", "aftermath/"
+#: Measure that keeps when a person has noted a loss, who has not noted when it began: it was not later.
+NOTED_AT = "noted_at"
 #: Real seconds that a control bucket may take for the note before the next line; after that it is tried aside.
 NOTED_S = 0.3
 #: Real seconds between two tries, for which they go on at most, and for the last one: a get and a put over a long way,
@@ -56,8 +58,11 @@ class Aftermath:
 
     @property
     def began(self) -> float | None:
-        """When the loss began: with a lag that nobody knew the failover itself is what is known of it."""
-        return self.outage_began or self.at or None
+        """When the loss began: with a lag that nobody knew the failover itself is what is known of it.
+
+        None for what a person has noted without saying when: that may have been put there long after.
+        """
+        return self.outage_began or (self.at if self.run else 0.0) or None
 
 
 def aftermath_in(run: Run, site: Site, aws: Aws | None = None) -> Aftermath | None:
@@ -93,10 +98,16 @@ def put_away(run: Run, site: Site) -> Command:
                         CopySource=f"{run.name('s3', CONTROL, site)}/{KEY}")
 
 
-def put_note(run: Run, site: Site, note: Aftermath) -> Command:
+def put_note(run: Run, site: Site, note: Aftermath, **more: Any) -> Command:
     """Puts a note where it counts."""
     return note_command(run, site, "PutObject", Body=json.dumps(asdict(note), indent=2).encode(),
-                        ContentType="application/json")
+                        ContentType="application/json", **more)
+
+
+def put_by_hand(run: Run, site: Site, note: Aftermath) -> Command:
+    """The same as a person types it, who has not looked whether there is one: it replaces none (S3 User Guide,
+    "How to prevent object overwrites with conditional writes")."""
+    return put_note(run, site, note, IfNoneMatch="*")
 
 
 def note_of_lost(run: Run, lost: Site) -> Aftermath | None:
@@ -142,12 +153,15 @@ class NoteAftermath(Action):
         return self.to.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        yield self._put(run)
+        yield put_by_hand(run, self.to, self._told(run))
 
     def _put(self, run: Run) -> Command:
-        return put_note(run, self.to, Aftermath(
+        return put_note(run, self.to, self._told(run))
+
+    def _told(self, run: Run) -> Aftermath:
+        return Aftermath(
             run.id, self.source.region, self.to.region, round(time.time(), 3), run.measures.get("lag_s"),
-            run.measures.get(OUTAGE_BEGAN), self.allowed_loss_s, self.force, _reserved(run)))
+            run.measures.get(OUTAGE_BEGAN), self.allowed_loss_s, self.force, _reserved(run))
 
     def do(self, run: Run) -> None:
         self._begin(run).wait(NOTED_S)

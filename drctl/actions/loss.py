@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from drctl.actions.aftermath import Aftermath, aftermath_in, note_of_lost, put_note
+from drctl.actions.aftermath import Aftermath, aftermath_in, note_of_lost, put_by_hand, put_note
 from drctl.actions.fencing import is_fenced
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Change
+from drctl.errors import Refused
 from drctl.settings import Both, Site
+from drctl.steps.global_cluster import GlobalClusterOut
 from drctl.steps.rescue_snapshot import RescueSnapshots
 
 
@@ -43,6 +45,24 @@ def open_loss(run: Run, rescue: Both[RescueSnapshots], active: Site, named: Site
         by = f"of run {note.run}" if note.run else "that was put by hand"
         return Loss(site, note, f"{note.lost} was lost, as the note {by} says")
     return _by_its_traces(run, rescue, active)
+
+
+def refuse_without_a_sign(run: Run, loss: Loss, rescue: Both[RescueSnapshots], active: Site,
+                          database: GlobalClusterOut) -> None:
+    """Refused where somebody says what nothing else does, and the region is in its place: its app would be stopped for
+    nothing. Where the database writes away from home something has happened: whoever says what, is believed then."""
+    site = loss.site
+    if site is None or loss.note is not None or is_fenced(run, site) or rescue.at(site).unkept(run):
+        return
+    if site == active:
+        sees = f"{site.region} writes"
+    elif active == run.settings.primary and database.is_copy(site.region):
+        sees = f"{active.region} writes, as it does at home, and {site.region} holds a connected copy"
+    else:
+        return
+    raise Refused(f"nothing shows that {site.region} was lost: {sees}, the app there is not stopped, and there is "
+                  "neither a note nor a rescue snapshot that nobody has kept; nothing was changed",
+                  next_step="drctl status; without --lost, drctl failback puts in order what it can see")
 
 
 def _by_its_traces(run: Run, rescue: Both[RescueSnapshots], active: Site) -> Loss:
@@ -78,12 +98,14 @@ class NoteLoss(Change):
         return self.to.region
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        note = Aftermath("", self.lost.region, self.to.region, at=0.0)
-        yield put_note(run, self.to, note)
+        yield put_by_hand(run, self.to, self._note)
+
+    @property
+    def _note(self) -> Aftermath:
+        return Aftermath("", self.lost.region, self.to.region, at=0.0)
 
     def done(self, run: Run) -> bool:
         return note_of_lost(run, self.lost) is not None
 
     def do(self, run: Run) -> None:
-        for command in self.by_hand(run):
-            command.send(run.aws)
+        put_note(run, self.to, self._note).send(run.aws)

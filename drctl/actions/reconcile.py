@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.aftermath import NOTED_AT, OUTAGE_BEGAN
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
@@ -64,8 +64,8 @@ class ListObjects(Action):
         yield Command(self.bucket.region, "s3", "ListObjectsV2", {"Bucket": self.bucket.name(run)})
 
     def do(self, run: Run) -> None:
-        since = datetime.fromtimestamp(run.measures.get(OUTAGE_BEGAN) or run.clock.started_at, UTC) - timedelta(
-            hours=HOURS_BEFORE)
+        told = run.measures.get(OUTAGE_BEGAN) or run.measures.get(NOTED_AT) or run.clock.started_at
+        since = datetime.fromtimestamp(told, UTC) - timedelta(hours=HOURS_BEFORE)
         items = []
         for looked_at, key in enumerate(self._changed_since(run, since)):
             if looked_at == self.most:

@@ -7,17 +7,53 @@ region wrote after that moment is not here. It is an upper bound of the loss, an
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import OUTAGE_BEGAN
+from drctl.actions.dns_switch import is_turned
+from drctl.actions.fencing import is_fenced
 from drctl.actions.heartbeats import Heart, play_beating
 from drctl.actions.probe import Ask
+from drctl.actions.switchover import is_settled_at
+from drctl.actions.unused import sent_by_name
+from drctl.aws.errors import AwsError
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.errors import DrctlError
 from drctl.settings import Site
+from drctl.steps.balancer import Balancer
+from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.switch_bucket import SwitchBucket
+
+#: Measure of a run that had nothing to measure: users were served before it.
+SERVED_BEFORE = "served_before"
+
+
+@dataclass(frozen=True)
+class Served:
+    """Whether users are served in a region by a failover that has ended: promoted, turned, not stopped, answered."""
+
+    global_cluster: GlobalCluster
+    switch: SwitchBucket
+    balancer: Balancer
+
+    def __call__(self, run: Run) -> bool:
+        """What cannot be seen does not tell so. While the lost region is shown as the writer nothing more is asked."""
+        site = self.switch.site
+        with suppress(DrctlError, *AwsError):
+            database = run.found(self.global_cluster)
+            return (database is not None and is_settled_at(database, site) and is_turned(run, self.switch)
+                    and not is_fenced(run, site) and sent_by_name(run, self.balancer).is_with_the_balancer)
+        return False
+
+
+def never(_: Run) -> bool:
+    """For a run that goes on with another: users have waited for it, whatever that one had done."""
+    return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +64,8 @@ class UntilServed(Action):
     source: Site
     target: Site
     ask: Ask = probe.ask
+    #: Whether an earlier failover has done everything; looked at before the first line.
+    served: Callable[[Run], bool] = never
     why = "the outage is over when a write is acknowledged and the name answers, not when a status says so"
     typical_minutes = 0.0
     if_stuck = "see the line that is not done"
@@ -46,8 +84,13 @@ class UntilServed(Action):
 
     def do(self, run: Run) -> None:
         heart = Heart(run, f"{run.id}-there", (self.target,), self.ask)
-        decided = run.clock.now()
+        decided, served = run.clock.now(), self.served(run)
         ended = play_beating(run, heart, self.lines, self.target)
+        if served:
+            run.measure(SERVED_BEFORE, served)
+            run.say(f"nothing was left to be done: users were served in {self.target.region} before this run, so it "
+                    "has measured no recovery time")
+            return
         self._measure(run, heart, decided, ended)
 
     def _measure(self, run: Run, heart: Heart, decided: float, ended: float) -> None:

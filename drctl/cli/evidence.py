@@ -13,7 +13,7 @@ from drctl.engine import rundir
 from drctl.engine.copies import Shelf, Torn
 from drctl.engine.looks import Unanswered, first_of
 from drctl.engine.owner import Owner, is_alive_here
-from drctl.engine.report import report_of
+from drctl.engine.report import FOLLOWED, report_of, what_followed
 from drctl.engine.rundir import RunDirectory
 from drctl.errors import ConfigurationError, Refused
 from drctl.settings import Settings
@@ -30,15 +30,32 @@ BOTH_S, SECOND_S = 30.0, 2.0
 def reports() -> list[Report]:
     """Every run of this home: those that did not come to their end first, then the others; each newest first."""
     found = [_report(directory) for directory in rundir.all_runs()]
-    for report in found:
-        if report["outcome"] in UNFINISHED and (later := _gone_on_with(report, found)):
-            report["resumed_by"] = later["run"]
-    return sorted(found, key=lambda report: not can_be_resumed(report))
+    known = [report | _followed(report, found) for report in found]
+    return sorted(known, key=lambda report: not can_be_resumed(report))
 
 
 def can_be_resumed(report: Report) -> bool:
-    """Whether the run stopped on its way, and no later one has gone on with it or done the same."""
-    return report["outcome"] in UNFINISHED and "resumed_by" not in report
+    """Whether the run stopped on its way, and no later one has gone on with it or come to its end in its place."""
+    return report["outcome"] in UNFINISHED and not report.keys() & FOLLOWED.keys()
+
+
+def with_what_followed(report: Report) -> Report:
+    """The report of one run with what has become of it, as this home knows."""
+    return report | (_followed(report, _later(report)) if report["outcome"] in UNFINISHED else {})
+
+
+def brought_to_its_end(report: Report) -> Report | None:
+    """The run itself if it is done, or one of this home that is done and has gone on with it, over others it may be."""
+    chain = {report["run"]: report}
+    for one in reversed(_later(report)):
+        if one.get("resumes") in chain:
+            chain[one["run"]] = one
+    return next((one for one in chain.values() if one["outcome"] == "done"), None)
+
+
+def _later(report: Report) -> list[Report]:
+    """Those of this home that began after a run, the newest first: ids sort by time."""
+    return [_report(directory) for directory in rundir.all_runs() if directory.id > report["run"]]
 
 
 def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Report, RunDirectory]:
@@ -60,8 +77,8 @@ def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Rep
         directory = rundir.named(found[0]["run"])
     report = found[0] if everywhere else _as_known_everywhere(directory)
     if not can_be_resumed(report):
-        by = f" (gone on with by {report['resumed_by']})" if "resumed_by" in report else ""
-        raise Refused(f"run {report['run']} is {report['outcome']}{by}; there is nothing to go on with",
+        words = f" ({followed})" if (followed := what_followed(report)) else ""
+        raise Refused(f"run {report['run']} is {report['outcome']}{words}; there is nothing to go on with",
                       next_step="drctl runs")
     return report, directory
 
@@ -145,11 +162,14 @@ def _report(directory: RunDirectory) -> Report:
     return report
 
 
-def _gone_on_with(report: Report, others: Iterable[Report]) -> Report | None:
-    """The later run that has resumed this one, or done what it was to do."""
-    for other in others:
-        later = (other["started_at"] or 0) > (report["started_at"] or 0)
-        same = (other["command"], other["environment"]) == (report["command"], report["environment"])
-        if later and (other.get("resumes") == report["run"] or (same and other["outcome"] == "done")):
-            return other
-    return None
+def _followed(report: Report, others: Iterable[Report]) -> dict[str, str]:
+    """The later run that has gone on with one that stopped on its way; without one, the later one of the same command
+    that is done: what the first was to do then is no longer, whether they had to do with each other or not."""
+    if report["outcome"] not in UNFINISHED:
+        return {}
+    later = [one for one in others if (one["started_at"] or 0) > (report["started_at"] or 0)]
+    if resumed := next((one for one in later if one.get("resumes") == report["run"]), None):
+        return {"resumed_by": resumed["run"]}
+    same = [one for one in later if one["outcome"] == "done"
+            and (one["command"], one["environment"]) == (report["command"], report["environment"])]
+    return {"superseded_by": same[0]["run"]} if same else {}

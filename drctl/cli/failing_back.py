@@ -6,14 +6,15 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
-from drctl.actions.loss import open_loss
+from drctl.actions.aftermath import NOTED_AT, OUTAGE_BEGAN, Aftermath
+from drctl.actions.loss import open_loss, refuse_without_a_sign
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
 from drctl.cli.control import held
 from drctl.cli.failing_over import judged
 from drctl.cli.finding_regions import site_named, where_it_writes
 from drctl.cli.session import Session, confirm, notices, opened
+from drctl.engine.run import Run
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
 from drctl.settings import Site
@@ -32,10 +33,12 @@ def failback(asked: Asked) -> dict[str, Any]:
         perform(run, AwaitRegion(returned))  # the first line, before the leases: one of them lies there
         with held(session, stack, asked.take_over) as holding:
             loss = open_loss(run, stack.database.rescue, active, site_named(settings, asked.request.get("lost")))
+            if asked.request.get("lost") and not (asked.before or holding.inherited):
+                refuse_without_a_sign(run, loss, stack.database.rescue, active, run.output(
+                    stack.database.global_cluster))
             run.say(loss.because)
             note = loss.note
-            if note is not None and note.began is not None:
-                run.measure(OUTAGE_BEGAN, note.began)
+            _date(run, note)
             for name, value in (("from_region", active.region), ("to_region", settings.primary.region),
                                 ("after", note.run if note else "")):
                 run.measure(name, value)
@@ -46,6 +49,14 @@ def failback(asked: Asked) -> dict[str, Any]:
                     judged(run) if active != settings.primary else nullcontext()):
                 play(run, book.starting_at(2))
     return session.report
+
+
+def _date(run: Run, note: Aftermath | None) -> None:
+    """When the loss began; where nobody has noted that, when somebody has noted it at all."""
+    if note is not None and note.began is not None:
+        run.measure(OUTAGE_BEGAN, note.began)
+    elif note is not None and note.at:
+        run.measure(NOTED_AT, note.at)
 
 
 def _confirmed(asked: Asked, session: Session, stack: Stack, returned: Site) -> str:

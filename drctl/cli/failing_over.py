@@ -17,9 +17,11 @@ from drctl.actions.decide import Decide, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
 from drctl.actions.picture import Picture
+from drctl.actions.recovery import SERVED_BEFORE
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held, held_by_survivor
+from drctl.cli.evidence import UNFINISHED
 from drctl.cli.finding_regions import (
     GRACE_S,
     NO_GRACE_S,
@@ -64,7 +66,9 @@ def unplanned(asked: Asked) -> Report:
         with told, held_by_survivor(session, target, asked.take_over) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
             earlier = frozenset({asked.resumes, asked.told("resumes", ""), holding.inherited.get("run", "")})
-            book = runbooks.unplanned(stack, decide, begin, holding.settle, earlier)
+            unfinished = bool(holding.inherited) or asked.told("outcome") in UNFINISHED
+            book = runbooks.unplanned(stack, decide, begin, holding.settle, earlier,
+                                      goes_on=unfinished)
             with judged(run):
                 play(run, book.starting_at(1 if asked.before else asked.request.get("from", 1)))
     return session.report
@@ -94,11 +98,13 @@ def planned(asked: Asked) -> Report:
 
 @contextmanager
 def judged(run: Run) -> Iterator[None]:
-    """However it ends, what was measured is judged by what was promised."""
+    """However it ends, what was measured is judged by what was promised; a run that found users served promised
+    nothing."""
     try:
         yield
     finally:
-        judge(run, run.measures)
+        if SERVED_BEFORE not in run.measures:
+            judge(run, run.measures)
 
 
 def note_move(run: Run, mode: str, source: Site) -> None:

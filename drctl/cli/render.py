@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drctl.cli.progress import span
+from drctl.engine.report import what_followed
 
 if TYPE_CHECKING:
     from drctl.actions.decide import Terms
@@ -192,7 +193,7 @@ def timeline(report: Report) -> None:
 def show_report(report: Report) -> None:
     """A run as text."""
     heading(f"{report['run']}: {report['command']} of {report['environment']} on {report['target']}: "
-            f"{report['outcome']}")
+            f"{report['outcome']}" + (f", {followed}" if (followed := what_followed(report)) else ""))
     timeline(report)
     steps = [step for step in report["steps"] if step["outcome"] not in {"kept", "absent"}]
     rows((step["step"], f"{step['outcome']}, {span(step['aws_seconds'])}" + (
@@ -223,7 +224,7 @@ def show_runs(reports: Iterable[Report]) -> None:
         shown = True
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(report["started_at"] or 0))
         rto = f"  RTO {report['rto_s']} s" if report.get("rto_s") is not None else ""
-        more = f"  gone on with by {report['resumed_by']}" if report.get("resumed_by") else ""
+        more = f"  {followed}" if (followed := what_followed(report)) else ""
         line = f"{report['run']:44} {began} UTC  {report['outcome']:12} {span(report['aws_seconds'])} AWS{rto}{more}"
         if report["can_be_resumed"]:
             line = click.style(line, fg="yellow") + f"  → drctl resume {report['run']}"

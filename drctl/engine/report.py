@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from drctl.engine import timeline
@@ -11,6 +11,13 @@ from drctl.engine import timeline
 Record = dict[str, Any]
 #: Phases whose lines prove something.
 PROOFS = frozenset({"preflight", "steady state", "prove", "dns"})
+#: What has become of a run that stopped on its way, by the field that names the later run.
+FOLLOWED = {"resumed_by": "gone on with by", "superseded_by": "superseded by"}
+
+
+def what_followed(report: Mapping[str, Any]) -> str:
+    """What has become of a run that stopped on its way, in words; empty for nothing."""
+    return next((f"{words} {report[field]}" for field, words in FOLLOWED.items() if report.get(field)), "")
 
 
 def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:

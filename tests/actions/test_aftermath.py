@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, CloseAftermath, NoteAftermath, aftermath_in
 from drctl.actions.fencing import NoteFencing
@@ -157,6 +158,27 @@ def test_a_note_that_was_put_by_hand_tells_of_the_other_region_and_is_closed_as_
     assert time.time() - note.at < 60
     perform(make_run(), CLOSE)
     assert aftermath_in(failing, THERE) is None
+
+
+def test_when_the_loss_began_is_told_by_no_note_that_a_person_has_put_without_saying_it(
+        failing: Run, aws: Aws) -> None:
+    """It may be put long after: what Aurora has saved before that is not older than the outage for all that."""
+    aws[THERE.region].s3.put_object(Bucket=BUCKET, Key="aftermath.json", Body=b"")
+    note = aftermath_in(failing, THERE)
+    assert note is not None
+    assert note.began is None
+    assert replace(note, outage_began=1000.0).began == 1000.0
+    assert replace(note, run="a-failover").began == note.at
+
+
+def test_the_line_that_a_person_types_replaces_no_note_that_is_there(failing: Run) -> None:
+    (line,) = NOTE.by_hand(failing)
+    assert "--if-none-match '*'" in str(line)
+    perform(failing, NOTE)
+    noted = aftermath_in(failing, THERE)
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        line.send(failing.aws)
+    assert aftermath_in(failing, THERE) == noted
 
 
 def test_a_failover_replaces_a_note_that_was_put_by_hand(failing: Run, aws: Aws) -> None:

@@ -11,12 +11,14 @@ import pytest
 
 from drctl.actions.aftermath import aftermath_in
 from drctl.actions.fencing import Fence
-from drctl.actions.loss import Loss, NoteLoss, open_loss
+from drctl.actions.loss import Loss, NoteLoss, open_loss, refuse_without_a_sign
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
+from drctl.errors import Refused
 from drctl.settings import Both, Settings, Site
 from drctl.steps.control_bucket import ControlBucket
+from drctl.steps.global_cluster import GlobalClusterOut, Member
 from drctl.steps.rescue_snapshot import RescueSnapshots
 from tests.conftest import ensure_with_needs
 from tests.steps.edge import SmallFunction
@@ -107,12 +109,48 @@ def test_somebody_who_says_what_was_lost_is_believed_and_its_note_is_found_all_t
     assert told(open_loss(run, NONE, AWAY, AWAY)) == (AWAY.region, None)
 
 
+def database(writer: Site, synchronization: str = "connected") -> GlobalClusterOut:
+    """Both regions are members, one writes."""
+    members = tuple(Member(f"arn:aws:rds:{site.region}:1:cluster:c", site.region, is_writer=site == writer,
+                           synchronization="" if site == writer else synchronization) for site in (HOME, AWAY))
+    return GlobalClusterOut("g", "arn", "available", "16.6", writer.region, members, encrypted=True, protected=False,
+                            changing_roles=False)
+
+
+@pytest.mark.parametrize(("active", "named", "words"), [
+    (HOME, AWAY, "us-east-1 writes, as it does at home, and us-west-2 holds a connected copy"),
+    (HOME, HOME, "us-east-1 writes"), (AWAY, AWAY, "us-west-2 writes")])
+def test_somebody_who_says_that_a_region_in_its_place_was_lost_is_told_that_nothing_shows_it(
+        run: Run, active: Site, named: Site, words: str) -> None:
+    found = open_loss(run, NONE, active, named)
+    with pytest.raises(Refused, match=f"nothing shows that {named.region} was lost: {words}, the app there") as told_so:
+        refuse_without_a_sign(run, found, NONE, active, database(active))
+    assert told_so.value.next_step.startswith("drctl status")
+
+
+def test_somebody_is_believed_where_the_database_writes_away_from_home_or_is_no_copy(run: Run) -> None:
+    refuse_without_a_sign(run, open_loss(run, NONE, AWAY, HOME), NONE, AWAY, database(AWAY))
+    refuse_without_a_sign(run, open_loss(run, NONE, HOME, AWAY), NONE, HOME, database(HOME, "pending-resync"))
+    refuse_without_a_sign(run, open_loss(run, NONE, HOME), NONE, HOME, database(HOME))
+
+
+@pytest.mark.parametrize("sign", ["note", "stopped app", "rescue snapshot"])
+def test_one_sign_is_enough_for_what_somebody_says(run: Run, aws: Aws, sign: str) -> None:
+    if sign == "note":
+        note(aws, HOME, AWAY)
+    if sign == "stopped app":
+        perform(run, Fence(AWAY))
+    rescue: Both[RescueSnapshots] = Both(Saved(HOME), Saved(AWAY, saved=("rds:tail",) * (sign == "rescue snapshot")))
+    refuse_without_a_sign(run, open_loss(run, rescue, HOME, AWAY), rescue, HOME, database(HOME))
+
+
 def test_a_loss_that_was_not_noted_is_noted_once(run: Run, make_run: Callable[..., Run]) -> None:
     noting = NoteLoss(HOME, AWAY)
     perform(run, noting)
     found = aftermath_in(run, AWAY)
     assert found is not None
     assert (found.run, found.lost, found.to, found.outage_began) == ("", HOME.region, AWAY.region, None)
+    assert [str(line).count("--if-none-match '*'") for line in noting.by_hand(run)] == [1]
     again = make_run()
     perform(again, noting)
     assert again.events.changes == {}

@@ -12,7 +12,8 @@ import pytest
 from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.judge import judge
 from drctl.actions.probe import ProbeFailed
-from drctl.actions.recovery import UntilServed
+from drctl.actions.recovery import SERVED_BEFORE, UntilServed
+from drctl.cli.failing_over import judged
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, SideBySide, perform
@@ -146,6 +147,30 @@ def test_a_run_that_goes_on_with_another_counts_from_the_first_ones_outage() -> 
     database.writes.set()
     figures = recover(database, run=run)
     assert 595 <= figures["rto_s"] <= 720
+
+
+def test_a_run_that_finds_users_served_measures_no_recovery_of_its_own_and_says_so() -> None:
+    """The outage of the first one would count until whenever somebody has repeated it."""
+    database, records = Database(), list[Record]()
+    run = offline_run(records, speed=SPEED)
+    run.measure(OUTAGE_BEGAN, time.time() - 600 / SPEED)
+    run.measure("lag_s", 0.3)
+    database.writes.set()
+    perform(run, UntilServed((Takes(1),), SITE, OTHER, ask=database.ask, served=lambda _: True))
+    assert run.measures.keys() == {OUTAGE_BEGAN, "lag_s", SERVED_BEFORE}
+    (said,) = [record["text"] for record in records if record["event"] == "note"]
+    assert said.startswith("nothing was left to be done: users were served in us-west-2 before this run")
+    with judged(run):
+        pass
+    assert "met" not in run.measures
+
+
+def test_whether_users_are_served_is_looked_at_before_the_first_line() -> None:
+    database = Database()
+    run = offline_run(speed=SPEED)
+    perform(run, UntilServed((Takes(1, database),), SITE, OTHER, ask=database.ask,
+                             served=lambda _: database.writes.is_set()))
+    assert "execution_rto_s" in run.measures
 
 
 def test_a_line_that_fails_ends_the_trying_and_measures_nothing() -> None:

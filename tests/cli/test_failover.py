@@ -108,6 +108,18 @@ def test_a_bound_that_is_too_small_or_a_healthy_region_is_refused_wherever_it_st
     story.at_home()
 
 
+@pytest.mark.parametrize(("region", "words"), [
+    (WEST, "us-east-1 writes, as it does at home, and us-west-2 holds a connected copy"), (EAST, "us-east-1 writes")])
+def test_a_failback_about_a_region_that_nothing_shows_to_be_lost_is_refused(
+        story: Story, region: str, words: str) -> None:
+    mark = story.mark()
+    end = story("failback", "--lost", region, "--json")
+    assert (end.code, story.changes_since(mark)) == (3, {}), end.err
+    assert f"nothing shows that {region} was lost: {words}" in " ".join(end.err.split())
+    assert "next: drctl status" in end.err
+    story.at_home()
+
+
 # A region is lost ----------------------------------------------------------------------------------------------------
 
 
@@ -160,6 +172,17 @@ def test_once_more_from_another_machine_it_finds_everything_done(
     assert (report["outcome"], report["from_region"], report["to_region"]) == ("done", EAST, WEST)
     assert actions(report)["fail the database over to us-west-2, accepting data loss"] == "skipped"
     assert story.writer(WEST) == (WEST, True)
+    assert any(note.startswith("nothing was left to be done: users were served in us-west-2 before this run")
+               for note in report["notes"])
+    assert report.keys() & {"rto_s", "execution_rto_s", "rpo_s", "met"} == set()
+
+
+def test_what_is_done_cannot_be_escalated(story: Story, failed_over: tuple[Result, Any]) -> None:
+    mark, run = story.mark(), failed_over[1]["run"]
+    end = story("failover", "--escalate", run, *BOUND, "--json")
+    assert (end.code, story.changes_since(mark)) == (3, {}), end.err
+    assert f"run {run} is done: there is nothing to escalate" in end.err
+    assert "next: drctl status" in end.err
 
 
 def test_once_more_where_the_control_bucket_is_silent_it_goes_on_with_the_failover_and_not_back(
@@ -247,6 +270,10 @@ def test_a_region_that_dies_in_the_middle_of_a_planned_failover_is_escalated_fro
     assert planned.code in {1, 3}, planned.err
     assert "Traceback" not in planned.err
     assert story.writer(WEST) == (WEST, True)
+    assert report["execution_rto_s"] > 0
+    again = story.on(second, "failover", "--escalate", run, *BOUND, "--yes", "--json")
+    assert again.code == 3, again.err
+    assert f"run {run} is done, brought to its end by {report['run']}: there is nothing to escalate" in again.err
     story.home()
 
 

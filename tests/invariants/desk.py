@@ -419,7 +419,8 @@ class Desk:
         with process.held((target,), process.request.get("take_over", ""), fence) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
             earlier = frozenset({process.earlier.id if process.earlier else "", holding.inherited.get("run", "")})
-            self.play(process, failovers.unplanned(stack, decide, begin, holding.settle, earlier))
+            goes_on = bool(holding.inherited) or process.earlier is not None
+            self.play(process, failovers.unplanned(stack, decide, begin, holding.settle, earlier, goes_on=goes_on))
 
     def _source(self, process: Process) -> Site:
         """`drctl.cli.finding_regions.region_to_leave`."""

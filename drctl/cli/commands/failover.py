@@ -157,7 +157,7 @@ def carry_out(asked: Asked) -> dict[str, Any]:
 
 def _escalating(asked: Asked, run: str) -> Asked:
     """The run's own lease is taken over, nobody else's: should its process live, it stops at its next change."""
-    from drctl.cli.evidence import named
+    from drctl.cli.evidence import brought_to_its_end, named
     from drctl.engine.report import report_of
     from drctl.errors import Refused
 
@@ -166,6 +166,10 @@ def _escalating(asked: Asked, run: str) -> Asked:
     if before["command"] not in {"failover", "drill"}:
         raise Refused(f"run {directory.id} was no failover or drill: there is nothing to escalate",
                       next_step="drctl failover")
+    if before["command"] == "failover" and (done := brought_to_its_end(before)):
+        by = "" if done["run"] == directory.id else f", brought to its end by {done['run']}"
+        raise Refused(f"run {directory.id} is done{by}: there is nothing to escalate",
+                      next_step="drctl status; is the region that writes now gone: drctl failover")
     return replace(asked, before=before, take_over=directory.id)
 
 

@@ -30,7 +30,7 @@ def command(run: str, config_path: Path | None, as_json: bool, opens: bool, veri
 
     directory = evidence.named(run, lambda: settings_of(config_path))
     records = directory.records()
-    report = report_of(directory.id, records)
+    report = evidence.with_what_followed(report_of(directory.id, records))
     if opens:
         write_page(directory, report)
         click.launch(str(directory.page.resolve()))

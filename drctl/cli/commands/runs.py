@@ -27,8 +27,8 @@ def command(config_path: Path | None, as_json: bool, fetch: bool, trend: bool) -
         moves = measured_moves(evidence.reports())
         emit(moves, as_json=as_json, text=lambda: show_trend(moves))
         return
-    keys = ("run", "command", "environment", "outcome", "resumes", "resumed_by", "started_at", "aws_seconds",
-            "wall_seconds", "rto_s", "rpo_s")
+    keys = ("run", "command", "environment", "outcome", "resumes", "resumed_by", "superseded_by", "started_at",
+            "aws_seconds", "wall_seconds", "rto_s", "rpo_s")
     rows = [{key: report.get(key) for key in keys} | {"can_be_resumed": evidence.can_be_resumed(report)}
             for report in evidence.reports()]
     emit(rows, as_json=as_json, text=lambda: show_runs(rows))
