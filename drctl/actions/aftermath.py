@@ -17,12 +17,11 @@ from drctl.aws.clients import Aws
 from drctl.aws.commands import Command
 from drctl.aws.errors import AwsError, code_of, is_gone
 from drctl.engine.looks import Trying, Unanswered
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action, Change
 from drctl.settings import Site
 from drctl.steps.control_bucket import CONTROL
 from drctl.steps.global_cluster import GlobalCluster
-from drctl.steps.rescue_snapshot import OUTAGE_BEGAN as OUTAGE_BEGAN  # noqa: PLC0414  # for other actions
 
 #: Key of the note, and where notes lie that no longer count, by the run that has put them away.
 KEY, DONE = "aftermath.json", "aftermath/"

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from drctl.actions import probe
-from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, aftermath_in
+from drctl.actions.aftermath import Aftermath, aftermath_in
 from drctl.actions.dns_switch import name_servers, where_users_are_sent
 from drctl.actions.picture import LOST_PROBE, Picture, View
 from drctl.actions.steady_state import Lag, instances, lag_by_hand, replication_lag
 from drctl.actions.switchover import anew
 from drctl.aws.commands import Command
 from drctl.engine.looks import Answers, Unanswered, look_all
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action
 from drctl.errors import Refused
 from drctl.settings import Site

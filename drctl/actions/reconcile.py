@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from drctl.actions.aftermath import NOTED_AT, OUTAGE_BEGAN
+from drctl.actions.aftermath import NOTED_AT
 from drctl.aws.commands import Command
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.dead_letters import DeadLetters

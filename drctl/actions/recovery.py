@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from drctl.actions import probe
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.dns_switch import is_turned
 from drctl.actions.fencing import is_fenced
 from drctl.actions.heartbeats import Heart, play_beating
@@ -21,7 +20,7 @@ from drctl.actions.probe import Ask
 from drctl.actions.switchover import is_settled_at
 from drctl.actions.unused import sent_by_name
 from drctl.aws.errors import AwsError
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action
 from drctl.errors import DrctlError
 from drctl.settings import Site

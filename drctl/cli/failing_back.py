@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from drctl.actions.aftermath import NOTED_AT, OUTAGE_BEGAN, Aftermath
+from drctl.actions.aftermath import NOTED_AT, Aftermath
 from drctl.actions.loss import open_loss, refuse_without_a_sign
 from drctl.actions.rejoin import AwaitRegion
 from drctl.cli.asked import Asked
@@ -14,7 +14,7 @@ from drctl.cli.control import held
 from drctl.cli.failing_over import judged
 from drctl.cli.finding_regions import site_named, where_it_writes
 from drctl.cli.session import Session, confirm, notices, opened
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import perform, play
 from drctl.runbooks.failback import failback as runbook
 from drctl.settings import Site

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.decide import Decide, Terms
 from drctl.actions.judge import judge
 from drctl.actions.notify import Notices
@@ -34,7 +33,7 @@ from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
 from drctl.runbooks import failover as runbooks

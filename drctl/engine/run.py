@@ -23,6 +23,8 @@ from drctl.names import Names
 from drctl.settings import Settings, Site
 
 T = TypeVar("T")
+#: Measure that keeps when an outage began, in seconds since 1970, for the run and those that go on with it.
+OUTAGE_BEGAN = "outage_began"
 
 
 class NotBuilt(DrctlError):

@@ -15,7 +15,7 @@ from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already
 from drctl.aws.tags import as_list, as_map, is_ours
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.settings import Site
@@ -25,8 +25,6 @@ from drctl.steps.steady import PAUSE
 
 #: How the automated snapshots are called.
 SAVED = "rds:unplanned-global-failover-"
-#: Measure that keeps when the loss began, in seconds since 1970, for the run and those that go on with it.
-OUTAGE_BEGAN = "outage_began"
 #: AWS seconds by which the clock that the beginning was taken from may be ahead of RDS's.
 SKEW = minutes(2)
 #: What the manual ones are for, as their names say it.

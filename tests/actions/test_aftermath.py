@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, Aftermath, CloseAftermath, NoteAftermath, aftermath_in
+from drctl.actions.aftermath import Aftermath, CloseAftermath, NoteAftermath, aftermath_in
 from drctl.actions.fencing import NoteFencing
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events, Record
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import perform
 from drctl.lab import outages
 from drctl.lab.server import Lab

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from drctl.actions.aftermath import OUTAGE_BEGAN, NoteAftermath
+from drctl.actions.aftermath import NoteAftermath
 from drctl.actions.decide import Decide, Terms
 from drctl.actions.dns_switch import Sent
 from drctl.actions.picture import Picture, documented_minutes
@@ -19,7 +19,7 @@ from drctl.actions.steady_state import Lag
 from drctl.aws import dns
 from drctl.engine.events import Record
 from drctl.engine.looks import Answers, Unanswered
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import perform
 from drctl.errors import Refused
 from drctl.settings import Settings

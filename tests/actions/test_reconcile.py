@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.reconcile import ListDeadLetters, ListObjects
 from drctl.aws.clients import Aws
 from drctl.engine.events import Record
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import perform
 from drctl.lab import outages
 from drctl.settings import Settings

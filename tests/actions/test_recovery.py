@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.judge import judge
 from drctl.actions.probe import ProbeFailed
 from drctl.actions.recovery import SERVED_BEFORE, UntilServed
 from drctl.cli.failing_over import judged
 from drctl.engine.events import Record
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action, SideBySide, perform
 from drctl.errors import RunFailed
 from drctl.settings import Site

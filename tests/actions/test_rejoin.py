@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.dns_switch import Sent
 from drctl.actions.failover import Failover
 from drctl.actions.inventory import ProveEmpty, inventory
@@ -22,7 +21,7 @@ from drctl.actions.unused import ProveUnused
 from drctl.aws.clients import Aws
 from drctl.aws.dns import Answer
 from drctl.engine.events import Record
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import perform
 from drctl.errors import ChecksFailed, Refused, WaitTimeout
 from drctl.lab import outages

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.decide import Decide, Terms
 from drctl.actions.loss import open_loss
 from drctl.actions.prove import ProveEvents, ProveReplication
@@ -39,7 +38,7 @@ from drctl.engine.journal import Journal
 from drctl.engine.lease import Lease, NoControlBucket
 from drctl.engine.lost import SETTLE_S
 from drctl.engine.owner import Owner
-from drctl.engine.run import Run
+from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action, Runbook, SideBySide, perform, play
 from drctl.errors import DrctlError
 from drctl.lab.clock import CLOCK

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from moto.rds.models import rds_backends
 
-from drctl.actions.aftermath import OUTAGE_BEGAN
 from drctl.actions.rescue import KeepRescueSnapshot
 from drctl.aws.clients import Aws
 from drctl.engine.events import Record
-from drctl.engine.run import NotBuilt, Run
+from drctl.engine.run import OUTAGE_BEGAN, NotBuilt, Run
 from drctl.engine.runbook import perform
 from drctl.lab.aurora_snapshots import save_the_tail
 from drctl.settings import LAB_ACCOUNT
