@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import Aftermath, aftermath_in
-from drctl.actions.dns_switch import name_servers, where_users_are_sent
+from drctl.actions.dns_switch import sent_by_name
 from drctl.actions.picture import LOST_PROBE, Picture, View
 from drctl.actions.steady_state import Lag, instances, lag_by_hand, replication_lag
 from drctl.actions.switchover import anew
@@ -120,8 +120,7 @@ class Decide(Action):
         """Look at both regions at once."""
         here = {"database": lambda: anew(run, self.global_cluster), "instances": lambda: [*instances(run, self.to)],
                 "lag": lambda: replication_lag(run, self.to), "probe": lambda: _health(run, self.to),
-                "dns": lambda: where_users_are_sent(
-                    run, name_servers(run, self.to), self.balancer.dns_name(run))}
+                "dns": lambda: sent_by_name(run, self.balancer)}
         there = self._looks_at_the_lost(run)
         seen = look_all({**here, **there}, LOOK_S, needed=tuple(here), grace_s=self.grace_s)
         if run.aside is not None:  # what the service that stops the app has answered, not another one

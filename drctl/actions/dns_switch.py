@@ -165,3 +165,8 @@ def where_users_are_sent(run: Run, servers: tuple[str, ...], balancer: str) -> S
     """Ask the zone's own name servers for the users' name, and for the addresses of the balancer of that DNS name."""
     return Sent(dns.ask_zone(run.settings.dns.name, servers, run.name_server, ANSWER_WITHIN_S),
                 dns.addresses_of(balancer, run.name_server, ANSWER_WITHIN_S))
+
+
+def sent_by_name(run: Run, balancer: Balancer) -> Sent:
+    """The same beside a balancer, as the name servers tell that its own region knows."""
+    return where_users_are_sent(run, name_servers(run, balancer.site), balancer.dns_name(run))

@@ -9,7 +9,7 @@ from typing import Any
 
 from drctl.actions import probe
 from drctl.actions.aftermath import Aftermath, aftermath_in
-from drctl.actions.dns_switch import Sent, is_turned, name_servers, where_users_are_sent
+from drctl.actions.dns_switch import Sent, is_turned, sent_by_name
 from drctl.actions.fencing import is_fenced
 from drctl.actions.prove_health import is_green, reports
 from drctl.actions.steady_state import replication_lag_s
@@ -43,7 +43,7 @@ def whole_stack(run: Run, database: GlobalClusterOut, balancers: Both[Balancer],
         "lag": lambda: replication_lag_s(run, reader), "health": lambda: _health(run, checks),
         **looks_at_what_is_left(run),
         **{f"switch {one.region}": partial(is_turned, run, one) for one in switches.all},
-        **{f"dns {one.region}": partial(_sent, run, one) for one in balancers.all},
+        **{f"dns {one.region}": partial(sent_by_name, run, one) for one in balancers.all},
         **{f"certificate {one.region}": partial(_days_left, run, one) for one in certificates},
     })
     silent, name = silent_regions(told), _name(run, balancers, told)
@@ -162,7 +162,3 @@ def _name(run: Run, balancers: Both[Balancer], told: Answer) -> Answer:
     answer = next(iter(answers.values())).answer
     return {"name": run.settings.dns.name, "addresses": list(answer.addresses), "problem": answer.problem,
             "region": next((region for region, sent in answers.items() if sent.is_with_the_balancer), None)}
-
-
-def _sent(run: Run, balancer: Balancer) -> Sent:
-    return where_users_are_sent(run, name_servers(run, balancer.site), balancer.dns_name(run))

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from drctl.actions import probe
-from drctl.actions.dns_switch import is_turned
+from drctl.actions.dns_switch import is_turned, sent_by_name
 from drctl.actions.fencing import is_fenced
 from drctl.actions.heartbeats import Heart, play_beating
 from drctl.actions.probe import Ask
 from drctl.actions.switchover import is_settled_at
-from drctl.actions.unused import sent_by_name
 from drctl.aws.errors import AwsError
 from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from drctl.actions import probe
 from drctl.actions.aftermath import aftermath_in
-from drctl.actions.dns_switch import Sent, name_servers, where_users_are_sent
+from drctl.actions.dns_switch import Sent, sent_by_name
 from drctl.actions.fencing import is_fenced
 from drctl.actions.probe import Ask, attempt
 from drctl.actions.switchover import anew
@@ -24,11 +24,6 @@ from drctl.settings import Site
 from drctl.steps.balancer import Balancer
 from drctl.steps.cluster import Cluster
 from drctl.steps.global_cluster import GlobalCluster
-
-
-def sent_by_name(run: Run, balancer: Balancer) -> Sent:
-    """Where the zone's own name servers send users, beside the addresses of a balancer."""
-    return where_users_are_sent(run, name_servers(run, balancer.site), balancer.dns_name(run))
 
 
 @dataclass(frozen=True, eq=False)
