@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -59,15 +59,14 @@ def unplanned(asked: Asked) -> Report:
             if (known := asked.told(name)) is not None:
                 run.measure(name, known)
         told = notices(session, "failover", source, target)
-        decide = replace(_decision(session, stack, source, terms, asked, told), goes_on=goes_on)
+        decide = _decision(session, stack, source, goes_on, terms, asked, told)
         if terms.allowed_loss_s is None:
             perform(run, decide)  # shows the picture; without a bound it refuses, before any lease is taken
         with told, held_by_survivor(session, target, asked.take_over) as holding:
             begin = partial(holding.begins, command="failover", source=source.region, run=run.id)
             earlier = frozenset({asked.resumes, asked.told("resumes", ""), holding.inherited.get("run", "")})
             unfinished = bool(holding.inherited) or asked.told("outcome") in UNFINISHED
-            book = runbooks.unplanned(stack, decide, begin, holding.settle, earlier,
-                                      goes_on=unfinished)
+            book = runbooks.unplanned(stack, decide, begin, holding.settle, earlier, goes_on=unfinished)
             with judged(run):
                 play(run, book.starting_at(1 if asked.before else asked.request.get("from", 1)))
     return session.report
@@ -146,7 +145,7 @@ def _going_on(book: Runbook, run: Run, stack: Stack, source: Site) -> Runbook:
 # The decision ----------------------------------------------------------------------------------------------------
 
 
-def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked: Asked,
+def _decision(session: Session, stack: Stack, source: Site, goes_on: Callable[[], bool], terms: Terms, asked: Asked,
               told: Notices) -> Decide:
     settings = asked.settings
     target = settings.other(source)
@@ -164,7 +163,7 @@ def _decision(session: Session, stack: Stack, source: Site, terms: Terms, asked:
                            "replicated?", typed=True)
 
     return Decide(stack.database.global_cluster, stack.front.balancer.at(target), source, target, terms,
-                  usual_minutes(settings), show, approve, GRACE_S if asks else NO_GRACE_S)
+                  usual_minutes(settings), show, approve, GRACE_S if asks else NO_GRACE_S, goes_on)
 
 
 def usual_minutes(settings: Settings) -> float | None:

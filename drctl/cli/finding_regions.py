@@ -19,6 +19,7 @@ from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.settings import Settings, Site
 from drctl.stack import Stack
+from drctl.steps.global_cluster import GlobalClusterOut
 
 #: Real seconds in which one of the regions must tell who writes.
 LOCATE_S = 8.0
@@ -43,8 +44,7 @@ def where_it_writes(run: Run, stack: Stack) -> Site:
 def writer_and_who_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tuple[Site, frozenset[str]]:
     """The same, and the regions that have told it by `grace_s` real seconds after the first."""
     cluster = stack.database.global_cluster
-    looks = {region: partial(cluster.find_from, run, aws[region]) for region, aws in run.alone.items()}
-    seen = first_of(looks, LOCATE_S, grace_s)
+    seen = first_of(_looks(run, stack), LOCATE_S, grace_s)
     answers = [one for one in seen.values() if not isinstance(one, Unanswered)]
     if not answers:
         for refusal in (one.error for one in seen.values()):
@@ -61,14 +61,19 @@ def writer_and_who_answers(run: Run, stack: Stack, grace_s: float = 0.0) -> tupl
     return writer, frozenset(region for region, answer in seen.items() if not isinstance(answer, Unanswered))
 
 
+def _looks(run: Run, stack: Stack) -> dict[str, Callable[[], GlobalClusterOut | None]]:
+    """Each region's own look at the global database, by clients that need that region alone."""
+    return {region: partial(stack.database.global_cluster.find_from, run, aws[region])
+            for region, aws in run.alone.items()}
+
+
 def refuse_unless_both_answer(run: Run, stack: Stack, resumes: str = "") -> None:
     """Refused, within seconds, where one region is silent and both are needed, or there is no stack.
 
     `resumes` is the run that is gone on with: only an escalation knows which region it was to leave.
     """
     cluster = stack.database.global_cluster
-    seen = look_all({region: partial(cluster.find_from, run, aws[region]) for region, aws in run.alone.items()},
-                    LOCATE_S)
+    seen = look_all(_looks(run, stack), LOCATE_S)
     found = next((one for one in seen.values() if one is not None and not isinstance(one, Unanswered)), None)
     refuse_silent(seen, f"drctl failover --escalate {resumes}" if resumes else "drctl failover",
                   (found.writer or "") if found is not None and not resumes else "")
@@ -77,7 +82,7 @@ def refuse_unless_both_answer(run: Run, stack: Stack, resumes: str = "") -> None
     refuse_without(run, cluster)
 
 
-def refuse_unless_both_let_us_in(run: Run) -> None:
+def refuse_unless_both_accept_credentials(run: Run) -> None:
     """Refused, as soon, where one region is silent, and where the credentials are not those of this account.
 
     A region that refuses in a hurry is asked again with the patience of the run.

@@ -21,6 +21,7 @@ from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
 from drctl.settings import Settings
 from drctl.stack import stack_of
+from tests.aws.test_fence import ROLE
 from tests.cli.conftest import Result
 from tests.cli.story import (
     BOUND,
@@ -489,17 +490,6 @@ def test_a_cluster_that_nobody_works_with_any_more_is_rebuilt(story: Story) -> N
 
 
 # With a role ----------------------------------------------------------------------------------------------------------
-
-ROLE = """
-[default]
-role_arn = arn:aws:iam::123456789012:role/drctl
-source_profile = keys
-region = us-east-1
-[profile keys]
-aws_access_key_id = AKIAKEYS
-aws_secret_access_key = secret
-"""
-
 
 @pytest.mark.parametrize(("gone", "other"), [(EAST, WEST), (WEST, EAST)])
 def test_who_assumes_a_role_needs_nothing_of_a_region_that_hangs(story: Story, gone: str, other: str) -> None:

@@ -40,7 +40,7 @@ def carry_out(asked: Asked) -> dict[str, Any]:
     """Provision under the lease; the report."""
     from drctl.actions.switchover import active_site
     from drctl.cli.control import held
-    from drctl.cli.finding_regions import refuse_unless_both_let_us_in
+    from drctl.cli.finding_regions import refuse_unless_both_accept_credentials
     from drctl.cli.session import opened
     from drctl.engine.runbook import play
     from drctl.runbooks.provision import provision
@@ -49,7 +49,7 @@ def carry_out(asked: Asked) -> dict[str, Any]:
     settings = asked.settings
     with opened("provision", asked) as session:
         stack = stack_of(settings)
-        refuse_unless_both_let_us_in(session.run)
+        refuse_unless_both_accept_credentials(session.run)
         with held(session, stack, asked.take_over, builds=True):
             active = active_site(session.run, stack.database.global_cluster) or settings.primary
             play(session.run, provision(stack, active))
