@@ -19,6 +19,7 @@ from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, perform
 from drctl.engine.waiting import minutes
+from drctl.engine.witness import Gap, Witness, Write, at_stake, first_in, last_in, ranges, span_of
 from drctl.errors import DrctlError
 from drctl.settings import Site
 
@@ -30,50 +31,52 @@ ANSWER_S = 5.0
 GIVEN_UP_WITHIN_S = 0.05
 
 
-@dataclass(frozen=True)
-class Beat:
-    """One acknowledged write: its number, when it was acknowledged in AWS seconds, and where."""
-
-    number: int
-    at: float
-    region: str
-
-
 class Heart:
-    """Writes heartbeats from a thread of its own, wherever a writer is found."""
+    """A witness: writes heartbeats from a thread of its own, wherever a writer is found."""
+
+    words = "heartbeats of the probe function"
+    every_s = EVERY_S
+    saw_before = False
 
     def __init__(self, run: Run, label: str, sites: tuple[Site, ...], ask: Ask) -> None:
         self._run, self._sites, self._ask = run, list(sites), ask
         self.label = label
-        self.beats: list[Beat] = []
+        self._writes: list[Write] = []
         self._number = 0
-        self.refused: list[str] = []
+        self._refused: list[str] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="heart", daemon=True)
 
-    def start(self) -> None:
-        """Begin to beat."""
+    def begin(self) -> None:
+        """Beat from now on."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """End after the beat under way."""
         self._ended.set()
-        self._thread.join(timeout=30)
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
 
-    def last_in(self, site: Site) -> Beat | None:
-        """The newest acknowledged write in a region."""
-        return next((beat for beat in reversed(self.beats) if beat.region == site.region), None)
+    def acknowledged(self) -> list[Write]:
+        """What was acknowledged so far."""
+        return list(self._writes)
 
-    def first_in(self, site: Site) -> Beat | None:
-        """The oldest acknowledged write in a region."""
-        return next((beat for beat in self.beats if beat.region == site.region), None)
+    def in_words(self) -> str:
+        """How many were acknowledged, and what refused the newest one that was not."""
+        return f"{len(self._writes)} acknowledged, refused: {(self._refused or ['none'])[-1]}"
 
     def _work(self) -> None:
-        while not self._run.clock.wait_for(self._ended, EVERY_S):
+        while True:
             self.beat()
+            if self._run.clock.wait_for(self._ended, EVERY_S):
+                return
 
-    def beat(self) -> int:
-        """One write, and how many were acknowledged so far; where one was refused the other region is next."""
+    def tried(self) -> int:
+        """How many were acknowledged so far."""
+        return len(self._writes)
+
+    def beat(self) -> None:
+        """One write; where one was refused the other region is next."""
         self._number += 1
         if self._sites[0].region == self._run.lost:
             self._sites.reverse()
@@ -87,31 +90,42 @@ class Heart:
         if isinstance(answer, Unanswered):
             answer = {"ok": False, "error": "NoAnswer", "text": answer.why}
         if answer.get("ok"):
-            self.beats.append(Beat(number, self._run.clock.now(), site.region))
+            self._writes.append(Write(number, self._run.clock.now(), site.region))
         else:
-            self.refused.append(f"{site.region}: {answer.get('error')}: {answer.get('text')}")
+            self._refused.append(f"{site.region}: {answer.get('error')}: {answer.get('text')}")
             self._sites.reverse()
-        return len(self.beats)
+
+    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
+        """Those that the probe in a region does not read back."""
+        held: set[int] = set()
+        while rows := self._rows(region, max(held, default=0)):
+            held.update(rows)
+        return [one for one in writes if one.number not in held]
+
+    def _rows(self, region: str, after: int) -> list[int]:
+        """One page; a function that is slow after a promotion is asked again."""
+        site = next(one for one in self._run.settings.sites if one.region == region)
+        answer = self._run.wait_until("the probe reads the heartbeats back", lambda: attempt(
+            self._ask, self._run, site, action="read", run=self.label, after=after),
+            lambda told: bool(told.get("ok")), within=minutes(10), every=5, show=probe.in_words)
+        return list(answer["rows"])
 
 
-def play_beating(run: Run, heart: Heart, lines: Iterable[Action], target: Site) -> float:
-    """Play lines while the heart beats, until it has beaten in `target`; when the lines had ended, in AWS seconds."""
-    heart.start()
-    try:
-        for line in lines:
-            perform(run, line)
-        ended = run.clock.now()
-        run.wait_until(f"a heartbeat is acknowledged in {target.region}", lambda: heart.first_in(target),
-                       lambda beat: beat is not None, within=minutes(15), every=1.0,
-                       show=lambda _: f"{heart.refused[-1:] or 'none refused'}")
-    finally:
-        heart.stop()
-    return ended
+def play_witnessed(run: Run, witness: Witness, lines: Iterable[Action], target: Site) -> tuple[float, float]:
+    """Play lines, until a write was acknowledged in `target` since; when lines began and ended, in AWS seconds."""
+    began = run.clock.now()
+    for line in lines:
+        perform(run, line)
+    ended = run.clock.now()
+    run.wait_until(f"a write is acknowledged in {target.region}",
+                   lambda: first_in(target.region, witness.acknowledged(), began),
+                   lambda write: write is not None, within=minutes(15), every=1.0, show=lambda _: witness.in_words())
+    return began, ended
 
 
 @dataclass(frozen=True, eq=False)
 class WhileWriting(Action):
-    """Plays lines that move the stack from one region to the other while heartbeats are written, and measures."""
+    """Plays lines that move the stack from one region to the other while somebody writes, and measures."""
 
     lines: tuple[Action, ...]
     source: Site
@@ -136,41 +150,41 @@ class WhileWriting(Action):
         return replace(self, lines=parts)
 
     def do(self, run: Run) -> None:
-        heart = Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target), self.ask)
-        run.wait_until("a first heartbeat is acknowledged", heart.beat, bool, within=minutes(2), every=1.0,
-                       show=lambda count: f"{count} acknowledged, refused: {heart.refused[-1:]}")
-        self._measure(run, heart, play_beating(run, heart, self.lines, self.target))
-
-    def _measure(self, run: Run, heart: Heart, ended: float) -> None:
-        """RTO: from the last write in the old region to the first in the new one, or to the name's answer if later."""
-        last, first = heart.last_in(self.source), heart.first_in(self.target)
-        if first is None:
-            raise DrctlError(f"no heartbeat was acknowledged in {self.target.region}; nothing can be measured")
-        if last is None:  # an earlier run, or a person, has moved the database
+        witness = run.clients or Heart(run, f"{run.id}-{self.prefix or 'there'}", (self.source, self.target), self.ask)
+        begun = run.clock.now()
+        witness.begin()
+        try:
+            run.wait_until("a first write is acknowledged", witness.tried, bool, within=minutes(2), every=1.0,
+                           show=lambda _: witness.in_words())
+            began, ended = play_witnessed(run, witness, self.lines, self.target)
+        finally:
+            witness.end()
+        first = first_write(witness, self.target, began)
+        last = last_in(self.source.region, witness.acknowledged(), first)
+        if last is None or last.at < begun:  # an earlier run, or a person, has moved the database
             run.say(f"{self.source.region} took no write any more when this began: the move is not measured")
             return
-        held = self._held(run, heart)
-        lost = [beat for beat in heart.beats if beat.number not in held]
-        figures = {"rto_s": max(first.at, ended) - last.at, "write_gap_s": first.at - last.at,
-                   "rpo_s": span_of(lost, last), "lost_rows": len(lost), "acknowledged_rows": len(heart.beats)}
-        for name, value in figures.items():
-            run.measure(f"{self.prefix}{name}", round(value, 1))
-
-    def _held(self, run: Run, heart: Heart) -> set[int]:
-        """The numbers the new writer holds."""
-        held: set[int] = set()
-        while rows := self._rows(run, heart, max(held, default=0)):
-            held.update(rows)
-        return held
-
-    def _rows(self, run: Run, heart: Heart, after: int) -> list[int]:
-        """One page; a function that is slow after a promotion is asked again."""
-        answer = run.wait_until("the probe reads the heartbeats back", lambda: attempt(
-            self.ask, run, self.target, action="read", run=heart.label, after=after),
-            lambda told: bool(told.get("ok")), within=minutes(10), every=5, show=probe.in_words)
-        return list(answer["rows"])
+        measure_writes(run, witness, Gap(last, first), self.prefix)
+        # To the first write in the new region, or to the name's answer if that was later.
+        run.measure(f"{self.prefix}rto_s", round(max(first.at, ended) - last.at, 1))
 
 
-def span_of(lost: Sequence[Beat], last: Beat) -> float:
-    """AWS seconds of writes that are gone: from the first lost one to the last acknowledged before the move."""
-    return max(0.0, last.at - lost[0].at) + EVERY_S if lost else 0.0
+def first_write(witness: Witness, target: Site, since: float) -> Write:
+    """The first write in a region since a moment of the run's clock; DrctlError when nobody saw one."""
+    first = first_in(target.region, witness.acknowledged(), since)
+    if first is None:
+        raise DrctlError(f"no write was acknowledged in {target.region}; nothing can be measured")
+    return first
+
+
+def measure_writes(run: Run, witness: Witness, gap: Gap, prefix: str = "") -> None:
+    """Record the gap, and what of the acknowledged writes is not there any more: how many, which, and their span."""
+    writes = at_stake(witness.acknowledged(), gap)
+    lost = witness.lost(writes, gap.first.region)
+    figures = {"write_gap_s": round(gap.seconds, 1), "rpo_s": round(span_of(lost, gap.last, witness.every_s), 1),
+               "lost_rows": len(lost), "acknowledged_rows": len(writes), "measured_by": witness.words,
+               "gap_began_s": round(gap.last.at, 2), "gap_ended_s": round(gap.first.at, 2)}
+    if lost:
+        figures["lost_numbers"] = ranges(one.number for one in lost)
+    for name, value in figures.items():
+        run.measure(f"{prefix}{name}", value)

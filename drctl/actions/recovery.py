@@ -1,7 +1,8 @@
 """Measures an unplanned failover on real writes: from the outage to the first acknowledged write and the name's answer.
 
-The old region cannot be asked what it acknowledged last. The newest known replication lag tells instead: what the lost
-region wrote after that moment is not here. It is an upper bound of the loss, and said to be one.
+The old region cannot be asked what it acknowledged last. Clients that wrote through the users' name before the outage
+know it; only a lab has them. Without them the newest known replication lag tells: what the lost region wrote after that
+moment is not here. It is an upper bound of the loss, and said to be one.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import ClassVar
 from drctl.actions import probe
 from drctl.actions.dns_switch import is_turned, sent_by_name
 from drctl.actions.fencing import is_fenced
-from drctl.actions.heartbeats import Heart, play_beating
+from drctl.actions.heartbeats import Heart, first_write, measure_writes, play_witnessed
 from drctl.actions.probe import Ask
 from drctl.actions.switchover import is_settled_at
 from drctl.aws.errors import AwsError
 from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action
+from drctl.engine.witness import Gap, Witness, last_in
 from drctl.errors import DrctlError
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
@@ -81,33 +83,55 @@ class UntilServed(Action):
         return replace(self, lines=parts)
 
     def do(self, run: Run) -> None:
-        heart = Heart(run, f"{run.id}-there", (self.target,), self.ask)
-        decided, served = run.clock.now(), self.served(run)
-        ended = play_beating(run, heart, self.lines, self.target)
+        clients = run.clients if run.clients is not None and run.clients.saw_before else None
+        witness = clients or Heart(run, f"{run.id}-there", (self.target,), self.ask)
+        served = self.served(run)
+        witness.begin()
+        try:
+            decided, ended = play_witnessed(run, witness, self.lines, self.target)
+        finally:
+            witness.end()
         if served:
             run.measure(SERVED_BEFORE, served)
             run.say(f"nothing was left to be done: users were served in {self.target.region} before this run, so it "
                     "has measured no recovery time")
             return
-        self._measure(run, heart, decided, ended)
+        self._measure(run, witness, decided, ended)
 
-    def _measure(self, run: Run, heart: Heart, decided: float, ended: float) -> None:
-        first = heart.first_in(self.target)
-        if first is None:
-            raise DrctlError("no heartbeat was acknowledged; nothing can be measured")
+    def _measure(self, run: Run, witness: Witness, decided: float, ended: float) -> None:
+        outage = _outage(run)
+        # What a run goes on with may have served users already, but not before the outage.
+        first = first_write(witness, self.target, decided if outage is None else min(outage, decided))
+        last = last_in(self.source.region, witness.acknowledged(), first)
+        if last is not None:
+            outage = last.at
+            run.measure("rto_from", "the last write that was acknowledged in the lost region")
+            run.measure("rpo_from", "acknowledged writes that are not there any more, by number")
+            measure_writes(run, witness, Gap(last, first))
+        else:
+            _measure_by_the_lag(run, outage)
         served = max(first.at, ended)
-        began = run.measures.get(OUTAGE_BEGAN)
         figures = {"execution_rto_s": served - decided, "decide_s": decided}
-        if began is not None:
-            outage = run.clock.now() - (time.time() - began) * run.clock.speed  # on this run's clock; mostly negative
+        if outage is not None:
             figures |= {"rto_s": served - outage, "detect_s": max(0.0, -outage)}
-            run.measure("rto_from", "the newest known replication lag when the failover was decided, from when it was "
-                                    "measured: an upper bound of the RTO")
-        if (lag := run.measures.get("lag_s")) is not None:
-            figures |= {"rpo_s": lag}
-            age_s = run.measures.get("lag_age_s")
-            run.measure("rpo_from", "the newest known replication lag: an upper bound of the loss" if age_s is None else
-                        f"the newest known replication lag, {age_s / 60:.0f} min old when it was decided: an upper "
-                        "bound of the loss if the region was lost then")
         for name, value in figures.items():
             run.measure(name, round(value, 1))
+
+
+def _outage(run: Run) -> float | None:
+    """When it began as far as the lag tells, on this run's clock; mostly negative."""
+    began = run.measures.get(OUTAGE_BEGAN)
+    return None if began is None else run.clock.now() - (time.time() - float(began)) * run.clock.speed
+
+
+def _measure_by_the_lag(run: Run, outage: float | None) -> None:
+    """What is known when nobody wrote before the outage and remembers it."""
+    if outage is not None:
+        run.measure("rto_from", "the newest known replication lag when the failover was decided, from when it was "
+                                "measured: an upper bound of the RTO")
+    lag, age_s = run.measures.get("lag_s"), run.measures.get("lag_age_s")
+    if lag is not None:
+        run.measure("rpo_s", round(lag, 1))
+        run.measure("rpo_from", "the newest known replication lag: an upper bound of the loss" if age_s is None else
+                    f"the newest known replication lag, {age_s / 60:.0f} min old when it was decided: an upper "
+                    "bound of the loss if the region was lost then")

@@ -98,7 +98,15 @@ def picture(report: Report) -> dict[str, Any]:
         top += height
     step = next((one for one in TICKS if end / one <= 10), TICKS[-1])
     axis = [{"x": round(MARGIN + at * scale, 1), "text": span(at)} for at in range(0, int(end) + 1, step)]
-    return {"width": WIDTH, "height": top + 4, "margin": MARGIN, "lanes": drawn, "axis": axis}
+    return {"width": WIDTH, "height": top + 4, "margin": MARGIN, "lanes": drawn, "axis": axis,
+            "gaps": [_gap(report, prefix, scale) for prefix in ("", "back_") if f"{prefix}gap_ended_s" in report]}
+
+
+def _gap(report: Report, prefix: str, scale: float) -> dict[str, float]:
+    """Where nobody's write was acknowledged; what lies before the run is left out."""
+    begin = max(report[f"{prefix}gap_began_s"], 0.0)
+    return {"x": round(MARGIN + begin * scale, 1),
+            "width": round(max((report[f"{prefix}gap_ended_s"] - begin) * scale, 1.0), 1)}
 
 
 def _drawn(bar: Mapping[str, Any], scale: float, top: int, others: list[dict[str, Any]]) -> dict[str, Any]:

@@ -123,12 +123,29 @@ def show_drill(report: Report) -> None:
             good = report[key] <= objectives.get(objective, float("inf"))
             verdict(good, f"  {name} {report[key]:>7.1f} s   objective {objectives.get(objective, 0):g} s"
                           f"   {'met' if good else 'MISSED'}{simulated(report)}")
-    if "acknowledged_rows" in report:
-        rows((("heartbeats out", f"{report['acknowledged_rows']} acknowledged, {report['lost_rows']} lost"),
-              ("heartbeats back", f"{report.get('back_acknowledged_rows', '-')} acknowledged, "
-                                  f"{report.get('back_lost_rows', '-')} lost"),
-              ("way back, RTO", f"{report.get('back_rto_s', '-')} s")))
+    show_writes(report)
+    if "back_rto_s" in report:
+        rows((("writes, way back", _acknowledged(report, "back_")), ("RTO, way back", f"{report['back_rto_s']} s")))
     show_totals(report)
+
+
+def show_writes(report: Report) -> None:
+    """Who wrote, what of it is gone, and what the recovery time was spent on."""
+    if "acknowledged_rows" in report:
+        rows((("writes", _acknowledged(report)), ("measured by", report["measured_by"])))
+    if report["rto_parts"]:
+        rows([("RTO in parts", ", ".join(f"{one['part']} {one['seconds']:g} s" for one in report["rto_parts"]))])
+
+
+def _acknowledged(report: Report, prefix: str = "") -> str:
+    numbers = report.get(f"{prefix}lost_numbers")
+    return (f"{report[f'{prefix}acknowledged_rows']} acknowledged, {report[f'{prefix}lost_rows']} lost"
+            + (f": {shorter(numbers)}" if numbers else ""))
+
+
+def shorter(numbers: str, most: int = 60) -> str:
+    """A list of numbers as a screen shows it; the report has them all."""
+    return numbers if len(numbers) <= most else numbers[:most].rpartition(",")[0] + ", …"
 
 
 def show_tabletop(report: Report) -> None:
@@ -170,8 +187,8 @@ def show_failover(report: Report) -> None:
                     f"{'met' if report[key] <= limit else 'MISSED'}{simulated(report)}")
     rows((text, report[key]) for key, text in (
         ("execution_rto_s", "execution, s"), ("detect_s", "outage before that, s"), ("rto_from", "RTO counted from"),
-        ("rpo_from", "RPO is"), ("fenced", "old app is stopped"), ("acknowledged_rows", "heartbeats acknowledged"),
-        ("lost_rows", "heartbeats lost")) if key in report)
+        ("rpo_from", "RPO is"), ("fenced", "old app is stopped")) if key in report)
+    show_writes(report)
     for left in report.get("reconciliation", []):
         rows([(f"{left['kind']} to reconcile", f"{left['count']} in {left['place']}")])
     if report["command"] == "failover" and report["outcome"] == "done" and report["request"]["mode"] == "unplanned":

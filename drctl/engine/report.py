@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from drctl.engine import timeline
+from drctl.engine import gap_parts, timeline
 
 Record = dict[str, Any]
 #: Phases whose lines prove something.
@@ -40,6 +40,7 @@ def report_of(run_id: str, records: Sequence[Record]) -> dict[str, Any]:
         "wall_seconds": round(end["at"] - start["at"], 2) if end and start else None,
         **measures,
         **({"decision": {key: decision[key] for key in ("picture", "allowed_loss_s", "force")}} if decision else {}),
+        "rto_parts": gap_parts.parts(measures, records),
         "phases": phases(records),
         "actions": [_row(record, "action") for record in records if record["event"] == "action-ended"],
         "steps": [_row(record, "step") for record in records if record["event"] == "step-ended"],

@@ -18,6 +18,7 @@ from drctl.engine.events import Events
 from drctl.engine.looks import Pending, Trying
 from drctl.engine.step import Step
 from drctl.engine.waiting import Waiting
+from drctl.engine.witness import Witness
 from drctl.errors import DrctlError
 from drctl.names import Names
 from drctl.settings import Settings, Site
@@ -59,6 +60,8 @@ class Run:
     events: Events
     #: Address of a name server to ask instead of the zone's own, `(host, port)`; only the lab has one.
     name_server: tuple[str, int] | None = None
+    #: Clients of the users' name that write all the time; only a lab has them.
+    clients: Witness | None = None
     #: The region that is taken for lost: this run asks it nothing. Empty while both are there.
     lost: str = ""
     #: The way to that region for what is tried there all the same.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
 
-from drctl.actions import heartbeats
-from drctl.actions.heartbeats import Beat, WhileWriting, span_of
+from drctl.actions.heartbeats import WhileWriting
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
+from drctl.engine.witness import Write
 from drctl.settings import Site
 from tests.engine.fakes import OTHER, SITE, offline_run
 
@@ -36,6 +36,46 @@ class TwoDatabases:
                 return {"ok": False, "error": "read-only", "text": "cannot execute in a read-only transaction"}
             self.rows.append(request["n"])
             return {"ok": True, "n": request["n"]}
+
+
+@dataclass
+class Clients:
+    """Clients of a lab that have written before the run began; they lose the numbers they are told to."""
+
+    run: Run
+    databases: TwoDatabases
+    gone: tuple[int, ...] = ()
+    words: str = "two clients of the lab"
+    every_s: float = 0.5
+    saw_before: bool = True
+    calls: list[str] = field(default_factory=list)
+    written: list[Write] = field(default_factory=list)
+
+    def begin(self) -> None:
+        self.calls.append("begin")
+
+    def end(self) -> None:
+        self.calls.append("end")
+
+    def tried(self) -> int:
+        self.write()
+        return len(self.written)
+
+    def write(self) -> None:
+        if self.databases.writer:
+            self.written.append(Write(len(self.written) + 1, self.run.clock.now(), self.databases.writer))
+            self.databases.rows.append(len(self.written))
+
+    def in_words(self) -> str:
+        return f"{len(self.written)} acknowledged"
+
+    def acknowledged(self) -> list[Write]:
+        self.write()
+        return list(self.written)
+
+    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
+        self.calls.append(f"lost in {region}")
+        return [one for one in writes if one.number in self.gone]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +141,23 @@ def test_a_move_that_was_made_before_is_told_as_not_measured_and_fails_nothing()
         "us-east-1 took no write any more when this began: the move is not measured"]
 
 
-def test_the_span_of_lost_rows_reaches_from_the_first_lost_to_the_last_acknowledged() -> None:
-    beats = [Beat(number, float(10 * number), "a") for number in range(1, 6)]
-    assert span_of(beats[3:], beats[4]) == 10 + heartbeats.EVERY_S
-    assert span_of([], beats[4]) == 0
+def test_clients_of_the_users_name_are_the_witness_where_there_are_any() -> None:
+    run = offline_run(speed=100)
+    databases = TwoDatabases(rows=list(range(10)))
+    run.clients = clients = Clients(run, databases, gone=(1,))
+    WhileWriting((Move(databases),), SITE, OTHER, ask=databases.ask).do(run)
+    figures = run.measures
+    assert clients.calls == ["begin", "end", "lost in us-west-2"]
+    assert (figures["measured_by"], figures["lost_rows"], figures["lost_numbers"]) == (
+        "two clients of the lab", 1, "1")
+    assert figures["rto_s"] >= figures["write_gap_s"] >= 30
+    assert figures["gap_ended_s"] - figures["gap_began_s"] == pytest.approx(figures["write_gap_s"], abs=0.1)
+
+
+def test_what_clients_wrote_before_the_run_measures_no_move_that_was_made_before() -> None:
+    records: list[Record] = []
+    run = offline_run(records, speed=100)
+    databases = TwoDatabases(writer=OTHER.region)
+    run.clients = Clients(run, databases, written=[Write(1, -500.0, SITE.region)])
+    WhileWriting((), SITE, OTHER, ask=databases.ask).do(run)
+    assert run.measures == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from drctl.cli.failing_over import judged
 from drctl.engine.events import Record
 from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action, SideBySide, perform
+from drctl.engine.witness import Write
 from drctl.errors import RunFailed
 from drctl.settings import Site
 from tests.engine.fakes import OTHER, SITE, Line, offline_run, refusal
@@ -188,3 +190,66 @@ def test_its_lines_can_be_left_out_one_by_one() -> None:
     whole = UntilServed((SideBySide((one, two)), three), SITE, OTHER)
     assert [line.title for line in whole.with_parts((three,)).parts] == ["three"]
     assert whole.title == "recover in us-west-2, trying to write"
+
+
+@dataclass
+class Clients:
+    """Clients of a lab that wrote until the outage, and write again once the database does."""
+
+    run: Run
+    database: Database
+    before: tuple[Write, ...]
+    saw_before: bool = True
+    words: str = "clients of the lab"
+    every_s: float = 1.0
+    written: list[Write] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """They write already."""
+
+    def end(self) -> None:
+        """They go on."""
+
+    def tried(self) -> int:
+        return len(self.written)
+
+    def in_words(self) -> str:
+        return f"{len(self.written)} acknowledged"
+
+    def acknowledged(self) -> list[Write]:
+        if self.database.writes.is_set():
+            self.written.append(Write(100 + len(self.written), self.run.clock.now(), OTHER.region))
+        return [*self.before, *self.written]
+
+    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
+        return [one for one in writes if one.number in {8, 9}]
+
+
+def test_clients_that_wrote_before_the_outage_know_rto_and_rpo_exactly() -> None:
+    database, run = Database(), offline_run(speed=SPEED)
+    run.measure("lag_s", 240.0)
+    run.measure(OUTAGE_BEGAN, time.time() - 240 / SPEED)
+    run.clients = Clients(run, database, tuple(Write(number, -110.0 + number, SITE.region) for number in range(10)))
+    figures = recover(database, Takes(30, database), run=run)
+    assert database.asked == []
+    assert (figures["lost_rows"], figures["lost_numbers"], figures["rpo_s"]) == (2, "8-9", 1 + 1)
+    assert figures["detect_s"] == 101
+    assert figures["rto_s"] == pytest.approx(101 + figures["decide_s"] + figures["execution_rto_s"], abs=1)
+    assert (figures["rto_from"], figures["measured_by"]) == (
+        "the last write that was acknowledged in the lost region", "clients of the lab")
+
+
+def test_clients_that_began_with_the_run_know_nothing_of_the_outage_and_are_not_asked() -> None:
+    database, run = Database(), offline_run(speed=SPEED)
+    run.clients = Clients(run, database, (), saw_before=False)
+    database.writes.set()
+    assert "measured_by" not in recover(database, run=run)
+    assert database.asked
+
+
+def test_clients_that_never_reached_the_lost_region_leave_the_figures_to_the_lag() -> None:
+    database, run = Database(), offline_run(speed=SPEED)
+    run.measure("lag_s", 6.0)
+    run.clients = Clients(run, database, ())
+    database.writes.set()
+    assert "upper bound" in recover(database, run=run)["rpo_from"]

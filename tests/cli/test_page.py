@@ -25,7 +25,8 @@ def line(step: str, at: float, took: float, phase: str, region: str = "", **more
 def drill(*more: dict[str, Any], outcome: str = "done", **measures: Any) -> dict[str, Any]:
     """The report of a drill."""
     figures = {"mode": "live", "from_region": EAST, "to_region": WEST, "rto_s": 199.6, "rpo_s": 0.0, "lost_rows": 0,
-               "acknowledged_rows": 55, "objectives": {"rto_s": 900, "rpo_s": 900}, "met": True, **measures}
+               "acknowledged_rows": 55, "measured_by": "heartbeats of the probe function", "gap_began_s": 60.0,
+               "gap_ended_s": 250.5, "objectives": {"rto_s": 900, "rpo_s": 900}, "met": True, **measures}
     records = [
         {"event": "run-started", "at": 1_790_000_000.0, "aws": 0.0, "command": "drill", "environment": "<b>prod</b>",
          "target": "lab", "version": "0.1.0", "versions": {"drctl": "0.1.0", "Python": "3.11"},
@@ -127,3 +128,19 @@ def test_the_axis_has_a_handful_of_marks_however_long_a_run_took(seconds: float)
 
 def test_the_parts_of_the_budget_are_the_whole_of_it() -> None:
     assert sum(BUDGET.values()) == pytest.approx(1)
+
+
+def test_the_time_without_an_acknowledged_write_is_shaded_in_the_picture_and_cut_in_parts() -> None:
+    report = drill(lost_rows=2, lost_numbers="7-8")
+    (gap,) = picture(report)["gaps"]
+    scale = (WIDTH - MARGIN - 8) / 520
+    assert gap["x"] == pytest.approx(MARGIN + 60 * scale, abs=0.1)
+    assert gap["width"] == pytest.approx(190.5 * scale, abs=0.1)
+    seen = Seen(page(report))
+    assert "What the RTO was spent on promotion 155.0 s until the name answered" in seen.words
+    assert "by heartbeats of the probe function; lost: 7-8" in seen.words
+
+
+def test_an_outage_from_before_the_run_is_shaded_from_its_beginning() -> None:
+    (gap,) = picture(drill(gap_began_s=-100.0))["gaps"]
+    assert gap["x"] == MARGIN
