@@ -19,7 +19,7 @@ from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, perform
 from drctl.engine.waiting import minutes
-from drctl.engine.witness import Gap, Witness, Write, at_stake, first_in, last_in, ranges, span_of
+from drctl.engine.witness import Audit, Gap, Witness, Write, at_stake, first_in, last_in, ranges, span_of
 from drctl.errors import DrctlError
 from drctl.settings import Site
 
@@ -95,12 +95,12 @@ class Heart:
             self._refused.append(f"{site.region}: {answer.get('error')}: {answer.get('text')}")
             self._sites.reverse()
 
-    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
-        """Those that the probe in a region does not read back."""
+    def audit(self, writes: Sequence[Write], region: str) -> Audit:
+        """Lost are those that the probe in a region does not read back."""
         held: set[int] = set()
         while rows := self._rows(region, max(held, default=0)):
             held.update(rows)
-        return [one for one in writes if one.number not in held]
+        return Audit(tuple(one for one in writes if one.number not in held))
 
     def _rows(self, region: str, after: int) -> list[int]:
         """One page; a function that is slow after a promotion is asked again."""
@@ -180,11 +180,13 @@ def first_write(witness: Witness, target: Site, since: float) -> Write:
 def measure_writes(run: Run, witness: Witness, gap: Gap, prefix: str = "") -> None:
     """Record the gap, and what of the acknowledged writes is not there any more: how many, which, and their span."""
     writes = at_stake(witness.acknowledged(), gap)
-    lost = witness.lost(writes, gap.first.region)
+    found = witness.audit(writes, gap.first.region)
+    lost = found.lost
     figures = {"write_gap_s": round(gap.seconds, 1), "rpo_s": round(span_of(lost, gap.last, witness.every_s), 1),
                "lost_rows": len(lost), "acknowledged_rows": len(writes), "measured_by": witness.words,
                "gap_began_s": round(gap.last.at, 2), "gap_ended_s": round(gap.first.at, 2)}
-    if lost:
-        figures["lost_numbers"] = ranges(one.number for one in lost)
+    for name, those in (("lost_numbers", lost), ("unread_numbers", found.unknown)):
+        if those:
+            figures[name] = ranges(one.number for one in those)
     for name, value in figures.items():
         run.measure(f"{prefix}{name}", value)

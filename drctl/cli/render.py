@@ -138,9 +138,10 @@ def show_writes(report: Report) -> None:
 
 
 def _acknowledged(report: Report, prefix: str = "") -> str:
-    numbers = report.get(f"{prefix}lost_numbers")
+    numbers, unread = report.get(f"{prefix}lost_numbers"), report.get(f"{prefix}unread_numbers")
     return (f"{report[f'{prefix}acknowledged_rows']} acknowledged, {report[f'{prefix}lost_rows']} lost"
-            + (f": {shorter(numbers)}" if numbers else ""))
+            + (f": {shorter(numbers)}" if numbers else "")
+            + (f"; not to be read back: {shorter(unread)}" if unread else ""))
 
 
 def shorter(numbers: str, most: int = 60) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -38,6 +38,10 @@ from drctl.engine.runner import failure_of
 from drctl.errors import DrctlError, Interrupted, Refused, RunFailed
 from drctl.settings import Settings, Site
 
+if TYPE_CHECKING:
+    from drctl.cli.lab_clients import LabClients
+    from drctl.lab.process import LabState
+
 
 def settings_of(config_path: Path | None) -> Settings:
     """The settings a command works with."""
@@ -50,6 +54,8 @@ class Way:
 
     door: Door
     name_server: tuple[str, int] | None = None
+    #: The lab of this home, if it is what is reached.
+    lab: LabState | None = None
 
     @property
     def speed(self) -> float:
@@ -110,7 +116,7 @@ def way_to(settings: Settings) -> Way:
         server = (host, int(port))
     door = Door(endpoint_url=given or (lab.endpoint if lab else None), credentials=keys, speed=speed,
                 waits_for_endpoint=False)
-    return Way(door, server)
+    return Way(door, server, lab if given is None else None)
 
 
 @dataclass
@@ -150,6 +156,7 @@ def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Sessi
     progress = progress_for(clock)
     events = Events(clock, journal, progress)
     run = _run(directory.id, settings, way, clock, events)
+    clients = _clients(run, way)
     events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
                 version=__version__, versions=_versions(), settings=settings.model_dump(mode="json"),
                 owner=asdict(myself()), approval=asked.approval, request=dict(asked.request),
@@ -166,6 +173,8 @@ def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Sessi
         outcome = "failed"
         raise
     finally:
+        if clients is not None:
+            clients.close()
         ending = {} if error is None else {"error": failures.as_dict(error),
                                            "failures": failures.as_dict(error).get("failures", [])}
         events.emit("run-ended", outcome=outcome, **ending)
@@ -182,6 +191,16 @@ def _run(run_id: str, settings: Settings, way: Way, clock: Clock, events: Events
     door = way.door.in_a_hurry(settings.failover)  # these are asked whether their region is there at all
     alone = {site.region: Aws(door, events, Fence(settings.other(site).region, site.region)) for site in settings.sites}
     return Run(run_id, settings, Aws(way.door, events), clock, events, way.name_server, alone=alone)
+
+
+def _clients(run: Run, way: Way) -> LabClients | None:
+    """The witness that a lab has: clients of the users' name."""
+    if way.lab is None:
+        return None
+    from drctl.cli.lab_clients import clients_of
+
+    run.clients = clients = clients_of(way.lab, run.settings, run.clock)
+    return clients
 
 
 def take_for_lost(run: Run, site: Site) -> None:

@@ -19,6 +19,14 @@ class Write:
     region: str
 
 
+@dataclass(frozen=True)
+class Audit:
+    """What was read back: writes that are not there, and those of which nobody could tell."""
+
+    lost: tuple[Write, ...]
+    unknown: tuple[Write, ...] = ()
+
+
 class Witness(Protocol):
     """Begun before a move, ended after it."""
 
@@ -57,8 +65,8 @@ class Witness(Protocol):
         """What was acknowledged, in order of time; from before `begin` too where `saw_before`."""
         ...
 
-    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
-        """Which of these writes the database of that region does not hold."""
+    def audit(self, writes: Sequence[Write], region: str) -> Audit:
+        """Which of these writes the database of that region does not hold; the newest are those that may be gone."""
         ...
 
 

@@ -13,7 +13,7 @@ from drctl.actions.heartbeats import WhileWriting
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
-from drctl.engine.witness import Write
+from drctl.engine.witness import Audit, Write
 from drctl.settings import Site
 from tests.engine.fakes import OTHER, SITE, offline_run
 
@@ -45,6 +45,7 @@ class Clients:
     run: Run
     databases: TwoDatabases
     gone: tuple[int, ...] = ()
+    unread: tuple[Write, ...] = ()
     words: str = "two clients of the lab"
     every_s: float = 0.5
     saw_before: bool = True
@@ -73,9 +74,9 @@ class Clients:
         self.write()
         return list(self.written)
 
-    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
-        self.calls.append(f"lost in {region}")
-        return [one for one in writes if one.number in self.gone]
+    def audit(self, writes: Sequence[Write], region: str) -> Audit:
+        self.calls.append(f"audit in {region}")
+        return Audit(tuple(one for one in writes if one.number in self.gone), tuple(self.unread))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,12 +145,13 @@ def test_a_move_that_was_made_before_is_told_as_not_measured_and_fails_nothing()
 def test_clients_of_the_users_name_are_the_witness_where_there_are_any() -> None:
     run = offline_run(speed=100)
     databases = TwoDatabases(rows=list(range(10)))
-    run.clients = clients = Clients(run, databases, gone=(1,))
+    run.clients = clients = Clients(run, databases, gone=(1,), unread=(Write(2, 0.0, SITE.region),))
     WhileWriting((Move(databases),), SITE, OTHER, ask=databases.ask).do(run)
     figures = run.measures
-    assert clients.calls == ["begin", "end", "lost in us-west-2"]
+    assert clients.calls == ["begin", "end", "audit in us-west-2"]
     assert (figures["measured_by"], figures["lost_rows"], figures["lost_numbers"]) == (
         "two clients of the lab", 1, "1")
+    assert figures["unread_numbers"] == "2"
     assert figures["rto_s"] >= figures["write_gap_s"] >= 30
     assert figures["gap_ended_s"] - figures["gap_began_s"] == pytest.approx(figures["write_gap_s"], abs=0.1)
 

@@ -17,7 +17,7 @@ from drctl.cli.failing_over import judged
 from drctl.engine.events import Record
 from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Action, SideBySide, perform
-from drctl.engine.witness import Write
+from drctl.engine.witness import Audit, Write
 from drctl.errors import RunFailed
 from drctl.settings import Site
 from tests.engine.fakes import OTHER, SITE, Line, offline_run, refusal
@@ -221,8 +221,8 @@ class Clients:
             self.written.append(Write(100 + len(self.written), self.run.clock.now(), OTHER.region))
         return [*self.before, *self.written]
 
-    def lost(self, writes: Sequence[Write], region: str) -> list[Write]:
-        return [one for one in writes if one.number in {8, 9}]
+    def audit(self, writes: Sequence[Write], region: str) -> Audit:
+        return Audit(tuple(one for one in writes if one.number in {8, 9}))
 
 
 def test_clients_that_wrote_before_the_outage_know_rto_and_rpo_exactly() -> None:
