@@ -145,8 +145,10 @@ class Logs(Model):
 
 
 class Failover(Model):
-    """How requests are made while a region is lost, when no one may wait for what does not answer."""
+    """How requests are made while a region is lost, when no one may wait for what does not answer, and the order."""
 
+    #: Whether users are sent to the other region while its database is promoted, or once it takes writes.
+    order: Literal["side-by-side", "database-first"] = "side-by-side"
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 2
     read_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5
     attempts: Annotated[int, Field(ge=1, le=8)] = 2

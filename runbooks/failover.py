@@ -56,15 +56,14 @@ def noting(decide: Decide, earlier: frozenset[str] = frozenset()) -> NoteAfterma
 
 
 def fail_over(stack: Stack, decide: Decide, note: NoteAftermath) -> tuple[Action, ...]:
-    """Promotion and switch side by side, with everything that they prove."""
+    """Promotion and switch, with everything that they prove; side by side, unless the settings want another order."""
     target = decide.to
+    promotion = Failover(stack.database.global_cluster, target)
+    users = (TurnDns(stack.front.switches, target), Unfence(target))
+    one_by_one = stack.settings.failover.order == "database-first"
     return (
-        SideBySide((
-            Failover(stack.database.global_cluster, target),
-            TurnDns(stack.front.switches, target),
-            Unfence(target),
-            note,
-        )),
+        *((SideBySide((promotion, note)), SideBySide(users)) if one_by_one else (
+            SideBySide((promotion, *users, note)),)),
         ProveWrite(target),
         ProveDns(stack.front.balancer.at(target), target),
     )
