@@ -47,6 +47,11 @@ def _proved_at(name: str) -> float | None:
     return None
 
 
+def is_proved(certificate: CertBundle) -> bool:
+    """Whether the records of all its names are in DNS."""
+    return all(_proved_at(name) is not None for name in _names(certificate))
+
+
 @rule("certificate-validation", CertBundle, "check")
 def certificate_validation(proceed: Any, self: CertBundle) -> Any:
     """A certificate is PENDING_VALIDATION until every name is proved in DNS, and for minutes after that.

@@ -47,7 +47,8 @@ class Connection(HTTPConnection):
         """Let the request that waits be served now."""
         self.going_on = True
         try:
-            self.socket.shutdown(socket.SHUT_RD)  # wakes cheroot's loop; the answer can still be written
+            # wakes cheroot's loop; the answer can still be written, by TLS too, whose own shutdown would end that
+            socket.socket.shutdown(self.socket, socket.SHUT_RD)
         except OSError:
             return  # the client is gone
 
@@ -77,9 +78,14 @@ class Gateway(Gateway_10):
             return  # the client is gone, or the connection was cut
 
 
+def request_of(environ: Environ) -> Any:
+    """cheroot's own request behind an environment."""
+    return environ[_KEY].req
+
+
 def connection_of(environ: Environ) -> Connection:
     """The connection that a request came by."""
-    connection: Connection = environ[_KEY].req.conn
+    connection: Connection = request_of(environ).conn
     return connection
 
 
@@ -102,6 +108,6 @@ def wait(environ: Environ) -> NoReturn:
     raise ConnectionResetError(errno.ECONNRESET, "waits in the lab")
 
 
-def install(server: Any) -> None:
-    """Let a cheroot server make its connections and requests of these kinds."""
-    server.ConnectionClass, server.gateway = Connection, Gateway
+def serve_with(server: Any, connections: type[Connection]) -> None:
+    """Let a cheroot server make its connections of a kind, and its requests of the one here."""
+    server.ConnectionClass, server.gateway = connections, Gateway

@@ -54,7 +54,7 @@ class Databases:
     @property
     def ca_bundle(self) -> str:
         """What functions trust."""
-        return str(self.home.authority.bundle)
+        return str(self.home.bundle)
 
     def port_of(self, host: str) -> int | None:
         """The loopback port behind a simulated database host name; None while nothing answers there."""

@@ -13,6 +13,7 @@ from drctl.lab import (
     balancer_reads,  # noqa: F401  # importing installs its rules
     balancer_requests,  # noqa: F401  # importing installs its rules
     balancing,  # noqa: F401  # importing installs its rules
+    certificate_ages,  # noqa: F401  # importing installs its rules
     certificates,  # noqa: F401  # importing installs its rules
     check_settings,  # noqa: F401  # importing installs its rules
     checks,  # noqa: F401  # importing installs its rules

@@ -27,8 +27,9 @@ from moto.route53.responses import Route53
 
 from drctl.lab import route53_gaps
 from drctl.lab.clock import CLOCK
-from drctl.lab.front_doors import NO_CONNECTION, NO_NAME, Reply, front_door
+from drctl.lab.front_doors import NO_CONNECTION, NO_NAME, front_door
 from drctl.lab.rules import rule
+from drctl.lab.visits import Reply
 from drctl.lab.watching import Watch
 
 #: Checkers ask from these regions unless the check names others (Route 53 API Reference, HealthCheckConfig).

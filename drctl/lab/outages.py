@@ -133,9 +133,14 @@ def present() -> list[Outage]:
     return list(_outages)
 
 
+def covering(region: str, service: str) -> Outage | None:
+    """The outage, if any, in which a service, its data plane too, is out in a region."""
+    return next((outage for outage in list(_outages) if outage.covers(region, service)), None) if _outages else None
+
+
 def is_down(region: str, service: str) -> bool:
     """Whether a service, its data plane too, is out in a region."""
-    return bool(_outages) and any(outage.covers(region, service) for outage in list(_outages))
+    return covering(region, service) is not None
 
 
 def when_up(places: Collection[Place], do: Callable[[], None]) -> None:

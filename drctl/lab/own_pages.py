@@ -1,4 +1,4 @@
-"""The lab's own pages below /drctl-lab/: status, calls, rules, and the switches for outages and faults."""
+"""The lab's own pages below /drctl-lab/: status, clients, calls, rules, and the switches for outages and faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from drctl.lab import outages, throttling
+from drctl.lab import edge, outages, throttling
+from drctl.lab.authority import lab_authority
 from drctl.lab.called import Environ, whole_body
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
@@ -27,6 +28,7 @@ def answer(counting: Counting, environ: Environ) -> tuple[str, Document]:
     page = environ["PATH_INFO"].removeprefix(OWN)
     pages: dict[tuple[str, str], Callable[[], Document]] = {
         ("GET", "status"): lambda: _status(counting),
+        ("GET", "clients"): lambda: _clients(counting),
         ("GET", "calls"): lambda: _calls(counting),
         ("DELETE", "calls"): lambda: _forget(counting),
         ("GET", "rules"): rules,
@@ -58,8 +60,14 @@ def _asked(environ: Environ) -> Document:
 def _status(counting: Counting) -> Document:
     return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
             "without": sorted(SWITCHED_OFF), "calls": sum(counting.calls.values()), "dns": counting.dns,
-            "throttled": dict(throttling.REFUSED), "outages": [one.wire() for one in outages.present()],
-            "faults": FAULTS.wire() if FAULTS.rate else None}
+            "edge": counting.edge, "throttled": dict(throttling.REFUSED),
+            "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None}
+
+
+def _clients(counting: Counting) -> Document:
+    """What a client outside the lab needs: its way in, its name server, whom to trust, and who is where."""
+    return {"edge": counting.edge, "dns": counting.dns, "ca": lab_authority().pem.decode(), "speed": CLOCK.speed,
+            "regions": edge.regions()}
 
 
 def _calls(counting: Counting) -> Document:

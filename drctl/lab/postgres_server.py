@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 from drctl.errors import DrctlError
 from drctl.lab import postgres_watch
+from drctl.lab.authority import a_year, lab_authority
 from drctl.lab.postgres_binaries import account, binaries, usable
-from drctl.lab.postgres_tls import Authority
 from drctl.lab.wire import Wire
 
 #: The administrator that RDS keeps for itself; here it replicates and looks.
@@ -74,7 +74,7 @@ def until(look: Any, what: str, within_s: float = PATIENCE_S) -> Any:
 
 
 class Home:
-    """A folder for servers, the account they run as, their authority, and a process that ends them with the lab."""
+    """A folder for servers, the account they run as, what clients trust, and a process that ends them with the lab."""
 
     def __init__(self, programs: Path | None = None) -> None:
         self.account = account()
@@ -84,7 +84,10 @@ class Home:
         self._watch = subprocess.Popen([sys.executable, "-I", "-S", postgres_watch.__file__, str(self.root)],
                                        stdin=subprocess.PIPE, start_new_session=True)
         self.binaries = usable(programs or binaries(), self.root)
-        self.authority = Authority.make(self.root / "authority.pem")
+        #: What clients of the servers trust.
+        self.bundle = self.root / "authority.pem"
+        self.bundle.write_bytes(lab_authority().pem)
+        self.bundle.chmod(0o644)
         self.admin_password = secrets.token_urlsafe(24)
         self.hosts: tuple[str, ...] = ()
 
@@ -176,10 +179,7 @@ class Server:
 
     def start(self) -> None:
         """Run it until it answers; raises PostgresFailed."""
-        certificate, key = self.data / "server.crt", self.data / "server.key"
-        self.home.authority.issue(self._hosts, certificate, key)
-        self.home.give(certificate)
-        self.home.give(key)
+        certificate, key = self._certify()
         tls = self.speaks_tls
         given: dict[str, object] = {"port": self.admin_port, "ssl": "on" if tls else "off"}
         if tls:
@@ -193,6 +193,15 @@ class Server:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, key)
             self._front = Wire(self.admin_port, tls=context)
+
+    def _certify(self) -> tuple[Path, Path]:
+        """Files with a certificate for its host names (and loopback) and with the key."""
+        certificate, key = self.data / "server.crt", self.data / "server.key"
+        issued = lab_authority().issue([*self._hosts, "localhost", "127.0.0.1"], *a_year())
+        certificate.write_bytes(issued.certificate)
+        key.touch(0o600)
+        key.write_bytes(issued.key)
+        return self.home.give(certificate), self.home.give(key)
 
     def _answers(self) -> bool:
         if not self.is_up:

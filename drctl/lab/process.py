@@ -41,6 +41,8 @@ class LabState:
     speed: float
     pid: int
     dns: str = ""
+    #: Where clients come in to the simulated balancers.
+    edge: str = ""
     without: tuple[str, ...] = ()
     faults: float = 0.0
     seed: int = 0
@@ -69,9 +71,9 @@ def answers(lab: LabState) -> bool:
 
 
 def ask(lab: LabState, path: str, method: str = "GET", **asked: Any) -> dict[str, Any]:
-    """One of the lab's own pages (`status`, `calls`, `rules`, `outages`, `faults`); OSError when it does not answer.
+    """One of the lab's own pages (`status`, `clients`, `calls`, `rules`, `outages`, `faults`).
 
-    Raises ConfigurationError with the lab's words when it cannot do what is asked.
+    Raises OSError when it does not answer, ConfigurationError with the lab's words when it cannot do what is asked.
     """
     request = urllib.request.Request(f"{lab.endpoint}/drctl-lab/{path}", method=method,  # noqa: S310  # loopback only
                                      data=json.dumps(asked).encode() if asked else None)
@@ -133,7 +135,7 @@ def _start(port: int, speed: float, without: tuple[str, ...], faults: float, see
         process.wait()
         (home() / "lab.log").unlink(missing_ok=True)
         raise ConfigurationError(told["error"], next_step="drctl lab rules lists them all")
-    lab = LabState(told["endpoint"], told["speed"], process.pid, told.get("dns", ""), without, faults, seed)
+    lab = LabState(told["endpoint"], told["speed"], process.pid, told["dns"], told["edge"], without, faults, seed)
     (home() / "lab.json").write_text(json.dumps(asdict(lab)), encoding="utf-8")
     return lab
 

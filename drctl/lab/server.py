@@ -27,6 +27,7 @@ from drctl.lab import connections, extensions, faults, outages, own_pages, refus
 from drctl.lab.called import Call, Environ, is_cut_off, what_is_called
 from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
+from drctl.lab.edge import Edge
 from drctl.lab.rules import RULES, SWITCHED_OFF, unknown_rules
 
 StartResponse = Callable[..., Any]
@@ -46,7 +47,7 @@ class Counting:
         self._aws = aws
         self._lock = threading.Lock()
         self.calls: Counter[tuple[str, str, str, bool]] = Counter()
-        self.dns = ""
+        self.dns = self.edge = ""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -100,13 +101,15 @@ class Lab:
         self._server = Server(("127.0.0.1", port), self.counting, numthreads=THREADS, request_queue_size=256,
                               server_name="lab")
         self._server.keep_alive_conn_limit = KEPT_CONNECTIONS
-        connections.install(self._server)
+        connections.serve_with(self._server, connections.Connection)
         self._server.prepare()
         self.port = int(self._server.bind_addr[1])
         os.environ["MOTO_PORT"] = str(self.port)
         self._dns = DnsServer()
         self.dns_port = self._dns.port
         self.counting.dns = self._dns.address
+        self._edge = Edge()
+        self.edge = self.counting.edge = self._edge.address
 
     @property
     def endpoint(self) -> str:
@@ -116,15 +119,18 @@ class Lab:
     def start(self) -> None:
         """Answer requests in a background thread."""
         self._dns.start()
+        self._edge.start()
         threading.Thread(target=self._server.serve, name="lab", daemon=True).start()
 
     def serve(self) -> None:
         """Answer requests until `stop`."""
         self._dns.start()
+        self._edge.start()
         self._server.serve()
 
     def stop(self) -> None:
         """Stop answering and end what the lab started."""
+        self._edge.stop()
         self._server.stop()
         self._dns.stop()
         extensions.stop()
@@ -150,7 +156,8 @@ def main() -> None:
     faults.FAULTS.start(given.faults, given.seed)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=lab.stop).start())
-    _tell({"endpoint": lab.endpoint, "speed": given.speed, "dns": lab.counting.dns})
+    _tell({"endpoint": lab.endpoint, "speed": given.speed, "dns": lab.counting.dns,
+           "edge": lab.edge})
     lab.serve()
 
 

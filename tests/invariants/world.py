@@ -29,6 +29,7 @@ from drctl.lab import (
     aurora_store,
     compute,
     dns_answers,
+    entrances,
     extensions,
     front_doors,
     health,
@@ -203,7 +204,7 @@ class World:
         self._doors: dict[str, dict[str, Any]] = {}
         self._region_of: dict[str, str] = {}
         for balancer in front_doors.balancers():
-            region = front_doors.region_of(balancer.arn)
+            region = entrances.region_of(balancer.arn)
             listener = next(iter(balancer.listeners.values()))
             run.aws[region].elbv2.modify_listener(ListenerArn=listener.arn, DefaultActions=[{
                 "Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "ContentType": "text/plain"}}])

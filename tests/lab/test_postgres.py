@@ -126,7 +126,7 @@ def test_clients_must_use_tls_and_can_verify_it(home: Home) -> None:
     database = ReplicatedDatabase(home)
     server = database.start("tls", LOGIN)
     link = pg8000.native.Connection(LOGIN.username, host="127.0.0.1", port=server.port, database="app",
-                                    password=LOGIN.password, ssl_context=tls.context(home.authority.bundle))
+                                    password=LOGIN.password, ssl_context=tls.context(home.bundle))
     assert link.run("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [[False]]
     link.close()
     with pytest.raises((pg8000.exceptions.DatabaseError, pg8000.exceptions.InterfaceError)):

@@ -57,7 +57,7 @@ def _servers() -> Iterator[ReplicatedDatabase]:
 @pytest.fixture
 def postgres(_servers: ReplicatedDatabase, monkeypatch: pytest.MonkeyPatch) -> Postgres:
     """The pair, writer "here", empty."""
-    bundle = _servers.home.authority.bundle
+    bundle = _servers.home.bundle
     monkeypatch.setenv("DATABASE_CA_BUNDLE", str(bundle))
     for label in list(_servers.lost):
         _servers.rejoin(label)

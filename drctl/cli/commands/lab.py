@@ -36,10 +36,12 @@ def up(port: int, speed: float | None, without: tuple[str, ...], faults: float, 
     from drctl.lab import process
 
     lab, started = process.up(port, speed, without, faults, seed)
-    document = {"endpoint": lab.endpoint, "speed": lab.speed, "dns": lab.dns, "pid": lab.pid, "faults": lab.faults}
+    document = {"endpoint": lab.endpoint, "speed": lab.speed, "dns": lab.dns, "edge": lab.edge, "pid": lab.pid,
+                "faults": lab.faults}
     word = "started" if started else "runs already"
     emit(document, as_json=as_json, text=lambda: click.echo(
-        f"lab: {word} at {lab.endpoint}, speed {lab.speed:g} AWS seconds a second, names at {lab.dns}"))
+        f"lab: {word} at {lab.endpoint}, speed {lab.speed:g} AWS seconds a second, names at {lab.dns}, "
+        f"clients at {lab.edge}"))
 
 
 @command.command("down")

@@ -8,7 +8,7 @@ from typing import Any
 import pg8000.exceptions
 import pytest
 
-from drctl.lab.postgres_tls import Authority
+from drctl.lab.authority import Authority
 from drctl.lambdas.database import tls
 from drctl.lambdas.database.connection import Database, Place, from_environment
 from drctl.lambdas.database.errors import DatabaseProblem, LoginRefused, Lost, ReadOnly, Rejected, Unreachable, of_state
@@ -199,7 +199,9 @@ def test_the_real_driver_connects_verified_and_reads_its_standing(postgres: Post
 
 def test_a_certificate_of_somebody_else_is_refused(postgres: Postgres, tmp_path: Path,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_CA_BUNDLE", str(Authority.make(tmp_path / "other.pem").bundle))
+    other = tmp_path / "other.pem"
+    other.write_bytes(Authority.make().pem)
+    monkeypatch.setenv("DATABASE_CA_BUNDLE", str(other))
     with pytest.raises(Unreachable, match="SSLCertVerificationError"):
         postgres.database("here").run("SELECT 1")
 
