@@ -30,4 +30,4 @@ def _client(settings: Settings) -> str:
     if not network.admit_cidrs:
         raise Refused("the balancers admit CloudFront alone, and the lab's clients come from nowhere near it",
                       next_step="give network.admit_cidrs a range for them")
-    return str(next(network.admit_cidrs[0].hosts()))
+    return str(next(iter(network.admit_cidrs[0].hosts())))

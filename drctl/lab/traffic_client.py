@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from drctl.lab.traffic_record import Line
-from drctl.lab.traffic_target import Target
+from drctl.lab.traffic_target import Asked, Target
 from drctl.lab.traffic_user import Answer, Unanswered, User
 
 #: Every so manieth request reads back one of the so many rows of this client that were acknowledged last.
@@ -40,15 +40,15 @@ class Client:
 
     def __init__(self, number: int, user: User, target: Target, rows: Rows) -> None:
         self._number, self._user, self._target, self._rows = number, user, target, rows
-        self._known: deque[Known] = deque(maxlen=READ_AMONG)
+        self._readable: deque[tuple[Known, Asked]] = deque(maxlen=READ_AMONG)
         self._requests = 0
 
     def request(self) -> None:
         """The next request: mostly a write, now and then a read; what comes of it is recorded before this returns."""
         self._requests += 1
-        if self._known and self._requests % READ_EVERY == 0:
+        if self._readable and self._requests % READ_EVERY == 0:
             # the position moves on by one with each read, so that rows of all ages among them are read
-            self._read(self._known[self._requests // READ_EVERY % len(self._known)])
+            self._read(*self._readable[self._requests // READ_EVERY % len(self._readable)])
         else:
             self._write()
 
@@ -67,12 +67,10 @@ class Client:
         known = Known(n, row, self._target.id_in(answer.body))
         why = "" if known.id is not None else f"its answer has no {self._target.id_field}"
         self._answered("write", known, at, answer, "acknowledged", why)
-        self._known.append(known)
+        if (asked := self._target.read(row, known.id)) is not None:
+            self._readable.append((known, asked))
 
-    def _read(self, known: Known) -> None:
-        asked = self._target.read(known.row, known.id)
-        if asked is None:
-            return
+    def _read(self, known: Known, asked: Asked) -> None:
         at = time.time()
         try:
             answer = self._user.ask(asked)

@@ -98,16 +98,17 @@ class User:
     When the name server does not answer, an open connection is used on, and no other is made.
     """
 
-    def __init__(self, way: Way, target: Target, turn: int = 0, timeout_s: float | None = None) -> None:
+    def __init__(self, way: Way, target: Target, turn: int = 0) -> None:
         self._way, self._target, self._turn = way, target, turn
-        self._timeout_s = way.timeout_s if timeout_s is None else timeout_s
+        self.timeout_s = way.timeout_s
+        """Real seconds that a request may take."""
         self._resolver = Resolver(way.dns, target.name, way.speed)
         self._context = ssl.create_default_context(cadata=way.ca) if target.tls else None
         self._kept: _Connection | None = None
 
     def ask(self, asked: Asked) -> Answer:
         """The answer, whatever its status; Unanswered when none came in time."""
-        until = time.monotonic() + self._timeout_s
+        until = time.monotonic() + self.timeout_s
         connection = self._connection(until)
         try:
             connection.allow(until)
@@ -164,5 +165,5 @@ class User:
 
     def _words(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
-            return f"no answer within {self._timeout_s:g} s"
+            return f"no answer within {self.timeout_s:g} s"
         return str(error) or type(error).__name__

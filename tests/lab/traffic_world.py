@@ -201,8 +201,7 @@ class _ThreadingUdp(socketserver.ThreadingUDPServer):
 def world(speed: float = 60.0) -> Iterator[World]:
     """A world that answers while the body runs."""
     made = World(speed)
-    made.servers["dns"] = _ThreadingUdp(("127.0.0.1", 0), _Udp)
-    made.servers["dns tcp"] = _Threading(made.servers["dns"].server_address, _Tcp)
+    made.servers["dns"], made.servers["dns tcp"] = _name_server()
     made.servers["edge"] = _Threading(("127.0.0.1", 0), _Edge)
     made.servers["page"] = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
     for server in made.servers.values():
@@ -215,6 +214,16 @@ def world(speed: float = 60.0) -> Iterator[World]:
         for server in made.servers.values():
             server.shutdown()
             server.server_close()
+
+
+def _name_server() -> tuple[_ThreadingUdp, _Threading]:
+    """UDP and TCP on one port; a port that is free for one may be taken for the other."""
+    while True:
+        udp = _ThreadingUdp(("127.0.0.1", 0), _Udp)
+        try:
+            return udp, _Threading(udp.server_address, _Tcp)
+        except OSError:
+            udp.server_close()
 
 
 class Authority:
