@@ -5,6 +5,7 @@ Each rule yields the path of the key that is wrong and a sentence. Limits are th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
@@ -206,6 +207,23 @@ def operations(settings: Settings) -> Found:
         yield ("backup", "schedule"), "must be cron(…) or rate(…)"
 
 
+def lab_traffic(settings: Settings) -> Found:
+    """Rows that cannot be told apart, or not be read back, would prove nothing."""
+    traffic = settings.lab.traffic
+    for key, path in (("write", traffic.write.path), ("read", traffic.read.path)):
+        if not path.startswith("/"):
+            yield ("lab", "traffic", key, "path"), f"{path!r} must begin with /"
+    written = traffic.write.path + json.dumps(traffic.write.body)
+    if "{row}" not in written:
+        yield ("lab", "traffic", "write"), "holds {row} neither in its path nor in its body: all rows would be alike"
+    if "{id}" in written:
+        yield ("lab", "traffic", "write"), "holds {id}, which the app gives only in its answer"
+    if "{id}" not in traffic.read.path and "{row}" not in traffic.read.path:
+        yield ("lab", "traffic", "read", "path"), "holds neither {id} nor {row}: it would not say which row"
+    if not all(traffic.id_field.split(".")):
+        yield ("lab", "traffic", "id_field"), f"{traffic.id_field!r} must be a key, or keys with dots between them"
+
+
 def tags(settings: Settings) -> Found:
     for key, value in settings.tags.items():
         if key.lower().startswith(("aws:", "drctl:")) or key in {"Environment", "Region", "DR-Role", "Name"}:
@@ -217,4 +235,4 @@ def tags(settings: Settings) -> Found:
 
 
 RULES: tuple[Rule, ...] = (environment, account, regions, addresses, admission, domain, latch, certificates,
-                           database, application, operations, tags)
+                           database, application, operations, lab_traffic, tags)

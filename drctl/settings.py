@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 T = TypeVar("T")
 Role = Literal["primary", "standby"]
@@ -162,6 +162,35 @@ class Backup(Model):
     retention_days: Annotated[int, Field(ge=1)] = 35
 
 
+class TrafficWrite(Model):
+    """The request that writes a numbered row; `{row}` in the path and in any text of the JSON body becomes the row."""
+
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    path: str = "/patients"
+    body: dict[str, JsonValue] = {"name": "{row}", "birth_date": "1980-02-29"}
+
+
+class TrafficRead(Model):
+    """The request that reads a row back, whose answer has to contain it; the path holds `{id}`, `{row}`, or both."""
+
+    path: str = "/patients/{id}"
+
+
+class Traffic(Model):
+    """How the lab's clients use the app behind the name; as it stands, drctl's sample application."""
+
+    write: TrafficWrite = TrafficWrite()
+    read: TrafficRead = TrafficRead()
+    #: Where the JSON answer to a write says what the app calls the row: a key, or keys with dots between them.
+    id_field: str = "id"
+
+
+class Lab(Model):
+    """What the lab does with this stack; AWS never sees it."""
+
+    traffic: Traffic = Traffic()
+
+
 @dataclass(frozen=True)
 class Site:
     """One of the two regions in its design-time role."""
@@ -197,6 +226,7 @@ class Settings(Model):
     logs: Logs = Logs()
     backup: Backup = Backup()
     failover: Failover = Failover()
+    lab: Lab = Lab()
     #: Deletion protection of database and balancers, at every level that has it.
     deletion_protection: bool = False
     #: Extra tags on everything that can carry them.

@@ -87,6 +87,14 @@ def test_trap_9_a_missing_key_names_itself_and_an_example() -> None:
     ("alarms: {email: nobody}", "not an e-mail address"),
     ("app: {package: /nowhere/app.zip}", "does not exist"),
     ('tags: {"aws:x": y}', "reserved"),
+    ("lab: {traffic: {write: {path: orders}}}", "lab.traffic.write.path: 'orders' must begin with /"),
+    ("lab: {traffic: {write: {body: {name: x}}}}", "all rows would be alike"),
+    ('lab: {traffic: {write: {path: "/orders/{id}"}}}', "only in its answer"),
+    ("lab: {traffic: {read: {path: /orders}}}", "would not say which row"),
+    ("lab: {traffic: {id_field: data..id}}", "keys with dots between them"),
+    ("lab: {traffic: {write: {method: GET}}}", "lab.traffic.write.method: input should be 'POST', 'PUT' or 'PATCH'"),
+    ("lab: {traffic: {reed: {path: /x}}}", "did you mean read?"),
+    ('lab: {traffic: {write: {body: {name: "{row}", born: 1980-02-29}}}}', "lab.traffic.write.body"),
     ("environment: dev\nenvironment: dev", "given twice"),
 ])
 def test_values_aws_would_refuse_are_refused_here(line: str, message: str) -> None:

@@ -8,11 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
@@ -20,13 +17,11 @@ from typing import Any
 
 from drctl.errors import ConfigurationError, DrctlError, Refused
 from drctl.home import home
+from drctl.lab import background, traffic_process
 from drctl.lab.rules import unknown_rules
-from drctl.processes import lives
 
 #: Speed of a lab that nobody gave one: a minute of AWS in a second.
 DEFAULT_SPEED = 60.0
-#: Real seconds a lab may take to answer, and to end.
-START_WITHIN, END_WITHIN = 60.0, 15.0
 
 
 class LabDown(DrctlError):
@@ -117,18 +112,13 @@ def rules() -> list[dict[str, Any]]:
 
 
 def _start(port: int, speed: float, without: tuple[str, ...], faults: float, seed: int) -> LabState:
-    home().mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "drctl.lab.server", "--port", str(port), "--speed", str(speed),
                "--faults", str(faults), "--seed", str(seed),
                *(word for name in without for word in ("--without", name))]
-    with (home() / "lab.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                                   start_new_session=True)
-    line = _first_line(process)
-    if not line.startswith(b"{"):
-        process.kill()
-        process.wait()
-        raise LabDown(f"the lab did not start: {_last_words()}",
+    process = background.begin(command, home() / "lab.log")
+    line = background.first_line(process)
+    if not line:
+        raise LabDown(f"the lab did not start: {background.last_words(home() / 'lab.log')}",
                       next_step="is drctl installed with its lab? pip install 'drctl[lab]'")
     told = json.loads(line)
     if "error" in told:
@@ -140,40 +130,14 @@ def _start(port: int, speed: float, without: tuple[str, ...], faults: float, see
     return lab
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> bytes:
-    """What the lab prints when it answers; empty when it ended or said nothing in time."""
-    out = process.stdout
-    if out is None or not select.select([out], [], [], START_WITHIN)[0]:
-        return b""
-    return out.readline()
-
-
-def _last_words() -> str:
-    lines = (home() / "lab.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
-
 def down() -> LabState | None:
-    """End the lab of this home; None when there was none."""
+    """End the lab of this home, and the traffic in it, whose records go too; None when there was no lab."""
+    traffic_process.remove()
     found = state()
     if found is None:
         return None
     if answers(found):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGTERM)
-        _wait_until_gone(found)
+        background.end(found.pid)
     for name in ("lab.json", "lab.log"):
         (home() / name).unlink(missing_ok=True)
     return found
-
-
-def _wait_until_gone(lab: LabState) -> None:
-    pause = threading.Event()
-    for _ in range(int(END_WITHIN * 50)):
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(lab.pid, os.WNOHANG)
-        if not lives(lab.pid):
-            return
-        pause.wait(0.02)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(lab.pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drctl.cli import options
+from drctl.cli.commands.lab_traffic import traffic
 from drctl.cli.render import emit
 from drctl.errors import DrctlError, Refused
 
@@ -20,6 +21,9 @@ def command() -> None:
 
     One lab runs under one DRCTL_HOME (default .drctl); several homes hold several labs side by side.
     """
+
+
+command.add_command(traffic)
 
 
 @command.command("up", epilog="Example: drctl lab up --speed 60; AWS CLI: aws --endpoint-url $ENDPOINT ec2 …")
@@ -47,7 +51,7 @@ def up(port: int, speed: float | None, without: tuple[str, ...], faults: float, 
 @command.command("down")
 @options.as_json
 def down(as_json: bool) -> None:
-    """End the lab of this home; what was built in it is gone."""
+    """End the lab of this home and the traffic in it; what was built in it, and what the traffic saw, is gone."""
     from drctl.lab import process
 
     lab = process.down()
@@ -55,7 +59,7 @@ def down(as_json: bool) -> None:
     emit({"stopped": lab.endpoint if lab else None}, as_json=as_json, text=lambda: click.echo(text))
 
 
-def _running() -> LabState:
+def running_lab() -> LabState:
     """The lab of this home; DrctlError when none answers."""
     from drctl.lab import process
 
@@ -73,7 +77,7 @@ def status(as_json: bool) -> None:
     """Address, speed, AWS time, calls, outages and faults of the lab of this home; exit 1 when none answers."""
     from drctl.lab import process
 
-    lab = _running()
+    lab = running_lab()
     told: dict[str, Any] = {"endpoint": lab.endpoint, "pid": lab.pid, **process.ask(lab, "status")}
     throttled = ", ".join(f"{service} {count}" for service, count in sorted(told["throttled"].items()))
     shown = {**told, "throttled": throttled or "none", "outages": ", ".join(map(_place, told["outages"])) or "none",
@@ -121,7 +125,7 @@ def start(region: str, service: str, bucket: str, mode: str, as_json: bool) -> N
     """Begin an outage; with us-east-1 the control planes of IAM, Route 53 and CloudFront are gone too."""
     from drctl.lab import process
 
-    told = process.ask(_running(), "outages", "POST", region=region, service=service, bucket=bucket,
+    told = process.ask(running_lab(), "outages", "POST", region=region, service=service, bucket=bucket,
                        mode=mode)
     if told["mode"] != mode:
         raise Refused(f"{_place(told)} is out already, in mode {told['mode']}",
@@ -139,7 +143,7 @@ def end(region: str | None, service: str, as_json: bool) -> None:
     """End the outages of a region, or of a service; without both, all."""
     from drctl.lab import process
 
-    told = process.ask(_running(), "outages", "DELETE", region=region or "", service=service)
+    told = process.ask(running_lab(), "outages", "DELETE", region=region or "", service=service)
     ended = ", ".join(map(_place, told["ended"]))
     emit(told, as_json=as_json, text=lambda: click.echo(
         f"lab: {ended} answers again" if ended else "lab: there was no such outage"))
@@ -151,7 +155,7 @@ def outages(as_json: bool) -> None:
     """The outages there are, and how many requests each has struck."""
     from drctl.lab import process
 
-    told = process.ask(_running(), "outages")
+    told = process.ask(running_lab(), "outages")
     lines = [f"{_place(one):32} {one['mode']:8} since {one['since']:g} s of AWS time, struck {one['struck']} requests"
              for one in told["outages"]]
     emit(told, as_json=as_json, text=lambda: click.echo("\n".join(lines) or "lab: no outages"))
