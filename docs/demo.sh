@@ -1,5 +1,6 @@
 #!/bin/sh
-# What `make demo` runs: both regions built, looked at, drilled and taken down again, on the embedded lab.
+# What `make demo` runs: both regions built, drilled while clients write, the active region killed, failed over, brought
+# home, and everything taken down again, on the embedded lab.
 set -eu
 DRCTL_HOME=${DRCTL_HOME:-.drctl/demo}
 export DRCTL_HOME
@@ -13,6 +14,15 @@ step() {
 
 step drctl lab up --speed "${DRCTL_SPEED:-60}"
 step drctl provision
-step drctl status
+step drctl lab traffic start
 step drctl failover --drill
+step drctl lab outage start --region us-east-1 --mode hang
+step drctl failover --allow-data-loss 15m --yes
+step drctl lab traffic status
+step drctl lab outage end
+step drctl failback
+step drctl lab traffic status
+step drctl lab traffic stop
 step drctl teardown
+printf '\nThe reports, as pages:\n'
+ls "$DRCTL_HOME"/runs/*/report.html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ class LabClients:
         self._traffic = traffic_process.running()
         self.saw_before = self._traffic is not None
         self._record = Record(Path(self._traffic.record)) if self._traffic else None
+        #: A record is read on by the run and by whoever draws its progress.
+        self._lock = threading.Lock()
         #: When the move under way began, in AWS seconds of the run's clock.
         self._begun = 0.0
 
@@ -64,20 +67,30 @@ class LabClients:
         return sum(one.at >= self._begun for one in self.acknowledged())
 
     def in_words(self) -> str:
-        """The totals of the record; that the clients have ended, if they have."""
-        if self._record is None:
-            return "no clients yet"
-        told = self._record.totals()
+        """The counters; that the clients have ended, if they have."""
         ended = "" if traffic_process.running() else f"; they have ended{traffic_process.complaint()}"
-        return f"{told['acknowledged']} acknowledged, {told['refused']} refused, {told['unanswered']} unanswered{ended}"
+        return (self.counted() or "no clients yet") + ended
+
+    def counted(self) -> str:
+        """The counters of a person's screen: writes by outcome, reads that missed their row, and who answered last."""
+        if self._record is None:
+            return ""
+        with self._lock:
+            self._record.refresh()
+            told = self._record.totals()
+        return (f"{self.words}: {told['acknowledged']} writes acknowledged, {told['refused']} refused, "
+                f"{told['unanswered']} unanswered; {told['missing']} of {told['missing'] + told['reads']} rows missing "
+                f"when read; last answer from {told['region'] or 'nowhere'}")
 
     def acknowledged(self) -> list[Write]:
         """What the record holds by now."""
         if self._record is None:
             return []
-        self._record.refresh()
+        with self._lock:
+            self._record.refresh()
+            writes = self._record.acknowledged()
         zero, speed = time.time() - self._clock.wall(), self._clock.speed
-        return [Write(one.n, (one.at - zero) * speed, one.region) for one in self._record.acknowledged()]
+        return [Write(one.n, (one.at - zero) * speed, one.region) for one in writes]
 
     def audit(self, writes: Sequence[Write], region: str) -> Audit:
         """Read rows back through the name, which answers with that region; the newest page by page, until one is whole.

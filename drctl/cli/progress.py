@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol
@@ -36,6 +36,9 @@ class Progress(Protocol):
     def paused(self) -> AbstractContextManager[None]:
         """Nothing is drawn meanwhile: a person is asked something."""
 
+    def shows(self, told: Callable[[], str]) -> None:
+        """Show below, where there is room for it, what `told` says now; nothing while it says nothing."""
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None: ...
 
@@ -52,6 +55,9 @@ class Lines:
 
     def paused(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def shows(self, told: Callable[[], str]) -> None:
+        return
 
     def __exit__(self, *_: object) -> None:
         return
@@ -81,6 +87,7 @@ class Live:
         self._lock = threading.Lock()
         self._running: dict[str, tuple[str, float, str]] = {}
         self._ended: dict[str, int] = {}
+        self._told: Callable[[], str] = str
         self._console = console or Console(stderr=True)
         self._live = self._drawn()
 
@@ -95,6 +102,9 @@ class Live:
         if line := line_of(record):
             style = "red" if record.get("outcome") == "failed" else "dim" if record["event"] == "note" else ""
             self._console.print(line, style=style, highlight=False, markup=False)
+
+    def shows(self, told: Callable[[], str]) -> None:
+        self._told = told
 
     def _take(self, record: Record) -> None:
         step = record.get("step", "")
@@ -117,7 +127,8 @@ class Live:
         title = f"AWS time {span(self._clock.now())} · wall {span(self._clock.wall())} · {counts or 'starting'}"
         if self._clock.stopped:
             title += " · stopping at the next clean edge, Ctrl-C again ends at once"
-        table = Table(title=title, title_justify="left", expand=True, box=None, title_style="bold")
+        table = Table(title=title, title_justify="left", expand=True, box=None, title_style="bold",
+                      caption=self._told() or None, caption_justify="left")
         for name, options in (("region", {"width": 12}), ("running", {"width": 34}), ("for", {"width": 7}),
                               ("waits for", {"ratio": 1, "no_wrap": True})):
             table.add_column(name, **options)  # type: ignore[arg-type]  # options differ by column

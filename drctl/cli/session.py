@@ -157,6 +157,8 @@ def opened(command: str, asked: Asked, *, hurry: bool = False) -> Iterator[Sessi
     events = Events(clock, journal, progress)
     run = _run(directory.id, settings, way, clock, events)
     clients = _clients(run, way)
+    if clients is not None:
+        progress.shows(clients.counted)
     events.emit("run-started", command=command, environment=settings.environment, target=settings.target,
                 version=__version__, versions=_versions(), settings=settings.model_dump(mode="json"),
                 owner=asdict(myself()), approval=asked.approval, request=dict(asked.request),

@@ -63,3 +63,14 @@ def test_that_a_run_was_asked_to_stop_is_shown_as_long_as_it_goes_on(terminal: i
         clock.stop()
         progress._live.refresh()
         assert "stopping at the next clean edge" in screen(terminal.getvalue())[0]
+
+
+def test_the_counters_of_clients_stand_below_the_table_as_soon_as_there_are_any(terminal: io.StringIO) -> None:
+    told = [""]
+    with live(terminal, Clock(1.0)) as progress:
+        progress.shows(lambda: told[0])
+        progress._live.refresh()
+        assert not any("acknowledged" in line for line in screen(terminal.getvalue()))
+        told[0] = "4 clients: 12 writes acknowledged"
+        progress._live.refresh()
+        assert [line for line in screen(terminal.getvalue()) if line][-1] == told[0]
