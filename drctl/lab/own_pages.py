@@ -1,4 +1,4 @@
-"""The lab's own pages below /drctl-lab/: status, calls, rules, and the switches for outages and faults."""
+"""The lab's own pages below /drctl-lab/: status, calls, rules, the switches for outages and faults, the lag."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from drctl.lab import outages, throttling
 from drctl.lab.called import Environ, whole_body
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
+from drctl.lab.lag import LAG, USUAL_MS
 from drctl.lab.rules import RULES, SWITCHED_OFF
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def answer(counting: Counting, environ: Environ) -> tuple[str, Document]:
         ("GET", "faults"): FAULTS.wire,
         ("POST", "faults"): lambda: _start_faults(_asked(environ)),
         ("DELETE", "faults"): _stop_faults,
+        ("GET", "lag"): LAG.wire,
+        ("POST", "lag"): lambda: _set_lag(_asked(environ)),
+        ("DELETE", "lag"): _usual_lag,
     }
     do = pages.get((environ["REQUEST_METHOD"], page))
     if do is None:
@@ -59,7 +63,7 @@ def _status(counting: Counting) -> Document:
     return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
             "without": sorted(SWITCHED_OFF), "calls": sum(counting.calls.values()), "dns": counting.dns,
             "throttled": dict(throttling.REFUSED), "outages": [one.wire() for one in outages.present()],
-            "faults": FAULTS.wire() if FAULTS.rate else None}
+            "faults": FAULTS.wire() if FAULTS.rate else None, "lag_ms": LAG.ms}
 
 
 def _calls(counting: Counting) -> Document:
@@ -104,3 +108,13 @@ def _stop_faults() -> Document:
     stopped = FAULTS.wire()
     FAULTS.stop()
     return stopped
+
+
+def _set_lag(asked: Document) -> Document:
+    LAG.set(float(asked["lag_ms"]))
+    return LAG.wire()
+
+
+def _usual_lag() -> Document:
+    LAG.set(USUAL_MS)
+    return LAG.wire()
