@@ -11,7 +11,7 @@ from drctl.lab import (
     aurora_deletion,  # noqa: F401  # importing installs its rules
     aurora_groups,  # noqa: F401  # importing installs its rules
     aurora_instances,  # noqa: F401  # importing installs its rules
-    aurora_metrics,
+    aurora_metrics,  # noqa: F401  # importing installs its rules
     aurora_names,  # noqa: F401  # importing installs its rules
     aurora_outage,
     aurora_quotas,  # noqa: F401  # importing installs its rules
@@ -22,17 +22,17 @@ from drctl.lab import (
 )
 from drctl.lab.aurora_leaving import ON_DETACH
 from drctl.lab.aurora_outage import ON_OUTAGE, lose, restore
-from drctl.lab.aurora_roles import ON_RESYNCHRONISED, ON_ROLE_CHANGE
+from drctl.lab.aurora_roles import ON_FENCE, ON_RESYNCHRONISED, ON_ROLE_CHANGE
 from drctl.lab.aurora_snapshots import ON_DATA
+from drctl.lab.lag import LAG
 from drctl.settings import LAB_ACCOUNT
 
-__all__ = ["ON_DATA", "ON_DETACH", "ON_OUTAGE", "ON_RESYNCHRONISED", "ON_ROLE_CHANGE", "endpoint_role",
+__all__ = ["ON_DATA", "ON_DETACH", "ON_FENCE", "ON_OUTAGE", "ON_RESYNCHRONISED", "ON_ROLE_CHANGE", "endpoint_role",
            "global_cluster_of", "is_writer", "lose", "reset", "restore", "set_lag_ms"]
 
 _REGIONAL = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<kind>cluster-ro-|cluster-|)c[0-9a-f]{11}\.(?P<region>[a-z0-9-]+)"
                        r"\.rds\.amazonaws\.com")
 _GLOBAL = re.compile(r"(?P<name>[a-z0-9-]+)\.global-[0-9a-f]+\.global\.rds\.amazonaws\.com")
-_USUAL_LAG_MS = aurora_metrics.LAG_MS
 
 
 def endpoint_role(host: str) -> tuple[str, str | None, str] | None:
@@ -81,12 +81,12 @@ def is_writer(region: str, cluster_id: str) -> bool:
 
 
 def set_lag_ms(lag_ms: float) -> None:
-    """From now on secondaries lag that many milliseconds behind."""
-    aurora_metrics.LAG_MS = lag_ms
+    """From now on secondaries lag that many AWS milliseconds behind; raises ValueError for what is no lag."""
+    LAG.set(lag_ms)
 
 
 def reset() -> None:
     """No global cluster, nothing in any stage, the usual lag."""
     aurora_store.forget()
     aurora_states.forget()
-    set_lag_ms(_USUAL_LAG_MS)
+    LAG.reset()

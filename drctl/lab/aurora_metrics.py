@@ -11,17 +11,18 @@ from moto.core.utils import utcnow
 
 from drctl.lab.aurora_store import GLOBALS, LOST, GlobalCluster, Member, cluster_of
 from drctl.lab.clock import CLOCK
+from drctl.lab.lag import LAG
 from drctl.lab.rules import Wrapped, rule
 
-#: Lag of every secondary in milliseconds; a drill may set it.
-LAG_MS = 80.0
 METRICS = ("AuroraGlobalDBRPOLag", "AuroraGlobalDBReplicationLag", "AuroraGlobalDBProgressLag")
 
 
 class GlobalDatabaseLag(CloudWatchMetricProvider):
     """Lag in milliseconds, one datapoint a minute, in the secondary's Region alone and only while it is connected.
 
-    While the primary's Region is lost nothing arrives: the lag grows by a second a second.
+    A datapoint of a minute that is over says what was measured last in it, whatever is set later; that of the running
+    minute says what is measured now. While the primary's Region is lost nothing arrives: the lag grows by a second a
+    second.
 
     Source: Aurora User Guide, Monitoring an Amazon Aurora global database; CloudWatch metrics for Aurora
     """
@@ -66,12 +67,18 @@ def _datapoints(known: GlobalCluster, member: Member) -> list[MetricDatum]:
     minute = utcnow() - timedelta(seconds=CLOCK.now() % 60 / CLOCK.speed)
     minutes = min(60, int((CLOCK.now() - since) // 60) + 1)
     dimensions = [{"Name": "DBClusterIdentifier", "Value": cluster.db_cluster_identifier}]
-    return [MetricDatum("AWS/RDS", name, _lag_ms(known, 60.0 * ago), dimensions,
+    return [MetricDatum("AWS/RDS", name, _lag_ms(known, _measured_at(ago)), dimensions,
                         minute - timedelta(seconds=60 * ago / CLOCK.speed), "Milliseconds")
             for ago in range(minutes) for name in METRICS]
 
 
-def _lag_ms(known: GlobalCluster, ago_s: float) -> float:
-    """The lag so many AWS seconds ago."""
+def _measured_at(minutes_ago: int) -> float:
+    """When the value of a minute was measured: now, or just before the minute was over."""
+    now = CLOCK.now()
+    return now if not minutes_ago else (now // 60 - minutes_ago + 1) * 60 - 0.001
+
+
+def _lag_ms(known: GlobalCluster, moment: float) -> float:
+    """The lag at a moment of the lab's clock."""
     lost_at = LOST.get(known.writer.region) if known.writer else None
-    return LAG_MS + (0.0 if lost_at is None else max(0.0, CLOCK.now() - ago_s - lost_at) * 1000)
+    return LAG.at(moment) + (0.0 if lost_at is None else max(0.0, moment - lost_at) * 1000)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.rds.responses import RDSResponse
 
 from drctl.aws.durations import seconds
-from drctl.lab import aurora_metrics as metrics
 from drctl.lab import aurora_store as store
 from drctl.lab.aurora_events import tell
 from drctl.lab.aurora_snapshots import save_the_tail
@@ -20,6 +20,7 @@ from drctl.lab.aurora_states import LOCK, UNSEEN_S, available_instances, check, 
 from drctl.lab.aurora_store import LOST, Change, GlobalCluster, Member
 from drctl.lab.aurora_versions import compare
 from drctl.lab.clock import CLOCK
+from drctl.lab.lag import LAG, USUAL_MS
 from drctl.lab.rules import operation
 
 log = logging.getLogger(__name__)
@@ -27,13 +28,16 @@ log = logging.getLogger(__name__)
 #: Called in the lab's clock thread at the moment of promotion, before the global cluster is available again: kind
 #: ("switchover" or "failover"), id of the global cluster, ARN of the old and of the new primary.
 ON_ROLE_CHANGE: list[Callable[[str, str, str, str], None]] = []
+#: Called in the lab's clock thread when the old primary of a switchover takes no more writes, and when the switchover
+#: is given up and it takes them again: its ARN, and whether it is fenced off.
+ON_FENCE: list[Callable[[str, bool], None]] = []
 #: Called in the lab's clock thread when an old primary has been rebuilt: its ARN.
 ON_RESYNCHRONISED: list[Callable[[str], None]] = []
 #: The two operations that change roles.
 CHANGES = ("switchover_global_cluster", "failover_global_cluster")
 #: AWS seconds that verifying takes, and that the global cluster needs after the promotion to be available.
 VERIFYING_S, SETTLING_S = 5.0, 10.0
-#: Part of the time after which the old primary takes no more writes.
+#: Part of the usual time after which the old primary takes no more writes.
 FENCED_AFTER = 0.6
 
 
@@ -51,6 +55,7 @@ def _asked(self: RDSResponse) -> tuple[GlobalCluster, Member, bool]:
 def switchover_global_cluster(self: RDSResponse) -> ActionResult:
     """A switchover loses nothing: the old primary stops, the target catches up and becomes the writer.
 
+    It takes longer by the lag, in which the last writes arrive.
     Source: RDS API Reference, SwitchoverGlobalCluster; Aurora User Guide, Performing switchovers for Aurora global
     databases
     """
@@ -182,7 +187,9 @@ def one_kind_of_change(self: RDSResponse) -> None:
 
 
 def _start(known: GlobalCluster, writer: Member, target: Member, loses_data: bool) -> None:
-    now, length = CLOCK.now(), seconds("failover" if loses_data else "switchover")
+    now = CLOCK.now()
+    more = max(0.0, LAG.ms - USUAL_MS) / 1000  # the usual lag is in the usual time
+    length = seconds("failover") if loses_data else seconds("switchover") + more
     change = Change(writer.arn, target.arn, loses_data, now + UNSEEN_S, now + UNSEEN_S + VERIFYING_S)
     known.change = change
     whole = length + SETTLING_S - UNSEEN_S
@@ -190,7 +197,7 @@ def _start(known: GlobalCluster, writer: Member, target: Member, loses_data: boo
     if not loses_data:
         passes_through(writer.arn, [(UNSEEN_S, "available"), (whole, "modifying")])
         tell("RDS-EVENT-0181", target.arn, writer.arn, target.arn)
-        CLOCK.after(length * FENCED_AFTER, lambda: _fence(known, change))
+        CLOCK.after(seconds("switchover") * FENCED_AFTER, lambda: _fence(known, change))
     CLOCK.after(length, lambda: _promote(known, change, writer, target))
     CLOCK.after(length + SETTLING_S, lambda: _finish(known, change, writer, target))
 
@@ -201,9 +208,10 @@ def _fence(known: GlobalCluster, change: Change) -> None:
         if known.change is not change:
             return
         change.fenced = True
-    if metrics.LAG_MS >= 1000:
-        tell("RDS-EVENT-0183", change.old, change.old, change.new, reason=f"{metrics.LAG_MS:.0f} ms")
+    if LAG.ms >= 1000:
+        tell("RDS-EVENT-0183", change.old, change.old, change.new, reason=f"{LAG.ms:.0f} ms")
     tell("RDS-EVENT-0182", change.old, change.old, change.new)
+    _follows("a fence", ON_FENCE, change.old, True)
 
 
 def _promote(known: GlobalCluster, change: Change, old: Member, new: Member) -> None:
@@ -215,11 +223,8 @@ def _promote(known: GlobalCluster, change: Change, old: Member, new: Member) -> 
         old.reader_since = CLOCK.now()
         old.connected_at = store.NEVER if change.loses_data else CLOCK.now()
         old.has_tail = change.loses_data
-    for listener in ON_ROLE_CHANGE:
-        try:
-            listener("failover" if change.loses_data else "switchover", known.identifier, old.arn, new.arn)
-        except Exception:
-            log.exception("what follows a change of roles failed")
+    _follows("a change of roles", ON_ROLE_CHANGE, "failover" if change.loses_data else "switchover",
+             known.identifier, old.arn, new.arn)
     if not change.loses_data:
         tell("RDS-EVENT-0184", new.arn, old.arn, new.arn)
 
@@ -230,6 +235,8 @@ def _give_up(known: GlobalCluster, change: Change) -> None:
         known.change = None
         for arn in (change.old, change.new):
             passes_through(arn, [])
+    if change.fenced:
+        _follows("the end of a fence", ON_FENCE, change.old, False)
     tell("RDS-EVENT-0239" if change.loses_data else "RDS-EVENT-0187", change.new, change.old, change.new)
 
 
@@ -263,8 +270,12 @@ def resynchronise(member: Member) -> None:
 def _tell_resynchronised(member: Member, moment: float) -> None:
     if member.connected_at == moment:  # it was not lost once more meanwhile
         tell("RDS-EVENT-0241", member.arn)
-        for listener in ON_RESYNCHRONISED:
-            try:
-                listener(member.arn)
-            except Exception:
-                log.exception("what follows a resynchronisation failed")
+        _follows("a resynchronisation", ON_RESYNCHRONISED, member.arn)
+
+
+def _follows(what: str, listeners: list[Any], *told: object) -> None:
+    for listener in listeners:
+        try:
+            listener(*told)
+        except Exception:
+            log.exception("what follows %s failed", what)

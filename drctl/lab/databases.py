@@ -8,21 +8,19 @@ from typing import Any
 
 from moto.rds.models import DBCluster, rds_backends
 
-from drctl.lab import aurora, aurora_metrics, aurora_store
+from drctl.lab import aurora, aurora_store
 from drctl.lab.aurora_snapshots import Move
 from drctl.lab.clock import CLOCK
+from drctl.lab.lag import LAG
 from drctl.lab.postgres import ReplicatedDatabase, change_password
 from drctl.lab.postgres_server import Home, Login, Server
 from drctl.lab.saved_data import SavedData
 from drctl.settings import LAB_ACCOUNT
 
-#: Real seconds that the way between two regions takes at most, however large the lag is set.
-LONGEST_WAY_S = 5.0
-
 
 def way_s() -> float:
     """Real seconds between two regions: the simulated replication lag, at the lab's speed."""
-    return min(LONGEST_WAY_S, aurora_metrics.LAG_MS / 1000 / CLOCK.speed)
+    return LAG.ms / 1000 / CLOCK.speed
 
 
 @dataclass
@@ -77,6 +75,13 @@ class Databases:
             else:
                 known.database.failover(label(new))
             self._cut_what_is_lost(known)
+
+    def fence(self, arn: str, fenced: bool) -> None:
+        """What `aurora.ON_FENCE` calls: the server of an old primary refuses writes, or takes them again."""
+        cluster = aurora_store.cluster_of(arn)
+        if cluster is not None and (known := self._of(label(cluster))) is not None:
+            with self._lock:
+                known.database.fence(label(cluster), fenced)
 
     def outage(self, _region: str) -> None:
         """What `aurora.ON_OUTAGE` calls: nothing is replicated from or to a region while it is lost.
@@ -258,6 +263,7 @@ def _login(members: list[DBCluster]) -> Login:
 DATABASES = Databases()
 aurora.ON_ROLE_CHANGE.append(DATABASES.change_roles)
 aurora.ON_DETACH.append(DATABASES.detach)
+aurora.ON_FENCE.append(DATABASES.fence)
 aurora.ON_OUTAGE.append(DATABASES.outage)
 aurora.ON_RESYNCHRONISED.append(DATABASES.resynchronised)
 aurora.ON_DATA.append(DATABASES.move)

@@ -1,4 +1,5 @@
-"""The lab's own pages below /drctl-lab/: status, clients, calls, rules, and the switches for outages and faults."""
+"""The lab's own pages below /drctl-lab/: status, clients, calls, rules, the switches for outages and faults, the lag.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from drctl.lab.authority import lab_authority
 from drctl.lab.called import Environ, whole_body
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
+from drctl.lab.lag import LAG, USUAL_MS
 from drctl.lab.rules import RULES, SWITCHED_OFF
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ def answer(counting: Counting, environ: Environ) -> tuple[str, Document]:
         ("GET", "faults"): FAULTS.wire,
         ("POST", "faults"): lambda: _start_faults(_asked(environ)),
         ("DELETE", "faults"): _stop_faults,
+        ("GET", "lag"): LAG.wire,
+        ("POST", "lag"): lambda: _set_lag(_asked(environ)),
+        ("DELETE", "lag"): _usual_lag,
     }
     do = pages.get((environ["REQUEST_METHOD"], page))
     if do is None:
@@ -61,7 +66,8 @@ def _status(counting: Counting) -> Document:
     return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
             "without": sorted(SWITCHED_OFF), "calls": sum(counting.calls.values()), "dns": counting.dns,
             "edge": counting.edge, "throttled": dict(throttling.REFUSED),
-            "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None}
+            "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None,
+            "lag_ms": LAG.ms}
 
 
 def _clients(counting: Counting) -> Document:
@@ -112,3 +118,13 @@ def _stop_faults() -> Document:
     stopped = FAULTS.wire()
     FAULTS.stop()
     return stopped
+
+
+def _set_lag(asked: Document) -> Document:
+    LAG.set(float(asked["lag_ms"]))
+    return LAG.wire()
+
+
+def _usual_lag() -> Document:
+    LAG.set(USUAL_MS)
+    return LAG.wire()

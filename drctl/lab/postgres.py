@@ -6,16 +6,23 @@ A stand-in, and only that: one process a region, no shared storage, streaming re
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from drctl.lab.postgres_server import Home, Login, PostgresFailed, Server, until
 from drctl.lab.wire import Wire
+
+#: With this command a follower asks for what the writer writes from now on (PostgreSQL documentation, "Streaming
+#: Replication Protocol"); what it asks before is not replication, and not late.
+REPLICATION = b"START_REPLICATION"
 
 
 class ReplicatedDatabase:
     """Servers by label: `writer` is one of them, `lost` are those that a failover left behind.
 
-    `delay` tells the seconds of the way between any two of them, one way; it makes lag and loss real.
+    `delay` tells the real seconds after which what the writer has written reaches the others; it makes lag and loss
+    real. What joins, comes back or changes places does not wait for it: a planned change loses nothing, and how long it
+    takes is for whoever asks for it to say.
     """
 
     def __init__(self, home: Home, *, delay: Callable[[], float] = float) -> None:
@@ -25,6 +32,7 @@ class ReplicatedDatabase:
         self.writer = ""
         self.lost: set[str] = set()
         self.lock = threading.RLock()
+        self._hurries = False
 
     def start(self, label: str, login: Login, hosts: Iterable[str] = ()) -> Server:
         """The first server, with its master user and database."""
@@ -52,16 +60,22 @@ class ReplicatedDatabase:
             if label == self.writer:
                 return
             old, new = self.servers[self.writer], self.servers[label]
-            for last in (False, False, True):
-                self._until_following(new)
-                # A fast shutdown ends the clients' connections, then sends followers every last record before it exits.
-                old.stop("fast")
-                if self._has_all_of(old, new, final=last):
-                    break
-                old.start()  # its connection to the follower broke on the way down: the rest is sent once more
-            self._promote(label)
-            old.follow(self._wire(old.label))
-            old.start()
+            with self._without_delay():
+                self._empty(old, new)
+                self._promote(label)
+                old.follow(self._wire(old.label))
+                old.start()
+                old.lift()
+
+    def _empty(self, old: Server, new: Server) -> None:
+        """Stop `old` when `new` has everything of it."""
+        for last in (False, False, True):
+            self._until_following(new)
+            # A fast shutdown ends the clients' connections, then sends followers every last record before it exits.
+            old.stop("fast")
+            if self._has_all_of(old, new, final=last):
+                break
+            old.start()  # its connection to the follower broke on the way down: the rest is sent once more
 
     def _has_all_of(self, old: Server, new: Server, *, final: bool) -> bool:
         """Whether `new` has replayed all that the stopped `old` wrote; the `final` look raises when it has not."""
@@ -75,13 +89,36 @@ class ReplicatedDatabase:
             return False
         return True
 
+    def fence(self, label: str, fenced: bool) -> None:
+        """The server takes no more writes, as an old primary does until its follower has everything; or again."""
+        with self.lock:
+            server = self.servers[label]
+            if server.is_up:
+                (server.fence if fenced else server.lift)()
+
+    @contextmanager
+    def _without_delay(self) -> Iterator[None]:
+        self._hurries = True
+        try:
+            yield
+        finally:
+            self._hurries = False
+
+    def _delay_now(self) -> float:
+        return 0.0 if self._hurries else self.delay()
+
     def failover(self, label: str) -> None:
-        """`label` becomes the writer as it is, the old writer is gone at once; `rejoin` brings it back."""
+        """`label` becomes the writer as it is, the old writer is gone at once; `rejoin` brings it back.
+
+        What the old writer had acknowledged and the wire still holds is lost.
+        """
         with self.lock:
             if label == self.writer:
                 return
             old = self.servers[self.writer]
             old.stop("immediate")
+            if wire := self.wires.get(label):
+                wire.drop()
             self.lost.add(old.label)
             self._promote(label)
 
@@ -95,8 +132,9 @@ class ReplicatedDatabase:
                 server.follow(self._wire(label))
             except PostgresFailed:
                 server.clone(writer, self._wire(label))
-            server.start()
-            self._until_following(server)
+            with self._without_delay():
+                server.start()
+                self._until_following(server)
             self.lost.discard(label)
 
     def detach(self, label: str) -> ReplicatedDatabase:
@@ -158,7 +196,7 @@ class ReplicatedDatabase:
         """The port through which `label` follows the writer."""
         target = self.servers[self.writer].admin_port
         if label not in self.wires:
-            self.wires[label] = Wire(target, self.delay)
+            self.wires[label] = Wire(target, self._delay_now, begins=REPLICATION)
         wire = self.wires[label]
         if wire.target != target:
             wire.target = target

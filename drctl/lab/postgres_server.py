@@ -29,7 +29,8 @@ ADMIN = "rdsadmin"
 #: Seconds for a server to come up or to go down on a busy machine.
 PATIENCE_S = 30.0
 #: Data of a lab outlives no reboot, so nothing waits for the disk. wal_log_hints is for pg_rewind; wal_keep_size lets a
-#: server that was away catch up without slots; the short time-outs let both sides notice a cut wire soon.
+#: server that was away catch up without slots. A late wire is silent for as long as it is late, so a follower does not
+#: take silence for an end, and says every second that it lives.
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -42,8 +43,8 @@ wal_keep_size = 512MB
 wal_log_hints = on
 hot_standby = on
 wal_sender_timeout = 10s
-wal_receiver_timeout = 10s
-wal_receiver_status_interval = 100ms
+wal_receiver_timeout = 0
+wal_receiver_status_interval = 1s
 wal_retrieve_retry_interval = 100ms
 jit = off
 log_min_messages = warning
@@ -131,6 +132,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._front: Wire | None = None
         self._hosts = tuple(hosts)
+        self.is_fenced = False
 
     @property
     def port(self) -> int:
@@ -261,6 +263,21 @@ class Server:
         if self.ask("SELECT pg_is_in_recovery()") == [[True]]:
             self.ask("SELECT pg_promote(true, 30)")
             until(lambda: self.ask("SELECT NOT pg_is_in_recovery()") == [[True]], f"the promotion of {self.label}")
+
+    def fence(self) -> None:
+        """Take no more writes and end whoever may be at one, until `lift`."""
+        self.is_fenced = True
+        self.ask("ALTER SYSTEM SET default_transaction_read_only = on")
+        self.ask("SELECT pg_reload_conf()")
+        self.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "  # noqa: S608  # our own name
+                 f"WHERE backend_type = 'client backend' AND usename <> '{ADMIN}'")
+
+    def lift(self) -> None:
+        """Take writes again, as far as it may."""
+        if self.is_fenced:
+            self.ask("ALTER SYSTEM RESET default_transaction_read_only")
+            self.ask("SELECT pg_reload_conf()")
+            self.is_fenced = False
 
     def rewind(self, source: Server) -> None:
         """Undo what `source` does not have, so that this (stopped) server can follow it; raises PostgresFailed."""

@@ -66,7 +66,7 @@ def answers(lab: LabState) -> bool:
 
 
 def ask(lab: LabState, path: str, method: str = "GET", **asked: Any) -> dict[str, Any]:
-    """One of the lab's own pages (`status`, `clients`, `calls`, `rules`, `outages`, `faults`).
+    """One of the lab's own pages (`status`, `clients`, `calls`, `rules`, `outages`, `faults`, `lag`).
 
     Raises OSError when it does not answer, ConfigurationError with the lab's words when it cannot do what is asked.
     """

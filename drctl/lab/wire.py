@@ -1,4 +1,4 @@
-"""A TCP wire between two regions: as long as the distance, and it can be cut."""
+"""A TCP wire to a database: what the database answers can be late, and the wire can be cut."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from contextlib import suppress
 
 #: What a PostgreSQL client sends before TLS (PostgreSQL documentation, "Message Formats", SSLRequest).
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+#: Real seconds after which a wire that holds something back looks whether the delay has changed.
+LOOK_S = 0.1
 
 
 class Wire:
-    """Listens on `port`, passes everything on to `target` (a loopback port that may change), late by `delay` seconds.
+    """Listens on `port`, passes everything on to `target`, a loopback port that may change.
 
-    With `tls` it speaks TLS to clients as PostgreSQL does: for builds of PostgreSQL that cannot.
+    What `target` answers is late by `delay` seconds, as they are now: what is under way when they change comes by the
+    new ones. Nothing is late before a client has sent the bytes `begins`. What `target` has sent before it ended still
+    arrives; a cut wire drops it. With `tls` it speaks TLS to clients as PostgreSQL does: for builds of PostgreSQL that
+    cannot.
     """
 
-    def __init__(self, target: int, delay: Callable[[], float] = float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, target: int, delay: Callable[[], float] = float, *, begins: bytes = b"",
+                 tls: ssl.SSLContext | None = None) -> None:
         self.target, self._delay = target, delay
-        self._tls = tls
+        self._begins, self._tls = begins, tls
         self._cut = False
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -99,16 +105,30 @@ class Wire:
 
     def _pump(self, near: socket.socket, far: socket.socket) -> None:
         """One thread for both ways: a TLS connection must not be read and written at the same time."""
-        other = {near: far, far: near}
-        held: deque[tuple[float, socket.socket, bytes]] = deque()
-        while True:
-            pause = max(0.0, held[0][0] - time.monotonic()) if held else None
-            buffered = [end for end in other if isinstance(end, ssl.SSLSocket) and end.pending()]
-            for end in buffered or select.select(list(other), (), (), pause)[0]:
+        is_late, ends = not self._begins, [near, far]
+        held: deque[tuple[float, bytes]] = deque()
+        while held or far in ends:
+            for end in _readable(ends, min(LOOK_S, self._remaining(held[0][0])) if held else None):
                 chunk = end.recv(65536)
-                if not chunk:
+                if end is far:
+                    if chunk:
+                        held.append((time.monotonic(), chunk))
+                    else:
+                        ends.remove(far)
+                elif not chunk:
                     return
-                held.append((time.monotonic() + self._delay(), other[end], chunk))
-            while held and held[0][0] <= time.monotonic():
-                _, end, chunk = held.popleft()
-                end.sendall(chunk)
+                elif far in ends:
+                    is_late = is_late or self._begins in chunk
+                    far.sendall(chunk)
+            while held and not (is_late and self._remaining(held[0][0])):
+                near.sendall(held.popleft()[1])
+
+    def _remaining(self, received: float) -> float:
+        """Seconds for which what was received then is still held back."""
+        return max(0.0, received + self._delay() - time.monotonic())
+
+
+def _readable(ends: list[socket.socket], pause: float | None) -> list[socket.socket]:
+    """The ends that have something to read; TLS may hold it already."""
+    buffered: list[socket.socket] = [end for end in ends if isinstance(end, ssl.SSLSocket) and end.pending()]
+    return buffered or select.select(ends, (), (), pause)[0]

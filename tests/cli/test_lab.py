@@ -127,6 +127,22 @@ def test_an_outage_that_cannot_be_is_bad_usage_and_without_a_lab_the_next_step_i
         cli("lab", "down")
 
 
+def test_the_lag_is_told_set_and_taken_back(cli: Cli) -> None:
+    assert cli("lab", "lag").code == 1
+    cli("lab", "up")
+    try:
+        assert cli("lab", "lag").out == "lab: secondaries lag 80 ms behind, as ever\n"
+        assert cli("lab", "lag", "20m").out == "lab: secondaries lag 1200 s behind\n"
+        assert cli("lab", "lag", "500ms", "--json").json == {"lag_ms": 500.0, "default": False}
+        assert "lag          500 ms" in cli("lab", "status").out
+        for wrong in ("20", "soon", "-5s", "25h", "1e9s"):
+            assert cli("lab", "lag", wrong).code == 2
+        assert cli("lab", "lag", "--json").json["lag_ms"] == 500.0
+        assert cli("lab", "lag", "default", "--json").json == {"lag_ms": 80.0, "default": True}
+    finally:
+        cli("lab", "down")
+
+
 def test_a_lab_with_faults_says_so_and_counts_them(cli: Cli) -> None:
     assert cli("lab", "up", "--faults", "0.2", "--seed", "7", "--json").json["faults"] == 0.2
     try:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from drctl.lab import aurora_metrics
 from drctl.lab.clock import CLOCK
+from drctl.lab.lag import LAG
 
 #: What a row is known by: a heartbeat's run and number, or a user's own number.
 Key = tuple[str, int]
@@ -34,7 +34,7 @@ class Rows:
     def go_on(self, writer: str, replicates: bool) -> None:
         """Time has passed: what is older than the lag is in the copy too."""
         if writer and replicates:
-            self.copied_until = max(self.copied_until, CLOCK.now() - aurora_metrics.LAG_MS / 1000)
+            self.copied_until = max(self.copied_until, CLOCK.now() - LAG.ms / 1000)
 
     def of_the_copy(self) -> list[Key]:
         """What the copy has."""

@@ -240,7 +240,8 @@ def test_lag_is_published_in_the_secondarys_region_alone_and_moves_with_the_role
         Namespace="AWS/RDS", MetricName="AuroraGlobalDBReplicationLag", Period=60, Statistics=["Average"],
         StartTime=now - timedelta(minutes=5), EndTime=now + timedelta(seconds=1),
         Dimensions=[{"Name": "DBClusterIdentifier", "Value": f"db-{WEST}"}])
-    assert {point["Average"] for point in found["Datapoints"]} == {2500.0}
+    shown = [point["Average"] for point in sorted(found["Datapoints"], key=lambda point: point["Timestamp"])]
+    assert (set(shown[:-1]), shown[-1]) == ({80.0}, 2500.0)
     aws[EAST].rds.switchover_global_cluster(GlobalClusterIdentifier="world", TargetDbClusterIdentifier=arn(WEST))
     pass_an_hour(clock)
     assert (lag(aws, WEST, WEST), set(lag(aws, EAST, EAST))) == ([], {2500.0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,15 +75,17 @@ def running_lab() -> LabState:
 @command.command("status")
 @options.as_json
 def status(as_json: bool) -> None:
-    """Address, speed, AWS time, calls, outages and faults of the lab of this home; exit 1 when none answers."""
+    """Address, speed, AWS time, calls, lag, outages and faults of the lab of this home; exit 1 when none answers."""
     from drctl.lab import process
 
     lab = running_lab()
     told: dict[str, Any] = {"endpoint": lab.endpoint, "pid": lab.pid, **process.ask(lab, "status")}
     throttled = ", ".join(f"{service} {count}" for service, count in sorted(told["throttled"].items()))
-    shown = {**told, "throttled": throttled or "none", "outages": ", ".join(map(_place, told["outages"])) or "none",
+    shown = {**told, "lag_ms": _lag(told["lag_ms"]), "throttled": throttled or "none",
+             "outages": ", ".join(map(_place, told["outages"])) or "none",
              "faults": _faults(told["faults"]) if told["faults"] else "none"}
-    emit(told, as_json=as_json, text=lambda: click.echo("\n".join(f"{key:12} {shown[key]}" for key in shown)))
+    lines = (f"{key.removesuffix('_ms'):12} {shown[key]}" for key in shown)
+    emit(told, as_json=as_json, text=lambda: click.echo("\n".join(lines)))
 
 
 def _place(outage: dict[str, Any]) -> str:
@@ -103,6 +106,39 @@ def rules(as_json: bool) -> None:
     known = process.rules()
     emit({"rules": known}, as_json=as_json, text=lambda: click.echo("\n".join(
         f"{one['name']:38} {one['rule']}{'' if one['on'] else ' (off)'}" for one in known)))
+
+
+@command.command("lag", epilog="Examples: drctl lab lag 20s; drctl lab lag 20m; drctl lab lag default")
+@click.argument("lag", required=False, metavar="[500ms|20s|20m|1h|default]")
+@options.as_json
+def lag(lag: str | None, as_json: bool) -> None:
+    """Tell, or set, how far the secondaries of global databases lag behind, in AWS time; a day at most.
+
+    The metrics show it from now on, and what is written from now on arrives so late. A switchover takes longer by it
+    and loses nothing; a failover loses what has not arrived.
+    """
+    from drctl.lab import process
+
+    lag_ms = _milliseconds(lag) if lag and lag != "default" else None
+    lab = _running()
+    if lag_ms is not None:
+        told = process.ask(lab, "lag", "POST", lag_ms=lag_ms)
+    else:
+        told = process.ask(lab, "lag", "DELETE" if lag else "GET")
+    usual = ", as ever" if told["default"] else ""
+    emit(told, as_json=as_json, text=lambda: click.echo(f"lab: secondaries lag {_lag(told['lag_ms'])} behind{usual}"))
+
+
+def _milliseconds(text: str) -> float:
+    """Of `500ms`, `20s`, `20m` or `1h`; BadParameter for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no lag: 500ms, 20s, 20m, 1h, or default", param_hint="LAG")
+    return float(found[1]) * {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}[found[2]]
+
+
+def _lag(lag_ms: float) -> str:
+    return f"{lag_ms:g} ms" if lag_ms < 1000 else f"{lag_ms / 1000:g} s"
 
 
 @command.group("outage")
