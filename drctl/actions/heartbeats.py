@@ -19,7 +19,7 @@ from drctl.engine.looks import Pending, Unanswered
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, perform
 from drctl.engine.waiting import minutes
-from drctl.engine.witness import Audit, Gap, Witness, Write, at_stake, first_in, last_in, ranges, span_of
+from drctl.engine.witness import Audit, Gap, Witness, Write, at_stake, first_in, last_in, ranges, recovered, span_of
 from drctl.errors import DrctlError
 from drctl.settings import Site
 
@@ -35,6 +35,7 @@ class Heart:
     """A witness: writes heartbeats from a thread of its own, wherever a writer is found."""
 
     words = "heartbeats of the probe function"
+    by_name = False
     every_s = EVERY_S
     saw_before = False
 
@@ -164,9 +165,9 @@ class WhileWriting(Action):
         if last is None or last.at < begun:  # an earlier run, or a person, has moved the database
             run.say(f"{self.source.region} took no write any more when this began: the move is not measured")
             return
-        measure_writes(run, witness, Gap(last, first), self.prefix)
-        # To the first write in the new region, or to the name's answer if that was later.
-        run.measure(f"{self.prefix}rto_s", round(max(first.at, ended) - last.at, 1))
+        gap = Gap(last, first)
+        measure_writes(run, witness, gap, self.prefix)
+        run.measure(f"{self.prefix}rto_s", round(recovered(gap, witness, ended), 1))
 
 
 def first_write(witness: Witness, target: Site, since: float) -> Write:

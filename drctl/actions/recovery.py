@@ -110,8 +110,8 @@ class UntilServed(Action):
             measure_writes(run, witness, Gap(last, first))
         else:
             _measure_by_the_lag(run, outage)
-        served = max(first.at, ended)
-        figures = {"execution_rto_s": served - decided, "decide_s": decided}
+        served = first.at if witness.by_name else max(first.at, ended)
+        figures = {"execution_rto_s": max(0.0, served - decided), "decide_s": decided}
         if outage is not None:
             figures |= {"rto_s": served - outage, "detect_s": max(0.0, -outage)}
         for name, value in figures.items():

@@ -25,6 +25,8 @@ PAGE = 1000
 class LabClients:
     """Those that run already, or its own: begun with the first move of a run, ended with the run."""
 
+    by_name = True
+
     def __init__(self, lab: process.LabState, settings: Settings, clock: Clock) -> None:
         self._lab, self._clock = lab, clock
         self._target = target_of(settings)

@@ -36,6 +36,11 @@ class Witness(Protocol):
         ...
 
     @property
+    def by_name(self) -> bool:
+        """Whether it writes through the users' name, so that its first write proves the name's answer too."""
+        ...
+
+    @property
     def every_s(self) -> float:
         """AWS seconds between two writes: as exact as any figure can be."""
         ...
@@ -81,6 +86,12 @@ class Gap:
     def seconds(self) -> float:
         """AWS seconds without an acknowledged write."""
         return self.first.at - self.last.at
+
+
+def recovered(gap: Gap, witness: Witness, ended: float) -> float:
+    """AWS seconds from the last write to the first one after; who does not write through the name waits for the lines
+    that prove it, which ended at a moment of the run's clock."""
+    return gap.seconds if witness.by_name else max(gap.first.at, ended) - gap.last.at
 
 
 def first_in(region: str, writes: Iterable[Write], since: float) -> Write | None:

@@ -49,6 +49,7 @@ class Clients:
     words: str = "two clients of the lab"
     every_s: float = 0.5
     saw_before: bool = True
+    by_name: bool = True
     calls: list[str] = field(default_factory=list)
     written: list[Write] = field(default_factory=list)
 

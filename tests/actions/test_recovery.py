@@ -200,6 +200,7 @@ class Clients:
     database: Database
     before: tuple[Write, ...]
     saw_before: bool = True
+    by_name: bool = True
     words: str = "clients of the lab"
     every_s: float = 1.0
     written: list[Write] = field(default_factory=list)

@@ -120,7 +120,7 @@ def lag(lag: str | None, as_json: bool) -> None:
     from drctl.lab import process
 
     lag_ms = _milliseconds(lag) if lag and lag != "default" else None
-    lab = _running()
+    lab = running_lab()
     if lag_ms is not None:
         told = process.ask(lab, "lag", "POST", lag_ms=lag_ms)
     else:
