@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import secrets
+import random
 import time
 from typing import Any
 
@@ -68,7 +68,7 @@ def _headers(visit: Visit, protocol: str, port: int) -> dict[str, str]:
     """
     kept = {name: value for name, value in visit.headers.items() if name not in _OF_THE_CONNECTION}
     came_by, given = kept.get("x-forwarded-for"), kept.get("x-amzn-trace-id")
-    own, address = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}", visit.client.partition("/")[0]
+    own, address = f"1-{int(time.time()):08x}-{random.getrandbits(96):024x}", visit.client.partition("/")[0]
     return {**kept, "x-forwarded-for": f"{came_by}, {address}" if came_by else address,
             "x-forwarded-proto": protocol.lower(), "x-forwarded-port": str(port),
             "x-amzn-trace-id": f"Self={own};{given}" if given else f"Root={own}"}
