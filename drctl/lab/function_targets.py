@@ -77,18 +77,21 @@ def _headers(visit: Visit, protocol: str, port: int) -> dict[str, str]:
 def _reply(said: Any) -> Reply:
     """Raises KeyError, TypeError or ValueError for an answer of another form than a balancer takes."""
     status, body = int(said["statusCode"]), said.get("body") or ""
-    if not 100 <= status <= 599 or not isinstance(body, str):
+    if not 200 <= status <= 599 or not isinstance(body, str):
         raise ValueError(f"status {status} with a body of type {type(body).__name__}")
     plain = base64.b64decode(body, validate=True) if said.get("isBase64Encoded") else body.encode()
     if len(plain) > LARGEST_BODY:
         raise ValueError(f"a body of {len(plain)} bytes")
     described = str(said.get("statusDescription") or "")
-    text = described.removeprefix(str(status)).strip() or with_status(status).text
-    headers = tuple((str(name), _text(value)) for name, value in (said.get("headers") or {}).items())
+    text = _line(described.removeprefix(str(status)).strip()) or with_status(status).text
+    headers = tuple((_line(name), _line(value)) for name, value in (said.get("headers") or {}).items())
     return Reply(status, text, plain, headers)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a header of type {type(value).__name__}")
-    return value
+def _line(text: Any) -> str:
+    """What may stand in a line of a header."""
+    if not isinstance(text, str):
+        raise TypeError(f"a header of type {type(text).__name__}")
+    if any(one in "\r\n" or one > "\xff" for one in text):
+        raise ValueError("a header with a character that HTTP has not")
+    return text
