@@ -7,12 +7,14 @@ import os
 import threading
 import time
 from typing import Any
+from uuid import uuid4
 
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.utils import get_backend
 from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.utils import unix_time_millis, utcnow
 
 from drctl.errors import DrctlError
 from drctl.lab import outages
@@ -25,8 +27,10 @@ from drctl.lab.rules import rule
 from drctl.settings import LAB_ACCOUNT
 
 log = logging.getLogger(__name__)
-_lock = threading.Lock()
+_lock, _log_lock = threading.Lock(), threading.Lock()
 _fleet: list[Fleet] = []
+#: Lines of a version's log that are kept at least.
+KEPT_LINES = 20_000
 #: Real seconds that the last invocation of a function took, by region and name.
 TOOK: dict[tuple[str, str], float] = {}
 
@@ -118,9 +122,21 @@ def stop() -> None:
 
 
 def _log(function: LambdaFunction, outcome: Outcome) -> None:
-    """The function's log group gets the lines, as Lambda writes them; the group is made if nobody did."""
-    function.logs_backend.ensure_log_group(function.logs_group_name)
-    function.save_logs(outcome.log)
+    """The function's log group gets the lines, as Lambda writes them; the group is made if nobody did.
+
+    A version has one stream here, of which the oldest lines are forgotten: the lab keeps everything in memory.
+    """
+    logs, group = function.logs_backend, str(function.logs_group_name)
+    with _log_lock:
+        logs.ensure_log_group(group)
+        name = function.__dict__.setdefault("_lab_log_stream", f"{utcnow():%Y/%m/%d}/[{function.version}]{uuid4().hex}")
+        if name not in logs.groups[group].streams:
+            logs.create_log_stream(group, name)
+        now = int(unix_time_millis())
+        logs.put_log_events(group, name, [{"timestamp": now, "message": line} for line in outcome.log.splitlines()])
+        events = logs.groups[group].streams[name].events
+        if len(events) > 2 * KEPT_LINES:
+            del events[:-KEPT_LINES]
 
 
 @rule("invoke-runs-the-code", LambdaSimpleBackend, "invoke")

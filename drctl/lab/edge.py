@@ -21,7 +21,7 @@ from drctl.lab.connections import connection_of, cut, request_of, serve_with, wa
 from drctl.lab.entrances import Entrance, region_of
 from drctl.lab.front_doors import balancers
 from drctl.lab.listener_tls import context_of
-from drctl.lab.tunnels import Tunnel
+from drctl.lab.tunnels import Tunnel, tunnel_of
 from drctl.lab.visits import Reply, Visit, with_status
 
 StartResponse = Callable[..., Any]
@@ -82,8 +82,7 @@ class Edge:
                     tunnel.break_off()
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        tunnel = connection_of(environ)
-        assert isinstance(tunnel, Tunnel)  # noqa: S101  # the server makes no others
+        tunnel = tunnel_of(environ)
         if tunnel.entrance is not None:
             return _visit(tunnel, tunnel.entrance, environ, start_response)
         return self._connect(tunnel, environ, start_response)
@@ -176,6 +175,7 @@ def _visit_of(client: str, body: bytes, environ: Environ) -> Visit:
 
 
 def _give(reply: Reply, environ: Environ, start_response: StartResponse, *, ends: bool = False) -> Iterable[bytes]:
+    tunnel_of(environ).wfile.hold()
     headers = [one for one in reply.headers if one[0].lower() not in _OWN_HEADERS]
     if ends:
         headers.append(("Connection", "close"))

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import queue
+import random
 import shutil
 import subprocess
 import sys
@@ -153,13 +154,13 @@ class Fleet:
         self._watch = subprocess.Popen([sys.executable, "-I", "-S", postgres_watch.__file__, str(self._root)],
                                        stdin=subprocess.PIPE, start_new_session=True)
         self._lock = threading.Lock()
-        self._idle: list[Worker] = []
+        self._idle: dict[tuple[str, str, str], list[Worker]] = {}
         self._all: list[Worker] = []
         self._slots: dict[tuple[str, str, str], threading.Semaphore] = {}
 
     def run(self, function: Deployed, payload: bytes, resolve: Resolve, extra: Mapping[str, str]) -> Outcome:
         """Invoke the function in a warm environment if there is one, else in a new one."""
-        request_id, begun = str(uuid.uuid4()), time.monotonic()
+        request_id, begun = str(uuid.UUID(int=random.getrandbits(128), version=4)), time.monotonic()
         with self._lock:
             slot = self._slots.setdefault(function.place, threading.Semaphore(CONCURRENCY))
         with slot:
@@ -167,7 +168,7 @@ class Fleet:
             said, log = worker.invoke(json.loads(payload or b"{}"), request_id, resolve)
             if worker.is_up:
                 with self._lock:
-                    self._idle.append(worker)
+                    self._idle.setdefault(function.place, []).append(worker)
         ms = (time.monotonic() - begun) * 1000
         whole = (f"START RequestId: {request_id} Version: {function.version}\n{log}END RequestId: {request_id}\n"
                  f"REPORT RequestId: {request_id}\tDuration: {ms:.2f} ms\tBilled Duration: {ms + 1:.0f} ms\t"
@@ -179,7 +180,7 @@ class Fleet:
     def stop(self) -> None:
         """End every environment and remove the packages."""
         with self._lock:
-            workers, self._all, self._idle = self._all, [], []
+            workers, self._all, self._idle = self._all, [], {}
         for worker in workers:
             worker.stop()
         if self._watch.stdin is not None:
@@ -188,20 +189,21 @@ class Fleet:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _take(self, function: Deployed, extra: Mapping[str, str]) -> Worker:
+        """The environment that was used last; those of an earlier configuration, and what has died, are ended."""
         with self._lock:
-            mine = [worker for worker in self._idle if worker.function.place == function.place]
-            self._idle = [worker for worker in self._idle if worker.function.place != function.place]
-            warm = [worker for worker in mine if worker.function == function and worker.is_up]
-            self._idle += warm[1:]
-            self._all = [worker for worker in self._all if worker.is_up]
+            mine = self._idle.pop(function.place, [])
+            left = [worker for worker in mine if worker.function == function]
+            warm = next((worker for worker in reversed(left) if worker.is_up), None)
+            left = left[:left.index(warm)] if warm else []
+            self._idle[function.place] = left
         for worker in mine:
-            if worker not in warm:
+            if worker not in left and worker is not warm:
                 worker.stop()
         if warm:
-            return warm[0]
+            return warm
         worker = Worker(function, self._unpacked(function), self._environment(function, extra))
         with self._lock:
-            self._all.append(worker)
+            self._all = [*(one for one in self._all if one.is_up), worker]
         return worker
 
     def _unpacked(self, function: Deployed) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import secrets
+import random
 import time
 from typing import Any
 
@@ -68,7 +68,7 @@ def _headers(visit: Visit, protocol: str, port: int) -> dict[str, str]:
     """
     kept = {name: value for name, value in visit.headers.items() if name not in _OF_THE_CONNECTION}
     came_by, given = kept.get("x-forwarded-for"), kept.get("x-amzn-trace-id")
-    own, address = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}", visit.client.partition("/")[0]
+    own, address = f"1-{int(time.time()):08x}-{random.getrandbits(96):024x}", visit.client.partition("/")[0]
     return {**kept, "x-forwarded-for": f"{came_by}, {address}" if came_by else address,
             "x-forwarded-proto": protocol.lower(), "x-forwarded-port": str(port),
             "x-amzn-trace-id": f"Self={own};{given}" if given else f"Root={own}"}
@@ -77,18 +77,21 @@ def _headers(visit: Visit, protocol: str, port: int) -> dict[str, str]:
 def _reply(said: Any) -> Reply:
     """Raises KeyError, TypeError or ValueError for an answer of another form than a balancer takes."""
     status, body = int(said["statusCode"]), said.get("body") or ""
-    if not 100 <= status <= 599 or not isinstance(body, str):
+    if not 200 <= status <= 599 or not isinstance(body, str):
         raise ValueError(f"status {status} with a body of type {type(body).__name__}")
     plain = base64.b64decode(body, validate=True) if said.get("isBase64Encoded") else body.encode()
     if len(plain) > LARGEST_BODY:
         raise ValueError(f"a body of {len(plain)} bytes")
     described = str(said.get("statusDescription") or "")
-    text = described.removeprefix(str(status)).strip() or with_status(status).text
-    headers = tuple((str(name), _text(value)) for name, value in (said.get("headers") or {}).items())
+    text = _line(described.removeprefix(str(status)).strip()) or with_status(status).text
+    headers = tuple((_line(name), _line(value)) for name, value in (said.get("headers") or {}).items())
     return Reply(status, text, plain, headers)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a header of type {type(value).__name__}")
-    return value
+def _line(text: Any) -> str:
+    """What may stand in a line of a header."""
+    if not isinstance(text, str):
+        raise TypeError(f"a header of type {type(text).__name__}")
+    if any(one in "\r\n" or one > "\xff" for one in text):
+        raise ValueError("a header with a character that HTTP has not")
+    return text

@@ -7,11 +7,12 @@ import ssl
 from contextlib import suppress
 from typing import Any
 
-from cheroot.makefile import StreamReader, StreamWriter
+from cheroot.makefile import StreamReader
 from cheroot.server import HTTPRequest
 
+from drctl.lab.called import Environ
 from drctl.lab.clock import CLOCK
-from drctl.lab.connections import Connection
+from drctl.lab.connections import Connection, connection_of
 from drctl.lab.entrances import Entrance
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -37,9 +38,35 @@ class _TlsReader(StreamReader):
         return read_ahead or self._secured.pending() > 0
 
 
+class _Writer:
+    """Sends what is written at once, or, while it holds, in one piece: head and body apart are two TLS records."""
+
+    def __init__(self, to: socket.socket) -> None:
+        self._to = to
+        self._held: list[bytes] | None = None
+
+    def hold(self) -> None:
+        """Send nothing until `flush`."""
+        self._held = self._held or []
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep; raises OSError when the client is gone."""
+        if self._held is None:
+            self._to.sendall(data)
+        else:
+            self._held.append(data)
+
+    def flush(self) -> None:
+        """Send what was kept; raises OSError when the client is gone."""
+        held, self._held = self._held, None
+        if held:
+            self._to.sendall(b"".join(held))
+
+
 class Tunnel(Connection):
     """One client's connection."""
 
+    wfile: _Writer
     RequestHandlerClass = _Request
     #: What it leads to, once it does.
     entrance: Entrance | None = None
@@ -50,6 +77,10 @@ class Tunnel(Connection):
     #: TLS that has not begun yet.
     _context: ssl.SSLContext | None = None
     _is_broken = False
+
+    def __init__(self, server: Any, accepted: socket.socket, *more: Any) -> None:
+        super().__init__(server, accepted, *more)
+        self.wfile = _Writer(accepted)
 
     def establish(self, entrance: Entrance, client: str, context: ssl.SSLContext | None) -> None:
         """Tell the client that it is connected, by TLS with a context; what comes now is for the balancer."""
@@ -69,14 +100,16 @@ class Tunnel(Connection):
                 return True
             # A client that does not trust the certificate says so only here, and one that has gone says nothing.
             goes_on = not self._is_broken and (self.waiting is not None or bool(self.rfile.peek(1)))
+            goes_on = goes_on and super().communicate()
+            self.wfile.flush()
         except OSError:
             return False
-        return goes_on and super().communicate()
+        return goes_on
 
     def _encrypt(self, context: ssl.SSLContext) -> None:
         self._context = None
         secured = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.socket, self.rfile, self.wfile = secured, _TlsReader(secured), StreamWriter(secured, "wb")
+        self.socket, self.rfile, self.wfile = secured, _TlsReader(secured), _Writer(secured)
         secured.do_handshake()
 
     def go_on(self) -> None:
@@ -91,3 +124,10 @@ class Tunnel(Connection):
         self._is_broken = True
         with suppress(OSError):  # it has ended already
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+
+def tunnel_of(environ: Environ) -> Tunnel:
+    """The connection that a request to the edge came by."""
+    tunnel = connection_of(environ)
+    assert isinstance(tunnel, Tunnel)  # noqa: S101  # the edge makes no others
+    return tunnel

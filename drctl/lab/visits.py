@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_network
 
@@ -43,7 +43,7 @@ def with_status(status: int, body: bytes = b"", headers: tuple[tuple[str, str], 
     return Reply(status, HTTPStatus(status).phrase if known else "", body, headers)
 
 
-@cache  # clients come from the same few addresses and ranges, and are asked about all the time
+@lru_cache(10_000)  # clients come from the same few addresses and ranges, and are asked about all the time
 def within(cidr: str, wider: str) -> bool:
     """Whether an address, or all of a range, lies in another range."""
     here, there = ip_network(cidr), ip_network(wider, strict=False)

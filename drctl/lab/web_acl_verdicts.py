@@ -5,6 +5,7 @@ Managed rule groups, and statements that are none of these, fit nothing here.
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections import deque
 from typing import Any
@@ -52,9 +53,9 @@ def _fits(backend: WAFV2Backend, acl: FakeWebACL, name: str, statement: dict[str
 
 
 def _path_is(match: dict[str, Any], path: str) -> bool:
-    wanted = match.get("SearchString") or b""
+    """The string to search for is kept as it is sent, in Base64."""
     return ("UriPath" in match["FieldToMatch"] and match["PositionalConstraint"] == "EXACTLY"
-            and (wanted if isinstance(wanted, str) else bytes(wanted).decode()) == path)
+            and base64.b64decode(match["SearchString"]) == path.encode())
 
 
 def _comes_too_often(acl: FakeWebACL, name: str, limit: dict[str, Any], client: str) -> bool:

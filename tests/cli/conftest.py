@@ -93,4 +93,4 @@ def at(cli: Cli, lab: Lab, speed: float) -> None:
     home = Path(cli.environment["DRCTL_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     (home / "lab.json").write_text(json.dumps({"endpoint": lab.endpoint, "speed": speed, "pid": os.getpid(),
-                                               "dns": f"127.0.0.1:{lab.dns_port}"}))
+                                               "dns": f"127.0.0.1:{lab.dns_port}", "edge": lab.edge}))

@@ -17,7 +17,10 @@ def test_a_lab_is_started_found_again_and_ended(cli: Cli) -> None:
     assert cli("lab", "up", "--json").json["endpoint"] == started["endpoint"]
     with urlopen(f"{started['endpoint']}/drctl-lab/status") as page:  # noqa: S310  # loopback only
         assert json.load(page)["speed"] == 600
-    assert cli("lab", "status", "--json").json["dns"] == started["dns"]
+    status = cli("lab", "status", "--json").json
+    assert (status["dns"], status["edge"]) == (started["dns"], started["edge"])
+    assert f"clients at {started['edge']}" in cli("lab", "up").out
+    assert cli("lab", "status").out.count(started["edge"]) == 1
     assert cli("lab", "down", "--json").json == {"stopped": started["endpoint"]}
     assert cli("lab", "status").code == 1
     assert "none was running" in cli("lab", "down").out

@@ -16,6 +16,7 @@ from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.engine.journal import read
 from tests.cli.conftest import Cli, cli_in
+from tests.lab.internet import Internet
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
@@ -121,6 +122,21 @@ def torn_down(world: World, drilled: Any) -> Any:
     end = world.drctl("teardown", "--yes", "--json")
     assert end.code == 0, end.err
     return end.json
+
+
+def test_a_client_outside_uses_the_app_by_its_name(world: World, built: Any) -> None:
+    internet = Internet(world.endpoint)
+    line = internet.line("app.dr.example.com", trust=internet.trust)
+    patient = {"name": "Ada Lovelace", "birth_date": "1980-12-10"}
+    made = line.ask("/patients", "POST", json.dumps(patient), Content_Type="application/json")
+    assert made.status == 201
+    found = line.ask(made.headers["Location"])
+    assert (found.status, json.loads(found.content)["name"]) == (200, "Ada Lovelace")
+    moved = internet.line("app.dr.example.com").ask("/patients")
+    assert moved.headers["Location"] == "https://app.dr.example.com:443/patients"
+    with pytest.raises(TimeoutError):
+        internet.line("app.dr.example.com", "192.0.2.1", trust=internet.trust, patience_s=0.3).ask()
+    internet.go()
 
 
 def test_provision_builds_both_regions_and_prints_the_outputs(world: World, built: Any) -> None:

@@ -39,28 +39,34 @@ class Balancer:
     function: str
 
 
-def _code(status: int) -> bytes:
+def answering(status: int) -> str:
+    """A program that answers every request alike."""
+    return f"def go(event, context):\n    return {{'statusCode': {status}, 'body': 'fine'}}\n"
+
+
+def _code(program: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("app.py", f"def go(event, context):\n    return {{'statusCode': {status}, 'body': 'fine'}}\n")
+        archive.writestr("app.py", program)
     return packed.getvalue()
 
 
-def _function(aws: Aws, region: str, status: int) -> str:
+def _function(aws: Aws, region: str, program: str) -> str:
     iam = aws[region].iam
     if not [one for one in iam.list_roles()["Roles"] if one["RoleName"] == "runs"]:
         iam.create_role(RoleName="runs", AssumeRolePolicyDocument=policy(
             {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}))
     lambda_ = aws[region].lambda_
     arn = lambda_.create_function(FunctionName="app", Runtime="python3.12", Handler="app.go", Timeout=5,
-                                  Role="arn:aws:iam::123456789012:role/runs", Code={"ZipFile": _code(status)})[
+                                  Role="arn:aws:iam::123456789012:role/runs", Code={"ZipFile": _code(program)})[
                                       "FunctionArn"]
     until(lambda: lambda_.get_function(FunctionName="app")["Configuration"]["State"] == "Active")
     return arn
 
 
-def balancer(aws: Aws, region: str, status: int = 200) -> Balancer:
-    """An active balancer that sends HTTP on port 80 to a function answering `status`; its group admits the checkers."""
+def balancer(aws: Aws, region: str, status: int = 200, program: str = "") -> Balancer:
+    """An active balancer that sends HTTP on port 80 to a function, whose program (`go` in it) may be given, else
+    answers `status`; its group admits the checkers."""
     ec2, elbv2, lambda_ = aws[region].ec2, aws[region].elbv2, aws[region].lambda_
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -73,7 +79,7 @@ def balancer(aws: Aws, region: str, status: int = 200) -> Balancer:
     arn = made["LoadBalancerArn"]
     until(lambda: elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]["State"]["Code"]
           == "active")
-    function = _function(aws, region, status)
+    function = _function(aws, region, program or answering(status))
     target_group = elbv2.create_target_group(Name="app", TargetType="lambda", HealthCheckEnabled=True)[
         "TargetGroups"][0]["TargetGroupArn"]
     lambda_.add_permission(FunctionName="app", StatementId="door", Action="lambda:InvokeFunction",

@@ -67,6 +67,17 @@ def test_the_deployed_code_answers_with_its_environment(aws: Aws, deploy: Callab
     assert "hello" in [event["message"] for event in events]
 
 
+def test_the_log_of_a_version_is_one_stream_of_which_the_oldest_lines_are_forgotten(
+        aws: Aws, deploy: Callable[..., None]) -> None:
+    deploy(EAST, "tell", source("def go(event, context):\n    print('\\n'.join(map(str, range(event))))"), "main.go")
+    for lines in (1, 2 * compute.KEPT_LINES):
+        call(aws, EAST, "tell", lines)
+    logs = aws[EAST].logs
+    assert len(logs.describe_log_streams(logGroupName="/aws/lambda/tell")["logStreams"]) == 1
+    oldest = logs.filter_log_events(logGroupName="/aws/lambda/tell", limit=1)["events"][0]["message"]
+    assert int(oldest) > compute.KEPT_LINES // 2
+
+
 def test_a_warm_environment_keeps_what_it_knows_and_answers_quickly(aws: Aws, deploy: Callable[..., None]) -> None:
     deploy(EAST, "count", source("n = 0\ndef go(event, context):\n    global n\n    n += 1\n    return n"), "main.go")
     assert [call(aws, EAST, "count", {})["Payload"] for _ in range(3)] == [1, 2, 3]
