@@ -64,9 +64,9 @@ def answers(lab: LabState) -> bool:
 
 
 def ask(lab: LabState, path: str, method: str = "GET", **asked: Any) -> dict[str, Any]:
-    """One of the lab's own pages (`status`, `calls`, `rules`, `outages`, `faults`, `clients`).
+    """One of the lab's own pages (`status`, `clients`, `calls`, `rules`, `outages`, `faults`).
 
-    OSError when it does not answer. Raises ConfigurationError with the lab's words when it cannot do what is asked.
+    Raises OSError when it does not answer, ConfigurationError with the lab's words when it cannot do what is asked.
     """
     request = urllib.request.Request(f"{lab.endpoint}/drctl-lab/{path}", method=method,  # noqa: S310  # loopback only
                                      data=json.dumps(asked).encode() if asked else None)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,17 +32,26 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
     return Order("run", 4, 50.0, target())
 
 
+@contextmanager
+def running(order: Order, page: dict[str, Any]) -> Iterator[Traffic]:
+    """The traffic; it has ended after the body, which may end it before."""
+    made = Traffic(order, page)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
 def lines(order: Order) -> int:
     return sum(Record(order.record).counts.values())
 
 
 def test_clients_keep_the_pace_together_and_every_request_is_in_the_record_as_soon_as_it_is_answered(
         there: World, order: Order) -> None:
-    traffic = Traffic(order, there.page)
     begun = time.monotonic()
-    traffic.start()
-    assert eventually(lambda: lines(order) >= 30)
-    traffic.end()
+    with running(order, there.page):
+        assert eventually(lambda: lines(order) >= 30)
     assert lines(order) <= (time.monotonic() - begun) * order.rate + 1
     assert len(there.connections) == order.clients
     assert lines(order) == len(there.requests)
@@ -52,43 +63,35 @@ def test_clients_keep_the_pace_together_and_every_request_is_in_the_record_as_so
 
 def test_clients_spread_over_the_addresses(there: World, order: Order) -> None:
     there.sent_to = (EAST, EAST_TOO)
-    traffic = Traffic(order, there.page)
-    traffic.start()
-    assert eventually(lambda: lines(order) >= 8)
-    traffic.end()
+    with running(order, there.page):
+        assert eventually(lambda: lines(order) >= 8)
     assert sorted(address for address, _ in there.connections) == [EAST, EAST, EAST_TOO, EAST_TOO]
 
 
 def test_the_end_waits_for_the_requests_under_way(there: World, order: Order) -> None:
-    traffic = Traffic(order, there.page)
-    traffic.start()
-    assert eventually(lambda: lines(order) >= 8)
-    there.doors[EAST] = "stalls"
-    before = lines(order)
-    assert eventually(lambda: len(there.requests) >= before + 4)
-    traffic.stopped.set()
-    there.over.set()
-    traffic.end()
+    with running(order, there.page) as traffic:
+        assert eventually(lambda: lines(order) >= 8)
+        there.doors[EAST] = "stalls"
+        before = lines(order)
+        assert eventually(lambda: len(there.requests) >= before + 4)
+        traffic.stopped.set()
+        there.over.set()
     assert lines(order) == len(there.requests)
     assert set(Record(order.record).counts) <= {"write acknowledged", "read read"}
 
 
 def test_a_region_that_is_known_only_later_is_named_then(there: World, order: Order) -> None:
-    traffic = Traffic(order, {**there.page, "regions": {}})
-    traffic.start()
-    assert eventually(lambda: lines(order) >= 1)
-    traffic.regions = REGIONS
-    assert eventually(lambda: Record(order.record).region == "us-east-1")
-    traffic.end()
+    with running(order, {**there.page, "regions": {}}) as traffic:
+        assert eventually(lambda: lines(order) >= 1)
+        traffic.regions = REGIONS
+        assert eventually(lambda: Record(order.record).region == "us-east-1")
     assert Record(order.record).acknowledged()[0].region == ""
 
 
 def test_a_client_that_fails_by_a_defect_ends_the_traffic_and_says_so(
         there: World, order: Order, caplog: pytest.LogCaptureFixture) -> None:
-    traffic = Traffic(order, {**there.page, "regions": None})
-    traffic.start()
-    assert traffic.stopped.wait(5)
-    traffic.end()
+    with running(order, {**there.page, "regions": None}) as traffic:
+        assert traffic.stopped.wait(5)
     assert "so does the traffic" in caplog.text
 
 
