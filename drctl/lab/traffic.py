@@ -25,7 +25,7 @@ from drctl.lab.traffic_user import User, Way
 
 log = logging.getLogger(__name__)
 #: Real seconds between two looks whether the lab is there, and without it after which the traffic ends.
-LOOK_EVERY, GONE_AFTER = 1.0, 5.0
+LOOK_EVERY, GONE_AFTER = 1.0, 3.0
 
 
 class Traffic:

@@ -58,6 +58,8 @@ class World:
         self.connections: list[tuple[str, str]] = []
         self.ended = 0
         self.requests: list[tuple[str, str, str, str]] = []
+        #: Whether the lab has a page for clients.
+        self.lets_clients_in = True
         self.over = threading.Event()
         self.servers: dict[str, Any] = {}
         self.lock = threading.Lock()
@@ -173,9 +175,12 @@ class _App(BaseHTTPRequestHandler):
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         world = _world(self)
-        pages = {"/drctl-lab/clients": world.page, "/drctl-lab/status": {"speed": world.speed}}
-        answer = json.dumps(pages[self.path]).encode()
-        self.send_response(200)
+        pages: dict[str, dict[str, Any]] = {"/drctl-lab/status": {"speed": world.speed}}
+        if world.lets_clients_in:
+            pages["/drctl-lab/clients"] = world.page
+        known = pages.get(self.path)
+        answer = json.dumps(known or {"error": f"the lab has no page GET {self.path}"}).encode()
+        self.send_response(200 if known else 404)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
