@@ -19,7 +19,7 @@ from moto.elbv2.models import FakeLoadBalancer, elbv2_backends
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from moto.s3.utils import bucket_policy_is_public
 
-from drctl.lab import balancing, compute, outages
+from drctl.lab import balancing, compute, gray, outages
 from drctl.lab.policies import ANONYMOUS, Request, resource_verdict
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class BalancerDoor:
             return NO_CONNECTION
         if self.balancer.state != "active" or self._listener is None or not self._admits(cidr):
             return NO_CONNECTION
-        return self._reply
+        return gray.lied(region_of(self.balancer.arn), self.path, self._reply)
 
     @cached_property
     def _listener(self) -> Any | None:
