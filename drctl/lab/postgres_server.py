@@ -9,8 +9,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drctl.errors import DrctlError
-from drctl.lab import postgres_watch
+from drctl.lab.kept_folders import KeptFolder
 from drctl.lab.postgres_binaries import account, binaries, usable
 from drctl.lab.postgres_settings import SETTINGS
 from drctl.lab.postgres_tls import Authority
@@ -61,11 +59,10 @@ class Home:
         self.account = account()
         #: Real seconds by which the answers of a server are late for its clients, by its label.
         self.late = late
-        self.root = Path(tempfile.mkdtemp(prefix="drctl-postgres-")).resolve()
+        self._folder = KeptFolder("postgres")
+        self.root = self._folder.path
         # Others may pass (the account, and functions to the bundle); the servers' own folders are closed.
         self.root.chmod(0o755)
-        self._watch = subprocess.Popen([sys.executable, "-I", "-S", postgres_watch.__file__, str(self.root)],
-                                       stdin=subprocess.PIPE, start_new_session=True)
         self.binaries = usable(programs or binaries(), self.root)
         self.authority = Authority.make(self.root / "authority.pem")
         self.admin_password = secrets.token_urlsafe(24)
@@ -96,9 +93,7 @@ class Home:
 
     def close(self) -> None:
         """End whatever still runs here and remove the folder."""
-        assert self._watch.stdin is not None  # noqa: S101  # a pipe was asked for
-        self._watch.stdin.close()
-        self._watch.wait(PATIENCE_S)
+        self._folder.close()
 
 
 class Server:
