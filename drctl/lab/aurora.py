@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from moto.rds.models import DBCluster, rds_backends
+from moto.rds.models import DBCluster, DBInstance, rds_backends
 
 from drctl.lab import (
     aurora_clusters,  # noqa: F401  # importing installs its rules
@@ -38,7 +38,8 @@ _GLOBAL = re.compile(r"(?P<name>[a-z0-9-]+)\.global-[0-9a-f]+\.global\.rds\.amaz
 def endpoint_role(host: str) -> tuple[str, str | None, str] | None:
     """Region, role and cluster id behind a database host name; None when RDS gave out no such name.
 
-    The role is "writer" or "reader", or None while no instance answers there, its Region is lost, or it is rebuilt.
+    The role is "writer" or "reader", or None while the instance behind the name (any, for the reader endpoint) does not
+    answer, its Region is lost, or it is rebuilt.
     A secondary's cluster endpoint reads only, and so does the old primary's in a switchover from the moment it stops
     taking writes.
     Source: Aurora User Guide, Connecting to Amazon Aurora Global Database; Amazon Aurora endpoint connections
@@ -56,11 +57,14 @@ def endpoint_role(host: str) -> tuple[str, str | None, str] | None:
     if cluster is None or not (match["kind"] or instance):
         return None
     reads_only = match["kind"] == "cluster-ro-" or (instance is not None and not instance.is_cluster_writer)
-    return _role(cluster, "reader" if reads_only else "")
+    return _role(cluster, "reader" if reads_only else "", instance)
 
 
-def _role(cluster: DBCluster, wanted: str) -> tuple[str, str | None, str]:
-    answers = bool(aurora_states.available_instances(cluster)) and aurora_outage.is_reachable(cluster)
+def _role(cluster: DBCluster, wanted: str, instance: DBInstance | None = None) -> tuple[str, str | None, str]:
+    """The name of an instance, and that of the cluster, which is its writer's, answer when that instance does."""
+    asked = instance or (None if wanted else cluster.writer)
+    up = asked.status == "available" if asked else bool(aurora_states.available_instances(cluster))
+    answers = up and aurora_outage.is_reachable(cluster)
     known = aurora_store.of_cluster(cluster.arn)
     fenced = bool(known and known.change and known.change.fenced)
     role = wanted or ("writer" if aurora_store.is_writer(cluster) and not fenced else "reader")

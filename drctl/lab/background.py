@@ -44,7 +44,8 @@ def last_words(log: Path) -> str:
 def end(pid: int) -> None:
     """Ask a process to end, and make it when it does not in time; it need not be there any more."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGCONT):  # one that was stopped would not hear the first
+            os.kill(pid, number)
     if not _goes(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.rds.models import DBCluster, rds_backends
 
-from drctl.lab import aurora, aurora_store
+from drctl.lab import aurora, aurora_store, gray, lost_zones
 from drctl.lab.aurora_snapshots import Move
 from drctl.lab.clock import CLOCK
 from drctl.lab.lag import LAG
@@ -46,7 +46,7 @@ class Databases:
         """Where the servers live; made at first need."""
         with self._lock:
             if self._home is None:
-                self._home = Home()
+                self._home = Home(late=gray.answers_late_s)
             return self._home
 
     @property
@@ -82,6 +82,12 @@ class Databases:
         if cluster is not None and (known := self._of(label(cluster))) is not None:
             with self._lock:
                 known.database.fence(label(cluster), fenced)
+
+    def break_connections(self, arn: str) -> None:
+        """What `lost_zones.ON_BREAK` calls: the server's clients have to connect again."""
+        cluster = aurora_store.cluster_of(arn)
+        if cluster is not None and (known := self._of(label(cluster))) is not None:
+            known.database.servers[label(cluster)].drop_clients()
 
     def outage(self, _region: str) -> None:
         """What `aurora.ON_OUTAGE` calls: nothing is replicated from or to a region while it is lost.
@@ -267,3 +273,4 @@ aurora.ON_FENCE.append(DATABASES.fence)
 aurora.ON_OUTAGE.append(DATABASES.outage)
 aurora.ON_RESYNCHRONISED.append(DATABASES.resynchronised)
 aurora.ON_DATA.append(DATABASES.move)
+lost_zones.ON_BREAK.append(DATABASES.break_connections)

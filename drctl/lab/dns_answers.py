@@ -11,6 +11,7 @@ from moto.route53.models import FakeZone, RecordSet, route53_backends
 from moto.route53.responses import Route53
 
 from drctl.aws.durations import seconds
+from drctl.lab import lost_zones
 from drctl.lab.clock import CLOCK
 from drctl.lab.front_doors import balancer_named, balancers, targets_healthy
 from drctl.lab.health import is_healthy
@@ -165,7 +166,7 @@ def _plain_lines(record: RecordSet, name: str) -> tuple[Line, ...]:
 
 
 def _balancer_lines(name: str, balancer: FakeLoadBalancer) -> tuple[Line, ...]:
-    return tuple(Line(name, "A", BALANCER_TTL, address) for address in addresses(balancer))
+    return tuple(Line(name, "A", BALANCER_TTL, one) for one in lost_zones.answering(balancer, addresses(balancer)))
 
 
 def _chosen(zone: FakeZone, records: list[RecordSet]) -> list[RecordSet]:

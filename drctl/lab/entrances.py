@@ -9,7 +9,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import FakeListener, FakeLoadBalancer, elbv2_backends
 
-from drctl.lab import function_targets, web_acl_verdicts
+from drctl.lab import function_targets, gray, web_acl_verdicts
 from drctl.lab.visits import Reply, Visit, with_status, within
 
 
@@ -65,9 +65,12 @@ class Entrance:
         return any(within(client, each) for each in ranges)
 
     def answer(self, listener: FakeListener, visit: Visit) -> Reply:
-        """403 if the web ACL blocks the request, else the action of the first rule whose path fits."""
+        """403 if the web ACL blocks the request, else the action of the first rule whose path fits; or a lie."""
         if not web_acl_verdicts.admits(self.balancer.arn, visit):
             return with_status(403)
+        return gray.lied(self.region, visit.path, self._answer(listener, visit))
+
+    def _answer(self, listener: FakeListener, visit: Visit) -> Reply:
         for one in _by_priority(listener.rules.values()):
             if _fits(one.conditions, visit.path):
                 return self._act(listener, one.actions[-1], visit)

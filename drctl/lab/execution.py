@@ -9,21 +9,22 @@ import json
 import os
 import queue
 import random
-import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drctl.lab import function_worker, postgres_watch
+from drctl.lab import function_worker
 from drctl.lab.called import FUNCTIONS_KEY
+from drctl.lab.kept_folders import KeptFolder
 
 #: How many invocations of one function run at a time; more wait.
 CONCURRENCY = 4
@@ -112,14 +113,20 @@ class Worker:
                 return said, "".join(log)
 
     def stop(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process, and what its code has started."""
+        self._kill()
         self._process.wait()
         if self._process.stdin:
             try:
                 self._process.stdin.close()
             except OSError:
                 return
+
+    def _kill(self) -> None:
+        """It is the first of its session; its number is its own until somebody has waited for it."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self._process.stdin is None:
@@ -136,6 +143,7 @@ class Worker:
             with self._process.stdout as lines:
                 for line in lines:
                     self._said.put(json.loads(line))
+        self._kill()  # it has ended by itself
         self._process.wait()
         self._said.put(None)
 
@@ -149,10 +157,8 @@ class Fleet:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        self._root = Path(tempfile.mkdtemp(prefix="drctl-functions-")).resolve()
-        # The same watcher as the databases': it removes the folder once the lab is gone.
-        self._watch = subprocess.Popen([sys.executable, "-I", "-S", postgres_watch.__file__, str(self._root)],
-                                       stdin=subprocess.PIPE, start_new_session=True)
+        self._folder = KeptFolder("functions")
+        self._root = self._folder.path
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str, str], list[Worker]] = {}
         self._all: list[Worker] = []
@@ -183,10 +189,7 @@ class Fleet:
             workers, self._all, self._idle = self._all, [], {}
         for worker in workers:
             worker.stop()
-        if self._watch.stdin is not None:
-            self._watch.stdin.close()
-        self._watch.wait()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._folder.close()
 
     def _take(self, function: Deployed, extra: Mapping[str, str]) -> Worker:
         """The environment that was used last; those of an earlier configuration, and what has died, are ended."""

@@ -31,6 +31,7 @@ from drctl.lab import (
     function_concurrency,  # noqa: F401  # importing installs its rules
     function_limits,  # noqa: F401  # importing installs its rules
     functions,  # noqa: F401  # importing installs its rules
+    gray,
     health,
     health_metrics,  # noqa: F401  # importing installs its rules
     interfaces,  # noqa: F401  # importing installs its rules
@@ -99,6 +100,7 @@ def reset() -> None:
     """Empty the lab: moto's backends, what is due, and what extensions keep beside them."""
     FAULTS.stop()
     outages.reset()
+    gray.reset()
     throttling.reset()
     CLOCK.forget_all()
     schedules.WATCH.stop()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from drctl.lab import edge, outages, throttling
+from drctl.lab import edge, gray, outages, throttling
 from drctl.lab.authority import lab_authority
 from drctl.lab.called import Environ, whole_body
 from drctl.lab.clock import CLOCK
@@ -65,9 +65,8 @@ def _asked(environ: Environ) -> Document:
 def _status(counting: Counting) -> Document:
     return {"speed": CLOCK.speed, "aws_seconds": round(CLOCK.now(), 1), "rules": len(RULES),
             "without": sorted(SWITCHED_OFF), "calls": sum(counting.calls.values()), "dns": counting.dns,
-            "edge": counting.edge, "throttled": dict(throttling.REFUSED),
-            "outages": [one.wire() for one in outages.present()], "faults": FAULTS.wire() if FAULTS.rate else None,
-            "lag_ms": LAG.ms}
+            "edge": counting.edge, "throttled": dict(throttling.REFUSED), "outages": _outages()["outages"],
+            "faults": FAULTS.wire() if FAULTS.rate else None, "lag_ms": LAG.ms}
 
 
 def _clients(counting: Counting) -> Document:
@@ -95,17 +94,23 @@ def rules() -> Document:
 
 
 def _outages() -> Document:
-    return {"outages": [one.wire() for one in outages.present()]}
+    return {"outages": [*(one.wire() for one in outages.present()), *(one.wire() for one in gray.present())]}
 
 
 def _start_outage(asked: Document) -> Document:
+    if kind := asked.get("gray"):
+        delay_s = asked.get("delay_s")
+        begun, is_new = gray.start(asked["region"], kind, None if delay_s is None else float(delay_s))
+        return {**begun.wire(), "started": is_new}
     outage, is_new = outages.start(asked["region"], asked.get("service") or "", asked.get("mode") or "refuse",
                                     asked.get("bucket") or "")
     return {**outage.wire(), "started": is_new}
 
 
 def _end_outages(asked: Document) -> Document:
-    return {"ended": [one.wire() for one in outages.end(asked.get("region") or "", asked.get("service") or "")]}
+    region, service, kind = (asked.get(name) or "" for name in ("region", "service", "gray"))
+    ended = [] if kind else [one.wire() for one in outages.end(region, service)]
+    return {"ended": [*ended, *(one.wire() for one in ([] if service else gray.end(region, kind)))]}
 
 
 def _start_faults(asked: Document) -> Document:

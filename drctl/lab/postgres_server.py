@@ -9,46 +9,24 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from drctl.errors import DrctlError
-from drctl.lab import postgres_watch
 from drctl.lab.authority import a_year, lab_authority
+from drctl.lab.kept_folders import KeptFolder
 from drctl.lab.postgres_binaries import account, binaries, usable
+from drctl.lab.postgres_settings import SETTINGS
 from drctl.lab.wire import Wire
 
 #: The administrator that RDS keeps for itself; here it replicates and looks.
 ADMIN = "rdsadmin"
 #: Seconds for a server to come up or to go down on a busy machine.
 PATIENCE_S = 30.0
-#: Data of a lab outlives no reboot, so nothing waits for the disk. wal_log_hints is for pg_rewind; wal_keep_size lets a
-#: server that was away catch up without slots. A late wire is silent for as long as it is late, so a follower does not
-#: take silence for an end, and says every second that it lives.
-SETTINGS = """
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-fsync = off
-max_connections = 60
-shared_buffers = 32MB
-wal_level = replica
-max_wal_senders = 6
-wal_keep_size = 512MB
-wal_log_hints = on
-hot_standby = on
-wal_sender_timeout = 10s
-wal_receiver_timeout = 0
-wal_receiver_status_interval = 1s
-wal_retrieve_retry_interval = 100ms
-jit = off
-log_min_messages = warning
-"""
 
 
 @dataclass(frozen=True)
@@ -77,13 +55,14 @@ def until(look: Any, what: str, within_s: float = PATIENCE_S) -> Any:
 class Home:
     """A folder for servers, the account they run as, what clients trust, and a process that ends them with the lab."""
 
-    def __init__(self, programs: Path | None = None) -> None:
+    def __init__(self, programs: Path | None = None, late: Callable[[str], float] = lambda _: 0.0) -> None:
         self.account = account()
-        self.root = Path(tempfile.mkdtemp(prefix="drctl-postgres-")).resolve()
+        #: Real seconds by which the answers of a server are late for its clients, by its label.
+        self.late = late
+        self._folder = KeptFolder("postgres")
+        self.root = self._folder.path
         # Others may pass (the account, and functions to the bundle); the servers' own folders are closed.
         self.root.chmod(0o755)
-        self._watch = subprocess.Popen([sys.executable, "-I", "-S", postgres_watch.__file__, str(self.root)],
-                                       stdin=subprocess.PIPE, start_new_session=True)
         self.binaries = usable(programs or binaries(), self.root)
         #: What clients of the servers trust.
         self.bundle = self.root / "authority.pem"
@@ -117,13 +96,11 @@ class Home:
 
     def close(self) -> None:
         """End whatever still runs here and remove the folder."""
-        assert self._watch.stdin is not None  # noqa: S101  # a pipe was asked for
-        self._watch.stdin.close()
-        self._watch.wait(PATIENCE_S)
+        self._folder.close()
 
 
 class Server:
-    """One server; `port` is where clients reach it over TLS, `admin_port` where the lab does."""
+    """One server; `port` is where clients reach it over TLS, late if it has to be, `admin_port` where the lab does."""
 
     def __init__(self, home: Home, label: str, hosts: Iterable[str] = ()) -> None:
         self.home, self.label = home, label
@@ -191,10 +168,9 @@ class Server:
             self._process = subprocess.Popen([str(self.home.binaries / "postgres"), "-D", str(self.data), *arguments],
                                              stdout=log, stderr=log, **self.home.manner)
         until(self._answers, f"the start of PostgreSQL {self.label}")
-        if not tls and self._front is None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate, key)
-            self._front = Wire(self.admin_port, tls=context)
+        if self._front is None:
+            self._front = Wire(self.admin_port, lambda: self.home.late(self.label),
+                               tls=None if tls else _context(certificate, key))
 
     def _certify(self) -> tuple[Path, Path]:
         """Files with a certificate for its host names (and loopback) and with the key."""
@@ -225,6 +201,11 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def drop_clients(self) -> None:
+        """Break the connections of its clients; they may connect again."""
+        if self._front:
+            self._front.drop()
 
     def close(self) -> None:
         """End it for good."""
@@ -285,6 +266,12 @@ class Server:
         source.ask("CHECKPOINT")
         self.home.command("pg_rewind", "-D", str(self.data), "--source-server", conninfo(source.admin_port),
                           "--no-sync")
+
+
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def conninfo(port: int) -> str:

@@ -17,8 +17,9 @@ from typing import Any
 
 from drctl.errors import ConfigurationError, DrctlError, Refused
 from drctl.home import home
-from drctl.lab import background, traffic_process
+from drctl.lab import background, cleaner, kept_folders, traffic_process
 from drctl.lab.rules import unknown_rules
+from drctl.processes import lives
 
 #: Speed of a lab that nobody gave one: a minute of AWS in a second.
 DEFAULT_SPEED = 60.0
@@ -81,6 +82,11 @@ def ask(lab: LabState, path: str, method: str = "GET", **asked: Any) -> dict[str
             raise ConfigurationError(json.load(refusal)["error"]) from None
 
 
+def _is_there(lab: LabState) -> bool:
+    """Whether the lab's process runs, also when it does not answer."""
+    return answers(lab) or "drctl.lab.server" in cleaner.commands().get(lab.pid, "")
+
+
 def up(port: int = 0, speed: float | None = None, without: tuple[str, ...] = (), faults: float = 0.0,
        seed: int = 0) -> tuple[LabState, bool]:
     """The lab of this home, and whether it had to be started; Refused when another one runs with other settings.
@@ -112,6 +118,8 @@ def rules() -> list[dict[str, Any]]:
 
 
 def _start(port: int, speed: float, without: tuple[str, ...], faults: float, seed: int) -> LabState:
+    if (before := state()) is not None and not lives(before.pid):
+        kept_folders.sweep(before.pid)
     command = [sys.executable, "-m", "drctl.lab.server", "--port", str(port), "--speed", str(speed),
                "--faults", str(faults), "--seed", str(seed),
                *(word for name in without for word in ("--without", name))]
@@ -136,8 +144,9 @@ def down() -> LabState | None:
     found = state()
     if found is None:
         return None
-    if answers(found):
+    if _is_there(found):
         background.end(found.pid)
+    kept_folders.sweep(found.pid)
     for name in ("lab.json", "lab.log"):
         (home() / name).unlink(missing_ok=True)
     return found

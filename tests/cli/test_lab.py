@@ -130,6 +130,30 @@ def test_an_outage_that_cannot_be_is_bad_usage_and_without_a_lab_the_next_step_i
         cli("lab", "down")
 
 
+def test_a_gray_failure_is_begun_listed_and_ended(cli: Cli) -> None:
+    cli("lab", "up")
+    try:
+        start = ("lab", "outage", "start", "--region", "us-east-1")
+        slow = cli(*start, "--gray", "slow-database", "--delay", "4s")
+        assert slow.out == "lab: us-east-1 slow-database now, answers 4 s late\n"
+        other = cli(*start, "--gray", "slow-database", "--delay", "500ms")
+        assert other.code == 3
+        assert "next: drctl lab outage end --region us-east-1 --gray slow-database" in other.err
+        assert cli(*start, "--gray", "one-zone").out == "lab: us-east-1 one-zone us-east-1a now\n"
+        listed = cli("lab", "outage", "list").out.splitlines()
+        assert [line.split()[:3] for line in listed] == [
+            ["us-east-1", "slow-database", "gray"], ["us-east-1", "one-zone", "us-east-1a"]]
+        assert "us-east-1 slow-database, us-east-1 one-zone us-east-1a" in cli("lab", "status").out
+        ended = cli("lab", "outage", "end", "--gray", "slow-database")
+        assert ended.out == "lab: us-east-1 slow-database answers again\n"
+        for wrong in (("--gray", "tired"), ("--gray", "one-zone", "--service", "rds"), ("--delay", "1s"),
+                      ("--gray", "one-zone", "--mode", "hang"), ("--gray", "one-zone", "--delay", "1s"),
+                      ("--gray", "slow-database", "--delay", "soon"), ("--gray", "slow-database", "--delay", "2m")):
+            assert cli(*start, *wrong).code == 2, wrong
+    finally:
+        cli("lab", "down")
+
+
 def test_the_lag_is_told_set_and_taken_back(cli: Cli) -> None:
     assert cli("lab", "lag").code == 1
     cli("lab", "up")

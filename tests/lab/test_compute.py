@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from drctl.aws.clients import Aws
-from drctl.lab import aurora_store, compute
+from drctl.lab import aurora_store, compute, gray
 from drctl.lab.clock import CLOCK
 from drctl.lab.databases import DATABASES
 from drctl.lab.postgres_server import until
@@ -231,6 +231,22 @@ def test_writes_survive_a_switchover_and_are_lost_as_they_are_in_a_failover(aws:
     until(lambda: stack.probe(EAST, action="write", run="r", n=7)["ok"], "the failover")
     until(stack.connected, "the old primary")
     until(lambda: stack.probe(WEST, action="read", run="r", after=4)["rows"] in ([5, 7], [7]), "the rejoined one")
+
+
+def test_a_slow_database_makes_the_application_slow_and_at_last_runs_into_its_patience(
+        aws: Aws, stack: Stack) -> None:
+    event = {"httpMethod": "GET", "path": "/health/deep"}
+    assert call(aws, EAST, "app", event)["Payload"]["statusCode"] == 200
+    gray.start(EAST, gray.SLOW)
+    begun = time.monotonic()
+    assert call(aws, EAST, "app", event)["Payload"]["statusCode"] == 200
+    assert time.monotonic() - begun > gray.USUAL_DELAY_S
+    gray.end(EAST)
+    gray.start(EAST, gray.SLOW, 4)
+    answer = call(aws, EAST, "app", event)["Payload"]
+    assert (answer["statusCode"], json.loads(answer["body"])["database"]["reachable"]) == (503, False)
+    gray.end(EAST)
+    until(lambda: call(aws, EAST, "app", event)["Payload"]["statusCode"] == 200, "the database")
 
 
 def test_a_rotated_password_is_read_again(aws: Aws, stack: Stack) -> None:

@@ -232,6 +232,7 @@ def test_a_failover_from_a_lost_region_loses_what_the_lag_held(aws: Aws, servers
     until(lambda: len(numbers(west)) == 5, "the first rows")
     aurora.set_lag_ms(10 * LAG_S * 1000)
     east.ask("INSERT INTO beats SELECT generate_series(6, 9)")
+    until(lambda: east.ask("SELECT sent_lsn >= pg_current_wal_lsn() FROM pg_stat_replication") == [[True]], "sending")
     aurora.lose(EAST)
     fail_over(aws)
     until(lambda: writer(aws) == [WEST], "the new writer")

@@ -89,7 +89,8 @@ def status(as_json: bool) -> None:
 
 
 def _place(outage: dict[str, Any]) -> str:
-    return " ".join(filter(None, (outage["region"], outage["service"], outage.get("bucket"))))
+    return " ".join(filter(None, (outage["region"], outage["service"], outage.get("bucket"), outage.get("gray"),
+                                  outage.get("zone"))))
 
 
 def _faults(faults: dict[str, Any]) -> str:
@@ -129,11 +130,11 @@ def lag(lag: str | None, as_json: bool) -> None:
     emit(told, as_json=as_json, text=lambda: click.echo(f"lab: secondaries lag {_lag(told['lag_ms'])} behind{usual}"))
 
 
-def _milliseconds(text: str) -> float:
+def _milliseconds(text: str, of: str = "LAG") -> float:
     """Of `500ms`, `20s`, `20m` or `1h`; BadParameter for anything else."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     if found is None:
-        raise click.BadParameter(f"{text!r} is no lag: 500ms, 20s, 20m, 1h, or default", param_hint="LAG")
+        raise click.BadParameter(f"{text!r} is no span of time: 500ms, 20s, 20m, 1h", param_hint=of)
     return float(found[1]) * {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}[found[2]]
 
 
@@ -148,17 +149,52 @@ def outage() -> None:
 
 _region = click.option("--region", metavar="REGION", help="The region, for example us-east-1.")
 _service = click.option("--service", metavar="SERVICE", default="", help="One service, for example rds; default: all.")
+_gray = click.option("--gray", type=click.Choice(["slow-database", "lying-health", "one-zone"]), default=None,
+                     help="A region that half works: databases answer late; health paths answer 200 whatever is so; "
+                          "one availability zone is gone.")
 
 
 @outage.command("start", epilog="Example: drctl lab outage start --region us-east-1 --service rds --mode hang")
 @click.option("--region", metavar="REGION", required=True, help="The region, for example us-east-1.")
 @_service
 @click.option("--bucket", metavar="BUCKET", default="", help="One bucket, with --service s3.")
-@click.option("--mode", type=click.Choice(["refuse", "error", "hang"]), default="refuse", show_default=True,
-              help="Connections are cut; 503; no answer until the outage ends.")
+@click.option("--mode", type=click.Choice(["refuse", "error", "hang"]), default=None,
+              help="Connections are cut, which is the default; 503; no answer until the outage ends.")
+@_gray
+@click.option("--delay", metavar="SPAN",
+              help="With --gray slow-database: by how much, 500ms or 4s of the functions' own time; default: 500ms.")
 @options.as_json
-def start(region: str, service: str, bucket: str, mode: str, as_json: bool) -> None:
-    """Begin an outage; with us-east-1 the control planes of IAM, Route 53 and CloudFront are gone too."""
+def start(region: str, service: str, bucket: str, mode: str | None, gray: str | None, delay: str | None,
+          as_json: bool) -> None:
+    """Begin an outage; with us-east-1 the control planes of IAM, Route 53 and CloudFront are gone too.
+
+    A gray failure (--gray) leaves the APIs alone.
+    """
+    if gray or delay:
+        if not gray or service or mode or bucket:
+            raise click.UsageError("--gray goes without --service, --mode and --bucket, and --delay goes with --gray")
+        _start_gray(region, gray, delay, as_json)
+    else:
+        _start_outage(region, service, bucket, mode or "refuse", as_json)
+
+
+def _start_gray(region: str, gray: str, delay: str | None, as_json: bool) -> None:
+    from drctl.lab import process
+
+    delay_s = _milliseconds(delay, "--delay") / 1000 if delay else None
+    told = process.ask(running_lab(), "outages", "POST", region=region, gray=gray, delay_s=delay_s)
+    if delay_s is not None and told["delay_s"] != delay_s:
+        raise Refused(f"{_place(told)} is there already, answers {told['delay_s']:g} s late",
+                      next_step=f"drctl lab outage end --region {region} --gray {gray}")
+    word = "now" if told["started"] else "already"
+    emit(told, as_json=as_json, text=lambda: click.echo(f"lab: {_place(told)} {word}{_late(told)}"))
+
+
+def _late(outage: dict[str, Any]) -> str:
+    return f", answers {outage['delay_s']:g} s late" if outage.get("delay_s") else ""
+
+
+def _start_outage(region: str, service: str, bucket: str, mode: str, as_json: bool) -> None:
     from drctl.lab import process
 
     told = process.ask(running_lab(), "outages", "POST", region=region, service=service, bucket=bucket,
@@ -174,12 +210,13 @@ def start(region: str, service: str, bucket: str, mode: str, as_json: bool) -> N
 @outage.command("end")
 @_region
 @_service
+@_gray
 @options.as_json
-def end(region: str | None, service: str, as_json: bool) -> None:
-    """End the outages of a region, or of a service; without both, all."""
+def end(region: str | None, service: str, gray: str | None, as_json: bool) -> None:
+    """End the outages of a region, of a service, or of a gray kind; without any, all."""
     from drctl.lab import process
 
-    told = process.ask(running_lab(), "outages", "DELETE", region=region or "", service=service)
+    told = process.ask(running_lab(), "outages", "DELETE", region=region or "", service=service, gray=gray or "")
     ended = ", ".join(map(_place, told["ended"]))
     emit(told, as_json=as_json, text=lambda: click.echo(
         f"lab: {ended} answers again" if ended else "lab: there was no such outage"))
@@ -192,6 +229,10 @@ def outages(as_json: bool) -> None:
     from drctl.lab import process
 
     told = process.ask(running_lab(), "outages")
-    lines = [f"{_place(one):32} {one['mode']:8} since {one['since']:g} s of AWS time, struck {one['struck']} requests"
+    lines = [f"{_place(one):32} {one['mode']:8} since {one['since']:g} s of AWS time{_struck(one)}"
              for one in told["outages"]]
     emit(told, as_json=as_json, text=lambda: click.echo("\n".join(lines) or "lab: no outages"))
+
+
+def _struck(outage: dict[str, Any]) -> str:
+    return _late(outage) if outage.get("gray") else f", struck {outage['struck']} requests"
