@@ -14,9 +14,10 @@ from drctl.aws.durations import seconds
 from drctl.lab import aurora, extensions, gray, outages
 from drctl.lab.clock import CLOCK, LabClock
 from drctl.lab.databases import DATABASES
-from drctl.lab.front_doors import NO_CONNECTION, Reply, front_door
+from drctl.lab.front_doors import NO_CONNECTION, front_door
 from drctl.lab.lost_zones import WITHDRAWN_AFTER_S
 from drctl.lab.server import Lab
+from drctl.lab.visits import Reply
 from drctl.lambdas.database import tls
 from tests.lab.aurora_world import EAST, WEST, build, cluster, make_instance, pair, pass_an_hour
 from tests.lab.conftest import settle
