@@ -5,11 +5,12 @@ All questions are asked side by side and each once: a drill must be under way wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from drctl.actions import probe
@@ -134,6 +135,25 @@ def instances(run: Run, site: Site) -> Iterable[str]:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """A lag that grows as time passes: nothing has arrived since `since` (seconds since 1970), and `seconds` is what it
+    was at the first look after that.
+
+    Either the other region was lost then, and no more than that is gone; or replication alone broke, the region went on
+    to acknowledge writes, and the whole lag is gone. The metric cannot tell which.
+    """
+
+    since: float
+    seconds: float
+
+
+#: Part of the time between two datapoints by which a lag has to have grown to be taken for one that grows with time.
+GROWS_BY = 0.8
+#: And the AWS seconds by which it has to in a minute that was not whole.
+AT_LEAST_S = 1.0
+
+
+@dataclass(frozen=True)
 class Lag:
     """How far a copy was behind in seconds, and when (seconds since 1970); `age_s`, AWS seconds, is how long that was
     ago when it was asked.
@@ -146,6 +166,7 @@ class Lag:
     seconds: float
     measured_at: float
     age_s: float = 0.0
+    growth: Growth | None = None
 
     @property
     def is_old(self) -> bool:
@@ -166,12 +187,33 @@ def replication_lag(run: Run, site: Site) -> Lag | None:
     answer = run.at(site).cloudwatch.get_metric_data(
         MetricDataQueries=query, StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=1))
     results: list[Any] = answer["MetricDataResults"][:1]
-    points = [point for result in results for point in zip(result["Timestamps"], result["Values"], strict=True)]
+    points = sorted((stamp.timestamp(), value / 1000) for result in results
+                    for stamp, value in zip(result["Timestamps"], result["Values"], strict=True))
     if not points:
         return None
-    stamp, value = max(points)
-    age_s = (now - stamp).total_seconds() * run.clock.speed
-    return Lag(value / 1000, stamp.timestamp(), max(0.0, age_s))
+    stamp, value = points[-1]
+    age_s = (now.timestamp() - stamp) * run.clock.speed
+    return Lag(value, stamp, max(0.0, age_s), growth_of(points, run.clock.speed))
+
+
+def growth_of(points: Sequence[tuple[float, float]], speed: float) -> Growth | None:
+    """Since when a lag grows, of datapoints in order (seconds since 1970, lag in AWS seconds); None when it does not,
+    or began to before the first of them.
+
+    The newest minute is not over, and the first was half over when it began: these have grown by less.
+    """
+    pairs = list(pairwise(points))[::-1]
+    begun = 0
+    for number, ((before, lag_before), (stamp, lag)) in enumerate(pairs):
+        if lag - lag_before < (GROWS_BY * (stamp - before) * speed if number else AT_LEAST_S):
+            break
+        begun = number + 1
+    if begun < len(pairs) and begun > 1 and pairs[begun][1][1] - pairs[begun][0][1] >= AT_LEAST_S:
+        begun += 1
+    if begun < 2:
+        return None
+    (before, lag_before), (stamp, lag) = pairs[begun - 1]
+    return Growth(before, lag) if lag_before < (stamp - before) * speed else None
 
 
 def replication_lag_s(run: Run, site: Site) -> float | None:

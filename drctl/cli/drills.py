@@ -13,9 +13,9 @@ from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.by_hand import changes, runbook_of
 from drctl.cli.control import Control, held, held_by_survivor
+from drctl.cli.decision import show_decision
 from drctl.cli.failing_over import judged, note_move, settle_drill, usual_minutes
 from drctl.cli.finding_regions import GRACE_S, refuse_unless_both_answer, where_it_writes
-from drctl.cli.render import show_decision
 from drctl.cli.session import Session, notices, opened, take_for_lost
 from drctl.engine.lease import Seen
 from drctl.engine.looks import Unanswered, look_all

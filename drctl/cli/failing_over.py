@@ -20,6 +20,7 @@ from drctl.actions.recovery import SERVED_BEFORE
 from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held, held_by_survivor
+from drctl.cli.decision import show_decision
 from drctl.cli.evidence import UNFINISHED
 from drctl.cli.finding_regions import (
     GRACE_S,
@@ -29,7 +30,6 @@ from drctl.cli.finding_regions import (
     region_to_leave,
     site_named,
 )
-from drctl.cli.render import show_decision
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
 from drctl.engine import rundir
 from drctl.engine.holding import Holding

@@ -302,7 +302,8 @@ def test_the_outage_is_dated_by_when_the_lag_was_measured_however_long_it_took_t
     assert run.measures["lag_s"] == 0.3
     assert run.measures["lag_age_s"] == 540
     assert run.measures[OUTAGE_BEGAN] == 1000.0  # three tenths of a second are nothing at this clock's speed
-    assert of(records, "decision")[0]["picture"]["lag"] == {"seconds": 0.3, "measured_at": 1000.0, "age_s": 540.0}
+    assert of(records, "decision")[0]["picture"]["lag"] == {
+            "seconds": 0.3, "measured_at": 1000.0, "age_s": 540.0, "growth": None}
 
 
 def test_by_the_databases_own_lag_the_outage_is_dated_from_the_moment_it_told_it(

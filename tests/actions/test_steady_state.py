@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.steady_state import Lag, SteadyState, replication_lag
+from drctl.actions.steady_state import Growth, Lag, SteadyState, growth_of, replication_lag
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
 from drctl.errors import Refused
@@ -111,3 +111,43 @@ def test_the_newest_datapoint_comes_with_the_beginning_of_its_minute_and_its_age
 
 def test_the_moment_that_a_lag_reaches_back_to_is_one_of_real_time(run: Run) -> None:
     assert Lag(20.0, 1000.0).reaches_back_to(run) == pytest.approx(1000.0 - 20.0 / SPEED)
+
+
+def minutes_of(*lags: float) -> list[tuple[float, float]]:
+    """Datapoints a minute apart, at the pace of AWS."""
+    return [(60.0 * minute, lag) for minute, lag in enumerate(lags)]
+
+
+def test_a_lag_that_grows_by_a_second_a_second_tells_since_when_nothing_has_arrived() -> None:
+    assert growth_of(minutes_of(0.1, 0.1, 40.3, 100.3, 160.4), 1.0) == Growth(60.0, 40.3)
+    assert growth_of(minutes_of(0.1, 0.1, 60.1, 120.1, 135.0), 1.0) == Growth(60.0, 60.1)
+    assert growth_of(minutes_of(0.1, 0.1, 60.0, 120.0), 1.0) == Growth(60.0, 60.0)
+
+
+def test_a_lag_that_stands_rises_a_little_or_grew_before_the_first_look_tells_nothing() -> None:
+    assert growth_of(minutes_of(0.1, 0.1, 0.2), 1.0) is None
+    assert growth_of(minutes_of(0.1, 60.1, 20.0), 1.0) is None
+    assert growth_of(minutes_of(300.0, 360.0, 420.0), 1.0) is None
+    assert growth_of(minutes_of(0.1), 1.0) is None
+
+
+def test_growth_is_counted_in_aws_time() -> None:
+    assert growth_of([(0.0, 0.1), (1.0, 60.0), (2.0, 120.0)], 60.0) == Growth(0.0, 60.0)
+
+
+def test_a_lost_region_shows_as_growth_since_about_when_it_was_lost(run: Run) -> None:
+    ensure_all(run)
+    CLOCK.set_speed(1.0)
+    run.clock.speed = 1.0
+    try:
+        CLOCK.skip(300.0)
+        aurora.lose(HOME.region)
+        CLOCK.skip(240.0)
+        lag = replication_lag(run, AWAY)
+        assert lag is not None
+        assert lag.growth is not None
+        assert lag.seconds == pytest.approx(240, abs=61)
+        assert lag.growth.seconds <= 60.1
+    finally:
+        aurora.restore(HOME.region)
+        CLOCK.set_speed(SPEED)
