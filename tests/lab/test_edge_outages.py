@@ -57,15 +57,23 @@ def test_a_region_that_refuses_breaks_connections_and_makes_no_new_ones(
     assert line().ask().status == 200
 
 
+def test_a_connection_that_nobody_uses_just_now_is_broken_at_once(line: Callable[..., Line]) -> None:
+    kept = line()
+    assert kept.ask().status == 200
+    assert kept.sock is not None
+    outages.start(HERE, "", "refuse")
+    assert kept.sock.recv(1) == b""
+
+
 def test_a_region_that_hangs_answers_when_it_is_back(line: Callable[..., Line]) -> None:
     kept, impatient = line(), line(patience_s=0.3)
     assert (kept.ask().status, impatient.ask().status) == (200, 200)
     outage, _ = outages.start(HERE, "", "hang")
+    asked = InBackground(lambda: kept.ask("/late"))
+    until(lambda: outage.wire()["waiting"] == 1)
     for one in (impatient, line(patience_s=0.3)):
         with pytest.raises(TimeoutError):
             one.ask()
-    asked = InBackground(lambda: kept.ask("/late"))
-    until(lambda: any(one.waiting is not None for one in list(outage.waiting)))
     outages.end()
     assert asked.answer().status == 200
     assert line().ask().status == 200
@@ -127,7 +135,7 @@ def test_the_answer_that_a_hanging_outage_overtakes_comes_with_its_end_and_the_w
     request = asked(line(), tmp_path)
     outage, _ = outages.start(HERE, "elbv2", "hang")
     (tmp_path / "go").touch()
-    until(lambda: any(one.waiting is not None for one in list(outage.waiting)))
+    until(lambda: outage.wire()["waiting"] == 1)
     (tmp_path / "began").unlink()
     outages.end()
     assert request.answer().status == 200
