@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo screenshot test contract rules check lint bench blackout-matrix crash-matrix faults invariants clean help
+.PHONY: demo screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -43,6 +43,9 @@ check: lint test ## What CI runs: style, types, architecture, tests.
 
 bench: $(VENV)/dev ## The figures the README promises, measured; make bench ARGS=--json for JSON.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+idle: $(VENV)/dev ## What the lab takes of the machine while nothing is asked of it; make idle ARGS=--json for JSON.
+	@$(BIN)/python -m tests.idle $(ARGS)
 
 crash-matrix: $(VENV)/dev ## drctl is killed at every mutating call; ARGS='--every 8', '--run drill', '--help'.
 	@$(BIN)/python -m tests.crash_matrix $(ARGS)

@@ -250,6 +250,11 @@ def main() -> int:
     with home() as environment:
         figures += [*build(environment), *to_the_switchover(environment)]
     figures += failovers()
+    return show(figures)
+
+
+def show(figures: list[Figure]) -> int:
+    """A table, JSON with --json; the exit status."""
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps([{**asdict(figure), "holds": figure.holds} for figure in figures], indent=2) + "\n")
     else:

@@ -28,6 +28,9 @@ from drctl.lab.kept_folders import KeptFolder
 
 #: How many invocations of one function run at a time; more wait.
 CONCURRENCY = 4
+#: Real seconds after which an idle environment is ended where a function has another one (Lambda Developer Guide,
+#: "Understanding the Lambda execution environment lifecycle": idle ones are ended, nobody is told when).
+SURPLUS_S = 20.0
 #: Bytes of log that an answer carries (Lambda API Reference, Invoke, LogResult: the last 4 KB).
 LOG_TAIL = 4096
 #: Port of the database behind a host name, None when the name resolves to nothing.
@@ -74,6 +77,8 @@ class Worker:
 
     def __init__(self, function: Deployed, folder: Path, environment: Mapping[str, str]) -> None:
         self.function = function
+        #: When it answered last, in real seconds of the monotonic clock.
+        self.idle_since = 0.0
         self._said: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._process = subprocess.Popen(
             [sys.executable, "-I", function_worker.__file__, str(folder), function.entry_point], cwd=folder,
@@ -173,8 +178,7 @@ class Fleet:
             worker = self._take(function, extra)
             said, log = worker.invoke(json.loads(payload or b"{}"), request_id, resolve)
             if worker.is_up:
-                with self._lock:
-                    self._idle.setdefault(function.place, []).append(worker)
+                self._rest(worker)
         ms = (time.monotonic() - begun) * 1000
         whole = (f"START RequestId: {request_id} Version: {function.version}\n{log}END RequestId: {request_id}\n"
                  f"REPORT RequestId: {request_id}\tDuration: {ms:.2f} ms\tBilled Duration: {ms + 1:.0f} ms\t"
@@ -190,6 +194,17 @@ class Fleet:
         for worker in workers:
             worker.stop()
         self._folder.close()
+
+    def _rest(self, worker: Worker) -> None:
+        """Keep it warm, and end what has been idle for long beside it; the last of each function stays."""
+        now = time.monotonic()
+        with self._lock:
+            worker.idle_since = now
+            idle = self._idle.setdefault(worker.function.place, [])
+            surplus = [one for one in idle if now - one.idle_since > SURPLUS_S]
+            idle[:] = [*(one for one in idle if one not in surplus), worker]
+        for one in surplus:
+            one.stop()
 
     def _take(self, function: Deployed, extra: Mapping[str, str]) -> Worker:
         """The environment that was used last; those of an earlier configuration, and what has died, are ended."""

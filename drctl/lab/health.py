@@ -118,7 +118,7 @@ def _status(check: HealthCheck, looking: bool) -> bool:
 
 def track_of(check: HealthCheck) -> Track:
     """What has been seen of a check so far."""
-    return _TRACKS.setdefault(check.id, Track())
+    return _TRACKS.get(check.id) or _TRACKS.setdefault(check.id, Track())
 
 
 def look(check: HealthCheck, track: Track) -> None:

@@ -40,14 +40,17 @@ class Request:
 
 
 def document(text: str | bytes | Document | None) -> Document:
-    """A stored policy as a mapping; an empty one when there is none or it is not JSON."""
-    if isinstance(text, str | bytes | bytearray):
-        try:
-            parsed = json.loads(text)
-        except ValueError:
-            return {}
-        return parsed if isinstance(parsed, dict) else {}
-    return text or {}
+    """A stored policy as a mapping, to be read alone; an empty one when there is none or it is not JSON."""
+    return _parsed(text) if isinstance(text, str | bytes) else text or {}
+
+
+@lru_cache(256)  # health checkers are judged by the same few policies all the time
+def _parsed(text: str | bytes) -> Document:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def verdict(documents: Iterable[Document], request: Request, principal: Who | None = None) -> str | None:

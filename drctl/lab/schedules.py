@@ -25,7 +25,7 @@ from drctl.lab.rules import rule
 from drctl.lab.watching import Watch
 
 #: Real seconds between two looks for rules that are due, and between two firings of one rule.
-LOOK_S, PACE_S = 0.1, 0.5
+LOOK_S, PACE_S = 0.25, 0.5
 #: Real seconds of rest at most.
 LONGEST_REST_S = 2.0
 UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}

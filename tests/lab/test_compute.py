@@ -14,6 +14,7 @@ from drctl.aws.clients import Aws
 from drctl.lab import aurora_store, compute, gray
 from drctl.lab.clock import CLOCK
 from drctl.lab.databases import DATABASES
+from drctl.lab.execution import SURPLUS_S
 from drctl.lab.postgres_server import until
 from drctl.packaging import archive, package
 from drctl.settings import Settings
@@ -148,6 +149,26 @@ def test_several_at_once_run_side_by_side(deploy: Callable[..., None]) -> None:
     for caller in callers:
         caller.join()
     assert time.monotonic() - begun < 1.4
+
+
+def test_an_environment_that_is_idle_for_long_beside_another_is_ended_and_the_last_one_stays(
+        deploy: Callable[..., None]) -> None:
+    deploy(EAST, "slow", source("import os, threading\ndef go(event, context):\n    threading.Event().wait(0.5)\n"
+                                "    return os.getpid()"), "main.go")
+    callers = [threading.Thread(target=compute.invoke, args=(EAST, "slow", b"{}")) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    fleet = compute.fleet()
+    (workers,) = map(list, fleet._idle.values())
+    assert len(workers) == 3
+    for worker in workers:
+        worker.idle_since -= SURPLUS_S + 1
+    answered = compute.invoke(EAST, "slow", b"{}")
+    assert [worker.is_up for worker in workers] == [False, False, True]
+    workers[-1].idle_since -= SURPLUS_S + 1
+    assert compute.invoke(EAST, "slow", b"{}") == answered
 
 
 def test_the_applications_health_needs_no_database(aws: Aws, deploy: Callable[..., None]) -> None:

@@ -144,7 +144,7 @@ def test_one_checker_in_five_is_enough(aws: Aws) -> None:
     aws[HERE].ec2.authorize_security_group_ingress(GroupId=door.group, IpPermissions=[
         {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "15.177.0.0/18"}]}])
     check = health_check(aws, "a", Type="HTTP", FullyQualifiedDomainName=door.host)
-    assert len(reports(aws, check)) == 2
+    until(lambda: len(reports(aws, check)) == 2)  # while the lab's own thread looks, there is nothing to tell yet
     assert is_healthy(check)
 
 
