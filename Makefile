@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants clean help
+.PHONY: demo screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -55,6 +55,9 @@ blackout-matrix: $(VENV)/dev ## A failover while a region, a service or the cont
 
 invariants: $(VENV)/dev ## Schedules of losses, failovers and kills, drawn at random; ARGS='--seed 7', '--schedules 9000'.
 	@$(BIN)/python -m tests.invariants $(ARGS)
+
+truth: $(VENV)/dev ## What reports say of RTO and lost rows, against the clients' record and the databases; ARGS='--seed 7'.
+	@$(BIN)/python -m tests.truth $(ARGS)
 
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -34,6 +34,7 @@ from drctl.engine.events import Events
 from drctl.lab import outages
 from drctl.lab.databases import DATABASES
 from drctl.lab.lag import LAG, USUAL_MS
+from drctl.settings import Settings
 from tests.cli.conftest import DRCTL, at, cli_in
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -148,8 +149,8 @@ class Place:
 
 @contextmanager
 def _connected(login: dict[str, Any], port: int, context: ssl.SSLContext) -> Iterator[pg8000.native.Connection]:
-    connection = pg8000.native.Connection(login["username"], "127.0.0.1", login["dbname"], port, login["password"],
-                                          ssl_context=context)
+    connection = pg8000.native.Connection(login["username"], "127.0.0.1", Settings().database.name, port,
+                                          login["password"], ssl_context=context)
     try:
         yield connection
     finally:
