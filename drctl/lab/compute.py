@@ -46,11 +46,10 @@ def invoke(region: str, function_name: str, payload: bytes, qualifier: str | Non
 def run(function: LambdaFunction, payload: bytes) -> Outcome:
     """One invocation of a deployed version.
 
-    Raises ResourceConflict while it is Pending, ServiceException while Lambda is out in its region, and
-    TooManyRequests when what is reserved for it is used up.
+    Raises ResourceConflict while it is Pending, ServiceException while Lambda is out in its region, also when that
+    begins while it runs, and TooManyRequests when what is reserved for it is used up.
     """
-    if outages.is_down(function.region, "lambda"):
-        raise LambdaClientError("ServiceException", f"Lambda is out in {function.region}")
+    _require_lambda(function)
     if function.state != "Active":
         raise ResourceConflict("The operation cannot be performed at this time. The function is currently in the "
                                f"following state: {function.state}")
@@ -58,9 +57,15 @@ def run(function: LambdaFunction, payload: bytes) -> Outcome:
     began = time.monotonic()
     with execution(function):
         outcome = fleet().run(deployed_as(function), payload, _port_of, extra)
+    _require_lambda(function)
     TOOK[function.region, function.function_name] = time.monotonic() - began
     _log(function, outcome)
     return outcome
+
+
+def _require_lambda(function: LambdaFunction) -> None:
+    if outages.is_down(function.region, "lambda"):
+        raise LambdaClientError("ServiceException", f"Lambda is out in {function.region}")
 
 
 def run_later(function: LambdaFunction, payload: bytes) -> None:

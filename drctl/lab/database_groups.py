@@ -6,11 +6,13 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.rds.exceptions import RDSClientError
-from moto.rds.models import RDSBackend
+from moto.rds.models import DBCluster, RDSBackend
 from moto.rds.responses import RDSResponse
 
 from drctl.lab.rules import operation, rule
 
+#: The first major version of Aurora PostgreSQL that requires TLS unless told otherwise.
+TLS_SINCE = 17
 _CALLED = {"subgrp": "subnet group", "pg": "parameter group", "cluster-pg": "cluster parameter group"}
 
 
@@ -38,6 +40,17 @@ def missing_group(proceed: Any, self: RDSBackend, arn: str) -> Any:
         raise RDSClientError("InvalidParameterValue",
                              f"Unable to find a {_CALLED[kind]} matching the resource name: {arn}")
     return proceed(arn)
+
+
+def requires_tls(cluster: DBCluster) -> bool:
+    """Whether a database refuses clients without TLS: as `rds.force_ssl` of its parameter group says now.
+
+    Where the group says nothing: from version 17 on. RDS for PostgreSQL does so from version 15 on, Aurora does not.
+    Source: Aurora User Guide, Securing Aurora PostgreSQL data with SSL/TLS (the parameter is dynamic)
+    """
+    group = cluster.backend.db_cluster_parameter_groups.get(cluster.parameter_group)
+    said = group.parameters.get("rds.force_ssl", {}).get("ParameterValue") if group else None
+    return said == "1" if said is not None else int(str(cluster.engine_version).partition(".")[0]) >= TLS_SINCE
 
 
 @operation("reset-cluster-parameters", RDSResponse, "reset_db_cluster_parameter_group")

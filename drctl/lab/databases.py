@@ -11,6 +11,7 @@ from moto.rds.models import DBCluster, rds_backends
 from drctl.lab import aurora, aurora_store, gray, lost_zones
 from drctl.lab.aurora_snapshots import Move
 from drctl.lab.clock import CLOCK
+from drctl.lab.database_groups import requires_tls
 from drctl.lab.lag import LAG
 from drctl.lab.postgres import ReplicatedDatabase, change_password
 from drctl.lab.postgres_server import Home, Login, Server
@@ -92,7 +93,8 @@ class Databases:
     def outage(self, _region: str) -> None:
         """What `aurora.ON_OUTAGE` calls: nothing is replicated from or to a region while it is lost.
 
-        The server in it goes on for those whose connections stand, as an isolated primary does; a failover ends it.
+        Nor does a client reach the server in it, not by a connection that stands either. The server itself goes on, as
+        an isolated primary does; a failover ends it.
         """
         with self._lock:
             for known in self._known:
@@ -104,6 +106,8 @@ class Databases:
                 wire.cut()
             else:
                 wire.mend()
+        for name, server in known.database.servers.items():
+            server.isolate(any(name.startswith(f"{region}-") for region in aurora_store.LOST))
 
     def resynchronised(self, arn: str) -> None:
         """What `aurora.ON_RESYNCHRONISED` calls: the server of an old primary holds from now on what the new one does.
@@ -199,7 +203,9 @@ class Databases:
             self._rejoin_what_was_left(known, label(cluster))
             self._keep_password(known, members)
             self._cut_what_is_lost(known)
-            return known.database.servers[label(cluster)]
+            server = known.database.servers[label(cluster)]
+            server.require_tls(requires_tls(cluster))
+            return server
 
     def _start(self, members: list[DBCluster]) -> Known:
         writer = next((member for member in members if aurora_store.is_writer(member)), members[0])

@@ -59,8 +59,10 @@ def balancer_named(host: str) -> FakeLoadBalancer | None:
 
 
 def targets_healthy(balancer: FakeLoadBalancer) -> bool:
-    """Whether an alias that evaluates target health finds the balancer healthy."""
-    return balancer.state == "active" and balancing.targets_healthy(region_of(balancer.arn), balancer.arn)
+    """Whether an alias that evaluates target health finds the balancer, its own nodes too, healthy."""
+    region = region_of(balancer.arn)
+    return (balancer.state == "active" and not outages.is_down(region, "elasticloadbalancing")
+            and balancing.targets_healthy(region, balancer.arn))
 
 
 @dataclass(frozen=True)

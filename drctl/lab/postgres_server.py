@@ -20,7 +20,7 @@ from drctl.errors import DrctlError
 from drctl.lab.authority import a_year, lab_authority
 from drctl.lab.kept_folders import KeptFolder
 from drctl.lab.postgres_binaries import account, binaries, usable
-from drctl.lab.postgres_settings import SETTINGS
+from drctl.lab.postgres_settings import SETTINGS, who_may_connect
 from drctl.lab.wire import Wire
 
 #: The administrator that RDS keeps for itself; here it replicates and looks.
@@ -110,6 +110,7 @@ class Server:
         self._front: Wire | None = None
         self._hosts = tuple(hosts)
         self.is_fenced = False
+        self._tls_only = True
 
     @property
     def port(self) -> int:
@@ -133,10 +134,6 @@ class Server:
         secret.unlink()
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(SETTINGS)
-        clients = "hostssl" if self.speaks_tls else "host"
-        hba = (f"host all,replication {ADMIN} 127.0.0.1/32 scram-sha-256\n"
-               f"{clients} all all 127.0.0.1/32 scram-sha-256\n")
-        (self.data / "pg_hba.conf").write_text(hba)
 
     def clone(self, source: Server, through: int) -> None:
         """A copy of `source` that will follow it through a port."""
@@ -160,6 +157,7 @@ class Server:
         """Run it until it answers; raises PostgresFailed."""
         certificate, key = self._certify()
         tls = self.speaks_tls
+        (self.data / "pg_hba.conf").write_text(who_may_connect(ADMIN, tls_only=tls and self._tls_only))
         given: dict[str, object] = {"port": self.admin_port, "ssl": "on" if tls else "off"}
         if tls:
             given |= {"ssl_cert_file": certificate, "ssl_key_file": key}
@@ -171,6 +169,7 @@ class Server:
         if self._front is None:
             self._front = Wire(self.admin_port, lambda: self.home.late(self.label),
                                tls=None if tls else _context(certificate, key))
+            self._front.tls_only = self._tls_only
 
     def _certify(self) -> tuple[Path, Path]:
         """Files with a certificate for its host names (and loopback) and with the key."""
@@ -202,10 +201,28 @@ class Server:
             self._process.wait()
         self._process = None
 
+    def require_tls(self, required: bool) -> None:
+        """Refuse clients that do not speak TLS, which is how a server begins, or admit them too."""
+        if required == self._tls_only:
+            return
+        self._tls_only = required
+        if self._front:
+            self._front.tls_only = required
+        if self.is_up:
+            (self.data / "pg_hba.conf").write_text(who_may_connect(ADMIN, tls_only=self.speaks_tls and required))
+            before = self.ask("SELECT pg_conf_load_time()")
+            self.ask("SELECT pg_reload_conf()")
+            until(lambda: self.ask("SELECT pg_conf_load_time()") != before, "new rules")
+
     def drop_clients(self) -> None:
         """Break the connections of its clients; they may connect again."""
         if self._front:
             self._front.drop()
+
+    def isolate(self, isolated: bool) -> None:
+        """Break the connections of its clients and let none in, or let them in again; it goes on by itself."""
+        if self._front:
+            (self._front.cut if isolated else self._front.mend)()
 
     def close(self) -> None:
         """End it for good."""

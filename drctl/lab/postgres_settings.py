@@ -25,3 +25,10 @@ jit = off
 dynamic_shared_memory_type = mmap
 log_min_messages = warning
 """
+
+
+def who_may_connect(admin: str, *, tls_only: bool) -> str:
+    """The host-based rules: the administrator from the lab without TLS, everybody else with it, or without too."""
+    clients = "hostssl" if tls_only else "host"
+    return (f"host all,replication {admin} 127.0.0.1/32 scram-sha-256\n"
+            f"{clients} all all 127.0.0.1/32 scram-sha-256\n")

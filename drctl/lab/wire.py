@@ -14,6 +14,9 @@ from contextlib import suppress
 
 #: What a PostgreSQL client sends before TLS (PostgreSQL documentation, "Message Formats", SSLRequest).
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+#: What PostgreSQL answers to a client that it would admit with TLS alone (the same, ErrorResponse): length, fields.
+_FIELDS = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for this host, no encryption\0\0"
+NO_ENCRYPTION = b"E" + struct.pack("!i", 4 + len(_FIELDS)) + _FIELDS
 #: Real seconds after which a wire that holds something back looks whether the delay has changed.
 LOOK_S = 0.1
 
@@ -24,13 +27,13 @@ class Wire:
     What `target` answers is late by `delay` seconds, as they are now: what is under way when they change comes by the
     new ones. Nothing is late before a client has sent the bytes `begins`. What `target` has sent before it ended still
     arrives; a cut wire drops it. With `tls` it speaks TLS to clients as PostgreSQL does: for builds of PostgreSQL that
-    cannot.
+    cannot; to those that do not ask for it too, unless it is `tls_only`.
     """
 
     def __init__(self, target: int, delay: Callable[[], float] = float, *, begins: bytes = b"",
                  tls: ssl.SSLContext | None = None) -> None:
         self.target, self._delay = target, delay
-        self._begins, self._tls = begins, tls
+        self._begins, self._tls, self.tls_only = begins, tls, True
         self._cut = False
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -78,6 +81,8 @@ class Wire:
         try:
             with self._lock:
                 self._open.add(near)
+            if self._cut:
+                return  # in this very moment
             if self._tls is not None:
                 ends[0] = near = self._with_tls(near, self._tls)
             far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
@@ -96,10 +101,14 @@ class Wire:
             for end in ends:
                 end.close()
 
-    @staticmethod
-    def _with_tls(near: socket.socket, tls: ssl.SSLContext) -> socket.socket:
-        if near.recv(len(SSL_REQUEST), socket.MSG_WAITALL) != SSL_REQUEST:
+    def _with_tls(self, near: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+        if near.recv(len(SSL_REQUEST), socket.MSG_WAITALL | socket.MSG_PEEK) != SSL_REQUEST:
+            if not self.tls_only:
+                return near
+            near.recv(65536)  # what is left unread would break the connection before the answer arrives
+            near.sendall(NO_ENCRYPTION)
             raise ConnectionRefusedError("this database takes TLS only")
+        near.recv(len(SSL_REQUEST), socket.MSG_WAITALL)
         near.sendall(b"S")
         return tls.wrap_socket(near, server_side=True)
 
