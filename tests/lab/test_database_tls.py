@@ -51,7 +51,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
 
 def test_a_server_of_any_build_refuses_clients_without_tls_until_it_is_told_to_admit_them(home: Home) -> None:
     database = ReplicatedDatabase(home)
-    server, bundle = database.start("a", LOGIN), str(home.authority.bundle)
+    server, bundle = database.start("a", LOGIN), str(home.bundle)
     assert (refusal(server.port, bundle), refusal(server.port, None)) == ("", "28000")
     server.require_tls(False)
     assert (refusal(server.port, bundle), refusal(server.port, None)) == ("", "")
