@@ -28,6 +28,7 @@ from drctl.lab.called import Call, Environ, is_cut_off, what_is_called
 from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
 from drctl.lab.rules import RULES, SWITCHED_OFF, unknown_rules
+from drctl.lab.stir import STIR
 
 StartResponse = Callable[..., Any]
 #: Requests answered at the same time: every thread of a run may wait for one.
@@ -67,6 +68,8 @@ class Counting:
             if not call.by_function:
                 with self._lock:
                     self.calls[call[:4]] += 1
+                if call.mutating:
+                    STIR.touch()
         known: Call = environ[_CALL]
         return known
 
