@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 #: Real seconds between two rounds at most.
-LONGEST_S = 1.0
+LONGEST_S = 2.0
 
 
 class Watch(Generic[T]):
