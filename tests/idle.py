@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import ONE_CLIENT, ONE_CLIENT_S, Figure, drctl, show
+from tests.bench import Figure, drctl, show
 
-#: Real seconds over which the share of a core is taken, and before that, in which the build's last work ends.
-MEASURED_S, SETTLING_S = 60.0, 20.0
+#: Real seconds over which the share of a core is taken, and before that, in which the lab comes to rest.
+MEASURED_S, SETTLING_S = 60.0, 40.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -85,22 +82,8 @@ def measured(environment: dict[str, str]) -> Iterator[Figure]:
     share = 100 * sum(used.values()) / took
     most = ", ".join(f"{name} {100 * seconds / took:.1f}" for name, seconds in list(used.items())[:3])
     yield Figure("share of a core while idle", round(share, 1), 10, "%", f"{most}; {_load()}")
-    client_s = one_client_s()
-    yield Figure("the same, were one client as cheap as promised", round(share * ONE_CLIENT_S / client_s, 1), 10, "%",
-                 f"a fresh Python that makes one takes {client_s:.2f} s of CPU here, {ONE_CLIENT_S:g} s there")
     largest = f"lab {after.rss_mib[pid]:.0f}, {len(after.rss_mib)} processes; what they share is counted in each"
     yield Figure("resident memory while idle", round(sum(after.rss_mib.values())), 1024, "MiB", largest)
-
-
-def one_client_s() -> float:
-    """CPU seconds, median of three: where others share the cores, each second of them is worth less."""
-    taken = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", ONE_CLIENT], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(taken)
 
 
 def _load() -> str:

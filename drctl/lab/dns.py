@@ -58,7 +58,7 @@ class DnsServer:
 
     def start(self) -> None:
         """Answer in the background."""
-        self._threads = [threading.Thread(target=server.serve_forever, args=(0.25,), name="lab-dns", daemon=True)
+        self._threads = [threading.Thread(target=server.serve_forever, args=(0.5,), name="lab-dns", daemon=True)
                          for server in self._servers]
         for thread in self._threads:
             thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from moto.elbv2.models import FakeLoadBalancer, elbv2_backends
@@ -138,7 +138,17 @@ class BucketDoor:
     def _may(self, bucket: FakeBucket, action: str, resource: str, cidr: str) -> bool:
         block = bucket.public_access_block
         restricted = block is not None and str(block.restrict_public_buckets).lower() == "true"
-        if bucket.policy is None or (restricted and bucket_policy_is_public(bucket.policy)):
+        if bucket.policy is None or (restricted and _is_public(bucket.policy)):
             return False
-        context = {"aws:SourceIp": cidr, "aws:SecureTransport": str(self.secure).lower()}
-        return resource_verdict(bucket.policy, Request(ANONYMOUS, action, resource, context)) == "Allow"
+        return _allows_anybody(bucket.policy, action, resource, cidr, self.secure)
+
+
+@lru_cache(256)  # health checkers ask for the same few objects all the time
+def _is_public(policy: str | bytes) -> bool:
+    return bool(bucket_policy_is_public(policy))
+
+
+@lru_cache(1024)
+def _allows_anybody(policy: str | bytes, action: str, resource: str, cidr: str, secure: bool) -> bool:
+    context = {"aws:SourceIp": cidr, "aws:SecureTransport": str(secure).lower()}
+    return resource_verdict(policy, Request(ANONYMOUS, action, resource, context)) == "Allow"

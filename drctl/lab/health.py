@@ -3,8 +3,9 @@
 Every check is looked at once in its interval, in the lab's time, by one thread; whoever asks looks too when the last
 look is older than an interval. A look that differs from the status starts a clock; when `interval x threshold` AWS
 seconds have passed without a look to the contrary, the status changes. So a change shows after the same AWS time
-whether or not somebody asks, at any speed. While nothing changes, the thread rests after each look fifty times as long
-as the look took (a second at most): under 2 % of a core for a check.
+whether or not somebody asks, at any speed. While a check stays as it is, the thread rests after each look a hundred
+times as long as the look took, a second at most; while nothing at all changes in the lab it looks at all of them every
+two seconds. An outage that begins, or a call that changes something, ends the rest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from drctl.lab import route53_gaps
 from drctl.lab.clock import CLOCK
 from drctl.lab.front_doors import NO_CONNECTION, NO_NAME, front_door
 from drctl.lab.rules import rule
+from drctl.lab.stir import STIR
 from drctl.lab.visits import Reply
 from drctl.lab.watching import Watch
 
@@ -39,8 +41,8 @@ REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1",
 #: determines whether a health check is healthy").
 NEEDED = 0.18
 ENDPOINT_TYPES = frozenset({"HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP"})
-#: Shortest pause between two looks at one check, and the longest, in real seconds.
-SHORTEST_S, LONGEST_S = 0.1, 1.0
+#: Shortest pause between two looks at one check, and the longest, in real seconds; and the one in a quiet lab.
+SHORTEST_S, LONGEST_S, QUIET_S = 0.1, 1.0, 2.0
 
 
 @dataclass
@@ -50,7 +52,8 @@ class Track:
     status: bool = True
     since: float | None = None
     looked_at: float | None = None
-    #: When the thread looks again, in real seconds of the monotonic clock.
+    #: When the thread has looked, and looks again, in real seconds of the monotonic clock.
+    last_look: float = 0.0
     next_look: float = 0.0
     observations: list[tuple[str, str, Reply]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,6 +68,7 @@ class Track:
             self.since = now
         elif now - self.since >= window:
             self.status, self.since = seen, None
+            STIR.touch()
 
 
 _TRACKS: dict[str, Track] = {}
@@ -195,20 +199,29 @@ def health_check_lives(proceed: Any, self: Route53Backend, caller_reference: str
     return check
 
 
-def _look_in_time(check: HealthCheck) -> None:
-    """Look at one check once its time has come, and say when next; while a change is on its way, without rest."""
+def _look_in_time(check: HealthCheck) -> float:
+    """Look at one check once its time has come; the seconds until the next look. No rest while a change is coming."""
     track, began = track_of(check), time.monotonic()
-    if track.next_look > began:
-        return
-    is_healthy(check.id, looking=check.type_ in ENDPOINT_TYPES)
-    ended = time.monotonic()
-    interval = float(check.request_interval or 30) / CLOCK.speed
-    rest = 0.0 if track.since is not None else 50 * (ended - began)
-    track.next_look = ended + min(max(interval, SHORTEST_S, rest), max(interval, LONGEST_S))
+    interval = max(float(check.request_interval or 30) / CLOCK.speed, SHORTEST_S)
+    if STIR.at > track.last_look:
+        track.next_look = min(track.next_look, track.last_look + interval)
+    # In a quiet lab they are looked at together, some of them earlier: waking up costs more than a look.
+    if track.next_look <= began + (max(0.0, (QUIET_S - interval) / 2) if STIR.is_quiet else 0.0):
+        is_healthy(check.id, looking=check.type_ in ENDPOINT_TYPES)
+        track.last_look = time.monotonic()
+        track.next_look = track.last_look + _rest(track, interval, track.last_look - began)
+    return track.next_look - time.monotonic()
+
+
+def _rest(track: Track, interval: float, took: float) -> float:
+    if track.since is not None:
+        return interval
+    return max(interval, QUIET_S if STIR.is_quiet else min(100 * took, LONGEST_S))
 
 
 #: Looks at every check once in its interval.
 WATCH = Watch("lab-health", SHORTEST_S / 2, checks, _look_in_time)
+STIR.on_change.append(WATCH.wake)
 
 
 def reset() -> None:

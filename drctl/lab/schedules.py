@@ -1,8 +1,8 @@
 """EventBridge's scheduled rules: rate and cron expressions on the default bus, fired in the lab's time.
 
 A fast lab would fire thousands of times a second: a rule fires once in half a real second at most, whatever the speed,
-and rests twenty times as long as its function took the last time (two seconds at most), so that it uses a twentieth
-of a core at most.
+and rests sixty times as long as its function took the last time, two seconds at most, and ten while nothing changes in
+the lab: a sixtieth of a core.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from drctl.lab.clock import CLOCK
 from drctl.lab.compute import TOOK
 from drctl.lab.event_delivery import send_to
 from drctl.lab.rules import rule
+from drctl.lab.stir import STIR
 from drctl.lab.watching import Watch
 
 #: Real seconds between two looks for rules that are due, and between two firings of one rule.
-LOOK_S, PACE_S = 0.25, 0.5
-#: Real seconds of rest at most.
-LONGEST_REST_S = 2.0
+LOOK_S, PACE_S = 0.1, 0.5
+#: Real seconds of rest at most, and in a quiet lab.
+LONGEST_REST_S, LONGEST_QUIET_S = 2.0, 10.0
 UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
 #: Lowest and highest value of each field of a cron expression, with the names that stand for numbers (EventBridge User
 #: Guide, "Cron expressions reference").
@@ -138,14 +139,23 @@ def scheduled() -> Iterator[Rule]:
             yield from (one for one in list(bus.rules.values() if bus else ()) if one.scheduled_expression)
 
 
-def fire_when_due(one: Rule) -> None:
-    """Send the event of a rule that is due; what fell due in an outage, or faster than the pace, is left out."""
+def fire_when_due(one: Rule) -> float:
+    """Send the event of a rule that is due, and say in how many real seconds it may be due again.
+
+    What fell due in an outage, or faster than the pace, is left out.
+    """
     now, real, kept = CLOCK.now(), time.monotonic(), one.__dict__
-    if real - kept.get("_lab_fired_at", 0.0) < _pace(one) or now < kept.get("_lab_acts_at", 0.0):
-        return
+    rest = float(kept.get("_lab_fired_at", 0.0)) + _pace(one) - real
+    if rest > 0 or now < kept.get("_lab_acts_at", 0.0):
+        return max(rest, 0.0)
     due = due_by(str(one.scheduled_expression))
-    if due is None or not due(kept.get("_lab_fired", now), now):
-        return
+    if due is not None and due(kept.get("_lab_fired", now), now):
+        _fire(one, now, real)
+    return 0.0
+
+
+def _fire(one: Rule, now: float, real: float) -> None:
+    kept = one.__dict__
     kept["_lab_fired"], kept["_lab_fired_at"] = now, real
     if one.state == "ENABLED" and not any(outages.is_down(one.region_name, out) for out in ("events", "lambda")):
         send_to(one, {"version": "0", "id": str(uuid.uuid4()), "detail-type": "Scheduled Event", "source": "aws.events",
@@ -157,8 +167,10 @@ def _pace(one: Rule) -> float:
     """Real seconds between two firings of a rule."""
     names = [(one.region_name, str(target["Arn"]).split(":")[6]) for target in one.targets
              if ":function:" in str(target["Arn"])]
-    return max(PACE_S, min(20 * sum(TOOK.get(name, 0.0) for name in names), LONGEST_REST_S))
+    longest = LONGEST_QUIET_S if STIR.is_quiet else LONGEST_REST_S
+    return max(PACE_S, min(60 * sum(TOOK.get(name, 0.0) for name in names), longest))
 
 
 #: Fires what is due.
 WATCH = Watch("lab-schedules", LOOK_S, scheduled, fire_when_due)
+STIR.on_change.append(WATCH.wake)

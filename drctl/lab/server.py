@@ -29,6 +29,7 @@ from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
 from drctl.lab.edge import Edge
 from drctl.lab.rules import RULES, SWITCHED_OFF, unknown_rules
+from drctl.lab.stir import STIR
 
 StartResponse = Callable[..., Any]
 #: Requests answered at the same time: every thread of a run may wait for one.
@@ -68,6 +69,8 @@ class Counting:
             if not call.by_function:
                 with self._lock:
                     self.calls[call[:4]] += 1
+                if call.mutating:
+                    STIR.touch()
         known: Call = environ[_CALL]
         return known
 
