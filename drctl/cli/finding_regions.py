@@ -23,6 +23,8 @@ from drctl.steps.global_cluster import GlobalClusterOut
 
 #: Real seconds in which one of the regions must tell who writes.
 LOCATE_S = 8.0
+#: The same where nobody is in a hurry.
+PATIENCE_S = 20.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
 #: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease
@@ -85,15 +87,14 @@ def refuse_unless_both_answer(run: Run, stack: Stack, resumes: str = "") -> None
 def refuse_unless_both_accept_credentials(run: Run) -> None:
     """Refused, as soon, where one region is silent, and where the credentials are not those of this account.
 
-    A region that refuses in a hurry is asked again with the patience of the run.
+    A region that refuses is asked again for the words of its refusal.
     """
-    seen = look_all({site.region: partial(account, run.alone[site.region][site.region], site)
-                     for site in run.settings.sites}, LOCATE_S)
-    refuse_silent(seen)
+    seen = look_all({site.region: partial(account, run.at(site), site) for site in run.settings.sites}, PATIENCE_S)
+    refuse_silent(seen, within_s=PATIENCE_S)
     identity(run, {region: one for region, one in seen.items() if not isinstance(one, Unanswered)})
 
 
-def refuse_silent(seen: Answers, move: str = "drctl failover", writer: str = "") -> None:
+def refuse_silent(seen: Answers, move: str = "drctl failover", writer: str = "", within_s: float = LOCATE_S) -> None:
     """Refused when a region has not answered a look; one that refuses, or fails, is there.
 
     `move` is what is left to do should that region be gone, unless it is known that the `writer` is in the other one.
@@ -101,7 +102,7 @@ def refuse_silent(seen: Answers, move: str = "drctl failover", writer: str = "")
     silent = [region for region, one in seen.items() if isinstance(one, Unanswered) and is_silence(one.error)]
     if not silent:
         return
-    whys = tuple(f"{region}: {seen[region].within(LOCATE_S)}" for region in silent)
+    whys = tuple(f"{region}: {seen[region].within(within_s)}" for region in silent)
     if len(silent) > 1:
         raise Refused(f"{' and '.join(silent)} do not answer: nothing was changed", findings=whys,
                       next_step="look at the network; then the same command again")
