@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drctl.lab.server import Lab  # isort: skip  # noqa: F401  # sets moto's environment before anything imports it
+from drctl.lab.server import Lab  # isort: skip  # sets moto's environment before anything imports it
 
 import pg8000.native
 
@@ -221,7 +221,7 @@ def _unplanned(place: Place, told: Told) -> None:
     _nothing_silent(place, told, back)
 
 
-def _move(place: Place, told: Told, report: Report, source: str, target: str, since: float, *,  # noqa: PLR0913, PLR0917
+def _move(place: Place, told: Told, report: Report, source: str, target: str, since: float, *,
           prefix: str = "") -> float:
     """Compare the RTO of a move since a moment with the record's; returns when the first write there was answered."""
     lines = place.record(told.case.label)
@@ -296,9 +296,9 @@ def tell(all_told: Sequence[Told]) -> int:
     safe = [told for told in all_told if told.case.kind != "unplanned"]
     sys.stdout.write(
         f"{len(all_told) - len(wrong)} of {len(all_told)} as the record and the database say; RTO off by at most "
-        f"{max((told.off_s for told in all_told), default=0):.1f} s of AWS time; switchovers lost "
-        f"{sum(told.lost for told in safe)} of {sum(told.acknowledged for told in safe)} acknowledged writes, failovers "
-        f"{sum(told.lost for told in all_told)} rows, each of them listed (simulated)\n")
+        f"{max((told.off_s for told in all_told), default=0):.1f} s of AWS time; "
+        f"switchovers lost {sum(told.lost for told in safe)} of {sum(told.acknowledged for told in safe)} acknowledged "
+        f"writes, failovers {sum(told.lost for told in all_told)} rows (simulated)\n")
     return 1 if wrong else 0
 
 
