@@ -1,4 +1,4 @@
-"""Plays a scenario: a lab of its own, drctl in processes of its own, and what came of each step beside what was expected.
+"""Plays scenarios: what came of each step beside what was expected.
 
 Nothing of the caller's lab, runs or environment is touched; the runs of a scenario stay in its folder.
 """
@@ -6,45 +6,33 @@ Nothing of the caller's lab, runs or environment is touched; the runs of a scena
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from drctl.aws.clients import Aws, Credentials, Door
-from drctl.cli.traffic import target_of
-from drctl.configuration import load as load_settings
-from drctl.engine.clock import Clock
-from drctl.engine.events import Events
+from drctl.cli.scenario_stage import Differs, Stage, end_of
+from drctl.configuration import parse
 from drctl.errors import ConfigurationError
-from drctl.lab import process, traffic_process
 from drctl.lab.damages import DAMAGES
-from drctl.lab.scenario import Expected, Scenario, Step
-from drctl.lab.traffic_audit import audit
-from drctl.lab.traffic_record import Record
-from drctl.lab.traffic_user import Way
-from drctl.settings import Settings
+from drctl.lab.scenario import Expected, Outage, Scenario, Step, load, packaged
+from drctl.names import Names
+from drctl.settings import LAB_ACCOUNT, Settings
 
 #: AWS seconds of a unit, by its letters.
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-#: Real seconds that a command may take; and that users may take on a slow machine, however fast its lab is.
-COMMAND_S, USERS_AT_LEAST_S = 600.0, 30.0
 #: AWS seconds without an acknowledged write after which nobody writes.
 NOBODY_S = 60.0
+#: What asks before it begins.
+ASKING = ("failover", "failback", "teardown")
 
-
-class Differs(Exception):
-    """Something is otherwise than the scenario expects."""
+Data = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,84 +44,87 @@ class Outcome:
     differs: str
     step: int
     seconds: float
-    steps: tuple[str, ...] = field(default=())
+    steps: tuple[str, ...] = ()
 
 
-class Stage:
-    """One lab under a home of its own, the settings of the scenario in a file, and drctl."""
-
-    def __init__(self, home: Path, settings: Mapping[str, Any], speed: float) -> None:
-        self.home = home
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        self.file = home / "settings.yaml"
-        self.file.write_text(yaml.safe_dump(dict(settings)), encoding="utf-8")
-        self.settings: Settings = load_settings(self.file)
-        self.environment = {**os.environ, "DRCTL_HOME": str(home), "DRCTL_CONFIG": str(self.file)}
-        self.environment.pop("AWS_ENDPOINT_URL", None)
-        self.reports: list[dict[str, Any]] = []
-        self.records: list[Path] = []
-        self._speed = speed
-
-    def __enter__(self) -> Stage:
-        self.must("lab", "up", "--speed", str(self._speed))
-        found = self.lab
-        self.aws = Aws(Door(found.endpoint, Credentials("lab", "lab"), speed=found.speed), Events(Clock(found.speed)))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.run("lab", "down")
-
-    @property
-    def lab(self) -> process.LabState:
-        """The lab of this stage."""
-        state = json.loads((self.home / "lab.json").read_text(encoding="utf-8"))
-        return process.LabState(**{**state, "without": tuple(state["without"])})
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """A command, as its user types it."""
-        return subprocess.run([sys.executable, "-m", "drctl", *words], env=self.environment, cwd=self.home, text=True,
-                              check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=COMMAND_S)
-
-    def must(self, *words: str) -> None:
-        """A command of the lab itself, which has to succeed."""
-        done = self.run(*words)
-        if done.returncode:
-            raise Differs(f"drctl {' '.join(words)}: exit {done.returncode}: {_end_of(done.stderr)}")
-
-    def until(self, look: Callable[[], bool], aws_seconds: float) -> bool:
-        """Whether it came to be so within that AWS time."""
-        end, pause = time.monotonic() + max(aws_seconds / self._speed, USERS_AT_LEAST_S), threading.Event()
-        while not look():
-            if time.monotonic() > end:
-                return False
-            pause.wait(0.1)
-        return True
+# Which, and on what --------------------------------------------------------------------------------------------------
 
 
-def _end_of(text: str) -> str:
-    return " / ".join(text.strip().splitlines()[-3:])
+def in_the_lab(path: Path) -> Data:
+    """A configuration as the lab can have it: what only an account has is made anew; ConfigurationError when it is
+    wrong."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    parse(text, str(path))
+    data: Data = yaml.safe_load(text) or {}
+    dns, app = dict(data.get("dns") or {}), dict(data.get("app") or {})
+    dns.pop("zone_id", None)
+    if app.get("package"):
+        app["package"] = str(Path(app["package"]).resolve())
+    tls = data.get("tls") or {}
+    made = {"tls": {key: value for key, value in tls.items() if not key.endswith("_arn")} | {"mode": "acm"}} if (
+        tls.get("mode") == "given") else {}
+    return data | made | {"target": "lab", "account_id": LAB_ACCOUNT, "deletion_protection": False,
+                          "dns": dns, "app": app}
 
 
-def play(name: str, scenario: Scenario, home: Path, settings: Mapping[str, Any], speed: float) -> Outcome:
+def names_of(settings: Settings) -> dict[str, str]:
+    """What `{…}` stands for in a scenario."""
+    named = Names(settings.environment, settings.account_id)
+    buckets = {f"{label}_{site.role}": named("s3", label, site.region)
+               for label in ("switch", "control") for site in settings.sites}
+    return {**buckets, **{site.role: site.region for site in settings.sites}, "name": settings.dns.name}
+
+
+def _settings(data: Mapping[str, Any]) -> Settings:
+    return parse(yaml.safe_dump(dict(data)), "settings")
+
+
+def listed(data: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Name, title, reason and file of every scenario that comes with drctl."""
+    names = names_of(_settings(data))
+    found = {name: (path, load(path, names)) for name, path in packaged().items()}
+    return [{"name": name, "title": one.title, "why": one.why, "file": str(path)}
+            for name, (path, one) in found.items()]
+
+
+def chosen(wanted: Sequence[str], data: Mapping[str, Any]) -> dict[str, Scenario]:
+    """The scenarios of these names and files; ConfigurationError, before any is played, for one that is not there."""
+    known, names = packaged(), names_of(_settings(data))
+    paths: dict[str, Path] = {}
+    for one in wanted:
+        if one == "all":
+            paths |= known
+        elif one in known:
+            paths[one] = known[one]
+        elif Path(one).suffix in {".yaml", ".yml"}:
+            paths[Path(one).stem] = Path(one)
+        else:
+            raise ConfigurationError(f"there is no scenario {one!r}", next_step="drctl lab scenario --list")
+    return {name: load(path, names) for name, path in paths.items()}
+
+
+# Playing -------------------------------------------------------------------------------------------------------------
+
+
+def play(name: str, scenario: Scenario, home: Path, data: Mapping[str, Any], speed: float) -> Outcome:
     """Play a scenario under `home`; what differs ends it."""
-    began, number, told = time.monotonic(), 0, list[str]()
+    began, told = time.monotonic(), list[str]()
     try:
-        with Stage(home, _merged(settings, scenario.settings), speed) as stage:
+        with Stage(home, _merged(data, scenario.settings), speed) as stage:
             if scenario.built:
                 stage.must("provision", "--json")
-            for number, step in enumerate(scenario.steps, 1):
+            for step in scenario.steps:
                 told.append(f"{step.kind} {_shown(step)}")
                 PLAYED[step.kind](stage, step)
     except Differs as difference:
-        return Outcome(name, scenario.title, str(difference), number, time.monotonic() - began, tuple(told))
+        return Outcome(name, scenario.title, str(difference), len(told), time.monotonic() - began, tuple(told))
     return Outcome(name, scenario.title, "", 0, time.monotonic() - began, tuple(told))
 
 
-def _merged(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(data: Mapping[str, Any], other: Mapping[str, Any]) -> Data:
     """Settings with parts of them replaced, key by key."""
-    return {**settings, **{key: _merged(settings.get(key) or {}, value) if isinstance(value, Mapping) else value
-                           for key, value in other.items()}}
+    return {**data, **{key: _merged(data.get(key) or {}, value) if isinstance(value, Mapping) else value
+                       for key, value in other.items()}}
 
 
 def _shown(step: Step) -> str:
@@ -141,19 +132,15 @@ def _shown(step: Step) -> str:
     return value if isinstance(value, str) else " ".join(f"{key} {one}" for key, one in value if one)
 
 
-# The steps -----------------------------------------------------------------------------------------------------------
-
-
 def _drctl(stage: Stage, step: Step) -> None:
-    words = shlex.split(step.drctl or "")
-    done = stage.run(*words, *(["--json"] if step.report and "--json" not in words else []),
-                     *(["--yes"] if words[0] in {"failover", "failback", "teardown"} and "--yes" not in words
-                       and "--show" not in words else []))
+    words = shlex.split(str(step.drctl))
+    asks = words[0] in ASKING and "--show" not in words
+    done = stage.run(*words, *(["--json"] if step.report else []), *(["--yes"] if asks else []))
     if done.returncode != step.exits:
-        raise Differs(f"expected exit {step.exits}, got {done.returncode}: {_end_of(done.stderr)}")
+        raise Differs(f"expected exit {step.exits}, got {done.returncode}: {end_of(done.stderr)}")
     screen = done.stdout + done.stderr
-    if missing := [words for words in step.says if words not in screen]:
-        raise Differs(f"not said: {', '.join(map(repr, missing))}; the end of what was: {_end_of(screen)}")
+    if missing := [text for text in step.says if text not in screen]:
+        raise Differs(f"not said: {', '.join(map(repr, missing))}; the end of what was: {end_of(screen)}")
     if step.report:
         stage.reports.append(json.loads(done.stdout))
         _compare(stage.reports[-1], step.report)
@@ -171,11 +158,10 @@ def _compare(report: Mapping[str, Any], expected: Mapping[str, Expected]) -> Non
 
 
 def _outage(stage: Stage, step: Step) -> None:
-    if step.outage == "end" or step.outage is None or isinstance(step.outage, str):
+    if not isinstance(step.outage, Outage):
         stage.must("lab", "outage", "end")
         return
-    given = {"region": step.outage.region, "service": step.outage.service, "bucket": step.outage.bucket,
-             "gray": step.outage.gray, "mode": "" if step.outage.gray else step.outage.mode}
+    given = step.outage.model_dump() | ({"mode": ""} if step.outage.gray else {})
     stage.must("lab", "outage", "start", *(word for key, value in given.items() if value
                                            for word in (f"--{key}", value)))
 
@@ -185,26 +171,14 @@ def _lag(stage: Stage, step: Step) -> None:
 
 
 def _traffic(stage: Stage, step: Step) -> None:
-    label = f"users-{len(stage.records) + 1}"
-    if step.traffic == "stop":
+    if step.traffic == "start":
+        stage.begin_traffic()
+    else:
         stage.must("lab", "traffic", "stop")
-        return
-    stage.must("lab", "traffic", "start", "--label", label)
-    stage.records.append(stage.home / "traffic" / f"{label}.jsonl")
-    if not stage.until(lambda: len(_record(stage).acknowledged()) >= 5 * traffic_process.CLIENTS, 900.0):
-        raise Differs("the clients do not write")
-
-
-def _record(stage: Stage) -> Record:
-    if not stage.records:
-        raise ConfigurationError("a scenario has to start its traffic before it looks at users or rows")
-    return Record(stage.records[-1])
 
 
 def _damage(stage: Stage, step: Step) -> None:
-    if step.damage not in DAMAGES:
-        raise ConfigurationError(f"damage {step.damage!r} is unknown: {', '.join(DAMAGES)}")
-    DAMAGES[step.damage](stage.aws, stage.settings)
+    DAMAGES[str(step.damage)](stage.stricken)
 
 
 def _wait(stage: Stage, step: Step) -> None:
@@ -212,44 +186,38 @@ def _wait(stage: Stage, step: Step) -> None:
 
 
 def _users(stage: Stage, step: Step) -> None:
-    began, speed = time.time(), stage.lab.speed
+    began, speed, within_s = time.time(), stage.lab.speed, seconds_of(step.within)
     if step.users == "none":
-        if not stage.until(lambda: _silent_s(stage) * speed >= NOBODY_S, seconds_of(step.within)):
+        if not stage.until(lambda: _silent_s(stage) * speed >= NOBODY_S, within_s):
             raise Differs("users still write, expected that nobody does")
-        return
-    if not stage.until(lambda: any(one.region == step.users for one in _since(stage, began)), seconds_of(step.within)):
-        last = _record(stage).last_before(time.time())
+    elif not stage.until(lambda: stage.record.first_after(began, str(step.users)) is not None, within_s):
+        last = stage.record.last_before(time.time())
         raise Differs(f"no write was acknowledged in {step.users} within {step.within}; the last one was in "
                       f"{last.region if last else 'no region'}")
 
 
 def _silent_s(stage: Stage) -> float:
-    last = _record(stage).last_before(time.time())
-    return time.time() - last.at if last else float("inf")
-
-
-def _since(stage: Stage, moment: float) -> Iterator[Any]:
-    return (one for one in _record(stage).acknowledged() if one.at >= moment)
+    """Real seconds since the last acknowledged write."""
+    now = time.time()
+    last = stage.record.last_before(now)
+    return now - last.at if last else float("inf")
 
 
 def _rows(stage: Stage, step: Step) -> None:
-    way = Way.of(process.ask(stage.lab, "clients"))
-    found = audit(_record(stage).acknowledged(), way, target_of(stage.settings))
-    listed = " ".join(item for report in stage.reports for one in report.get("reconciliation", ())
-                      for item in one["items"]) if step.rows == "accounted" else ""
-    ids = {one.n: one.id for one in _record(stage).acknowledged()}
-    gone = [n for n in (*found.missing, *found.unknown) if not ids[n] or str(ids[n]) not in listed]
+    found = stage.audited()
+    listed_ = " ".join(item for report in stage.reports for one in report.get("reconciliation", ())
+                       for item in one["items"]) if step.rows == "accounted" else ""
+    ids = {one.n: one.id for one in stage.record.acknowledged()}
+    gone = [n for n in (*found.missing, *found.unknown) if not ids[n] or str(ids[n]) not in listed_]
     if gone:
-        raise Differs(f"{len(gone)} acknowledged rows are neither there"
-                      + (" nor listed" if step.rows == "accounted" else "") + f": {gone[:20]}")
+        also = " nor listed" if step.rows == "accounted" else ""
+        raise Differs(f"{len(gone)} acknowledged rows are not there{also}: {gone[:20]}")
 
 
 def seconds_of(span: str) -> float:
-    """AWS seconds of 500ms, 20s, 15m or 2h."""
-    found = re.fullmatch(r"([\d.]+)(ms|s|m|h)", span)
-    if found is None:
-        raise ConfigurationError(f"{span!r} is no span of time")
-    return float(found[1]) * UNITS[found[2]]
+    """AWS seconds of 500ms, 20s, 15m or 2h, which the scenario's model has checked."""
+    number, unit = re.findall(r"[\d.]+|[a-z]+", span)
+    return float(number) * UNITS[unit]
 
 
 PLAYED: dict[str, Callable[[Stage, Step], None]] = {

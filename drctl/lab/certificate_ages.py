@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from moto.acm.models import CertBundle
+from moto.acm.models import CertBundle, acm_backends
+from moto.core import DEFAULT_ACCOUNT_ID
 
 from drctl.lab.certificates import is_proved, used_by
 from drctl.lab.clock import CLOCK
@@ -41,6 +42,18 @@ def _renew_or_end(certificate: CertBundle, lasts: timedelta) -> None:
         certificate.__dict__[_ISSUED_AT] = issued + age - age % renewed_at
     elif age >= lasts.total_seconds():
         certificate.status = "EXPIRED"
+
+
+def expire(region: str) -> list[str]:
+    """Let the certificates of a region that are in use have ended a day ago, unrenewed; their ARNs."""
+    ended = []
+    for certificate in list(acm_backends[DEFAULT_ACCOUNT_ID][region]._certificates.values()):
+        if certificate.status == "ISSUED" and used_by(certificate.arn):
+            begins, ends = validity(certificate)
+            certificate.__dict__[_ISSUED_AT] = CLOCK.now() - (ends - begins + timedelta(days=1)).total_seconds()
+            certificate.status = "EXPIRED"
+            ended.append(str(certificate.arn))
+    return ended
 
 
 @rule("certificate-ages", CertBundle, "check", "describe")

@@ -9,9 +9,7 @@ import json
 import os
 import queue
 import random
-import signal
-import subprocess
-import sys
+import shutil
 import threading
 import time
 import uuid
@@ -22,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drctl.lab import function_worker
 from drctl.lab.called import FUNCTIONS_KEY
+from drctl.lab.function_runtime import Runtime
 from drctl.lab.kept_folders import KeptFolder
 
 #: How many invocations of one function run at a time; more wait.
@@ -75,21 +73,16 @@ class Outcome:
 class Worker:
     """One environment: a process that answers one invocation at a time."""
 
-    def __init__(self, function: Deployed, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, function: Deployed, runtime: Runtime, folder: Path, environment: Mapping[str, str]) -> None:
         self.function = function
         #: When it answered last, in real seconds of the monotonic clock.
         self.idle_since = 0.0
+        #: Whether it can be asked again.
+        self.is_up = True
         self._said: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", function_worker.__file__, str(folder), function.entry_point], cwd=folder,
-            env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=True)
+        self._runtime, self._process = runtime, runtime.begin(folder, function.entry_point, environment)
+        self._tells = self._process.channel.makefile("wb")
         threading.Thread(target=self._listen, name=f"function-{function.name}", daemon=True).start()
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it can be asked again."""
-        return self._process.poll() is None
 
     def invoke(self, event: Any, request_id: str, resolve: Resolve) -> tuple[dict[str, Any], str]:
         """The worker's last message and the log; a time-out or a crash is a failure, and the end of the worker."""
@@ -105,7 +98,7 @@ class Worker:
                 return _failure("Sandbox.Timedout", text, request_id), "".join(log)
             if said is None:
                 self.stop()
-                text = f"Error: Runtime exited with error: exit status {self._process.returncode}"
+                text = f"Error: Runtime exited with error: exit status {self._runtime.code_of(self._process.pid)}"
                 return _failure("Runtime.ExitError", text, request_id), "".join(log)
             if "log" in said:
                 log.append(said["log"])
@@ -119,37 +112,23 @@ class Worker:
 
     def stop(self) -> None:
         """End the process, and what its code has started."""
-        self._kill()
-        self._process.wait()
-        if self._process.stdin:
-            try:
-                self._process.stdin.close()
-            except OSError:
-                return
-
-    def _kill(self) -> None:
-        """It is the first of its session; its number is its own until somebody has waited for it."""
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self.is_up = False
+        self._runtime.kill(self._process.pid)
 
     def _tell(self, message: dict[str, Any]) -> None:
-        if self._process.stdin is None:
-            return
         try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
+            self._tells.write(json.dumps(message).encode() + b"\n")
+            self._tells.flush()
+        except (OSError, ValueError):
             # It has ended: the listener says so, with the exit status.
             return
 
     def _listen(self) -> None:
-        if self._process.stdout is not None:
-            with self._process.stdout as lines:
-                for line in lines:
-                    self._said.put(json.loads(line))
-        self._kill()  # it has ended by itself
-        self._process.wait()
+        with self._process.channel as channel, self._tells, channel.makefile("rb") as lines, suppress(OSError):
+            for line in lines:
+                self._said.put(json.loads(line))
+        self.is_up = False
+        self._runtime.kill(self._process.pid)  # and what its code has left behind
         self._said.put(None)
 
 
@@ -168,6 +147,7 @@ class Fleet:
         self._idle: dict[tuple[str, str, str], list[Worker]] = {}
         self._all: list[Worker] = []
         self._slots: dict[tuple[str, str, str], threading.Semaphore] = {}
+        self._runtime: Runtime | None = None
 
     def run(self, function: Deployed, payload: bytes, resolve: Resolve, extra: Mapping[str, str]) -> Outcome:
         """Invoke the function in a warm environment if there is one, else in a new one."""
@@ -187,12 +167,20 @@ class Fleet:
             return Outcome(json.dumps(said["failure"]).encode(), True, whole)
         return Outcome(said["result"].encode(), False, whole)
 
-    def stop(self) -> None:
-        """End every environment and remove the packages."""
+    def empty(self) -> None:
+        """End every environment and forget the packages."""
         with self._lock:
             workers, self._all, self._idle = self._all, [], {}
+            for package in self._root.iterdir():
+                shutil.rmtree(package, ignore_errors=True)
         for worker in workers:
             worker.stop()
+
+    def stop(self) -> None:
+        """End every environment and remove the packages."""
+        self.empty()
+        if self._runtime is not None:
+            self._runtime.stop()
         self._folder.close()
 
     def _rest(self, worker: Worker) -> None:
@@ -219,10 +207,17 @@ class Fleet:
                 worker.stop()
         if warm:
             return warm
-        worker = Worker(function, self._unpacked(function), self._environment(function, extra))
+        worker = Worker(function, self._warmed(), self._unpacked(function), self._environment(function, extra))
         with self._lock:
             self._all = [*(one for one in self._all if one.is_up), worker]
         return worker
+
+    def _warmed(self) -> Runtime:
+        """What environments are forks of; another one where it has ended."""
+        with self._lock:
+            if self._runtime is None or not self._runtime.is_up:
+                self._runtime = Runtime(self._root)
+            return self._runtime
 
     def _unpacked(self, function: Deployed) -> Path:
         folder = self._root / hashlib.sha256(function.code).hexdigest()[:24]

@@ -1,14 +1,22 @@
-"""One execution environment of a Lambda function: runs the deployed code, one invocation after the other.
+"""Execution environments of Lambda functions, forks of one process: each runs deployed code, one invocation at a time.
 
-Run as `python -I function_worker.py FOLDER HANDLER` with the unpacked package in FOLDER. Speaks JSON lines with it:
-in comes {"event", "request_id", "deadline"} or the answer to a question, out go {"log"}, {"resolve"} and at the end
-{"result"} or {"failure"}. Ends with its standard input. Imports nothing but the standard library.
+Run as `python -I function_worker.py FOLDER/` with a socket as standard input. A fork is asked for by a length of four
+bytes, then {"folder", "entry_point", "environment"}, and the handle of the environment's own channel; {"kill"} ends
+one. What has {"begun"} and {"ended"} is told, a line each. On its channel an environment speaks JSON lines: in comes
+{"event", "request_id", "deadline"} or the answer to a question, out go {"log"}, {"resolve"} and at the end {"result"}
+or {"failure"}. It ends with the channel.
+
+A fork, because importing boto3 takes most of a second of this machine, which a fast lab would make a minute of AWS; a
+cold start on AWS takes less than a second. The code of a package is imported after the fork, as on AWS: connections
+that it opens are its own. Imports nothing of drctl.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
+import signal
 import socket
 import sys
 import time
@@ -137,15 +145,17 @@ def failure(error: BaseException, request_id: str) -> Json:
                         "stackTrace": traceback.format_list(frames)}}
 
 
-def main() -> None:
-    """Answer until the lab closes the pipe."""
-    folder, entry_point = sys.argv[1:3]
-    lab = Lab(os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w"))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(2, 1)
+def work(channel: socket.socket, folder: str, entry_point: str, environment: dict[str, str]) -> None:
+    """Be an environment: answer until the lab closes the channel."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    random.seed()
+    os.chdir(folder)
+    lab = Lab(channel.makefile("r"), channel.makefile("w"))
     sys.stdout = sys.stderr = lab
-    sys.path[0] = folder
+    sys.path[0:0] = [folder]
     resolve_through(lab)
     run: Callable[[Any, Context], Any] | None = None
     while True:
@@ -156,6 +166,95 @@ def main() -> None:
             lab.tell(failure(error, asked["request_id"]))
         else:
             lab.tell(answer(run, asked))
+
+
+class Forks:
+    """The process that environments are forks of: it has imported what functions begin with, once for all of them."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._alive: set[int] = set()
+
+    def serve(self) -> None:
+        """Fork and kill as the lab asks, until it closes the socket; then nothing is left."""
+        signal.signal(signal.SIGCHLD, lambda *_: self._bury())
+        while True:
+            head, handles, _, _ = socket.recv_fds(self._control, 4, 1)
+            if not head:
+                break
+            asked: Json = json.loads(_exactly(self._control, int.from_bytes(head)))
+            if "kill" in asked:
+                self._kill(asked["kill"])
+            else:
+                self._fork(asked, socket.socket(fileno=handles[0]))
+        for pid in tuple(self._alive):
+            self._kill(pid)
+
+    def _fork(self, asked: Json, channel: socket.socket) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # that it has begun is told before that it has ended
+        pid = os.fork()
+        if not pid:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            self._control.close()
+            try:
+                work(channel, **asked)
+            finally:
+                os._exit(1)
+        channel.close()
+        self._alive.add(pid)
+        self._tell({"begun": pid})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+    def _bury(self) -> None:
+        while self._alive:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            self._alive.discard(pid)
+            self._tell({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+    def _kill(self, pid: int) -> None:
+        """With what it has started; a number is a child's own until it was waited for."""
+        if pid in self._alive:
+            for end in (os.killpg, os.kill):  # one that was forked just now may not lead a group yet
+                try:
+                    end(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def _tell(self, message: Json) -> None:
+        try:
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            return  # the lab is gone
+
+
+def _exactly(line: socket.socket, size: int) -> bytes:
+    read = b""
+    while len(read) < size:
+        more = line.recv(size - len(read))
+        if not more:
+            raise EOFError
+        read += more
+    return read
+
+
+def warm() -> None:
+    """Have at hand what Lambda's runtime comes with, and what most functions import of Python."""
+    for name in ("boto3", "botocore.signers", "botocore.endpoint_provider", "decimal", "http.client", "ipaddress",
+                 "ssl", "urllib.request", "uuid", "zipfile"):
+        import_module(name)
+
+
+def main() -> None:
+    """Serve the lab; the second word of the command line is the folder of the packages, by which this is found."""
+    control = socket.socket(fileno=os.dup(0))
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    warm()
+    Forks(control).serve()
 
 
 if __name__ == "__main__":

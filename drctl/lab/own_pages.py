@@ -1,4 +1,5 @@
-"""The lab's own pages below /drctl-lab/: status, clients, calls, rules, the switches for outages and faults, the lag.
+"""The lab's own pages below /drctl-lab/: status, clients, calls, rules, the switches for outages and faults, the lag,
+and the end of certificates.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs
 from drctl.lab import edge, gray, outages, throttling
 from drctl.lab.authority import lab_authority
 from drctl.lab.called import Environ, whole_body
+from drctl.lab.certificate_ages import expire
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
 from drctl.lab.lag import LAG, USUAL_MS
@@ -43,6 +45,7 @@ def answer(counting: Counting, environ: Environ) -> tuple[str, Document]:
         ("GET", "lag"): LAG.wire,
         ("POST", "lag"): lambda: _set_lag(_asked(environ)),
         ("DELETE", "lag"): _usual_lag,
+        ("DELETE", "certificates"): lambda: {"expired": expire(_asked(environ)["region"])},
     }
     do = pages.get((environ["REQUEST_METHOD"], page))
     if do is None:

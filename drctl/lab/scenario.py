@@ -15,6 +15,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from drctl.errors import ConfigurationError
+from drctl.lab.damages import DAMAGES
 from drctl.settings import Model
 
 #: What a field of a report has to be: that value, or a number between two.
@@ -27,6 +28,12 @@ def _span(text: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)?(ms|s|m|h)", text):
         raise ValueError(f"{text!r} is no span of time: 500ms, 20s, 15m, 2h")
     return text
+
+
+def _damage(name: str) -> str:
+    if name not in DAMAGES:
+        raise ValueError(f"{name!r} is no damage: {', '.join(DAMAGES)}")
+    return name
 
 
 Span = Annotated[str, AfterValidator(_span)]
@@ -55,7 +62,7 @@ class Step(Model):
     lag: Span | None = None
     traffic: Literal["start", "stop"] | None = None
     #: Something broken by hand, by name.
-    damage: str | None = None
+    damage: Annotated[str, AfterValidator(_damage)] | None = None
     #: AWS time that passes.
     wait: Span | None = None
     #: The region that users write to within `within`, or none: nobody's write is acknowledged for a minute.

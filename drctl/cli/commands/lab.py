@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drctl.cli import options
+from drctl.cli.commands.lab_scenario import scenario
 from drctl.cli.commands.lab_traffic import traffic
 from drctl.cli.render import emit
 from drctl.errors import DrctlError, Refused
@@ -25,6 +26,7 @@ def command() -> None:
 
 
 command.add_command(traffic)
+command.add_command(scenario)
 
 
 @command.command("up", epilog="Example: drctl lab up --speed 60; AWS CLI: aws --endpoint-url $ENDPOINT ec2 …")
