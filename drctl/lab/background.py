@@ -14,20 +14,26 @@ from drctl.processes import lives
 
 #: Real seconds that a process may take until it says its first line, and to end.
 START_WITHIN, END_WITHIN = 60.0, 15.0
+#: Those of this process, kept because Python warns of one that is forgotten while it runs, and these go on on purpose.
+_BEGUN: list[subprocess.Popen[bytes]] = []
 
 
 def begin(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """A process of its own session; what it prints can be read once, what it complains of goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as complaints:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints,
-                                start_new_session=True)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints,
+                                   start_new_session=True)
+    _BEGUN.append(process)
+    return process
 
 
 def first_line(process: subprocess.Popen[bytes]) -> bytes:
     """The JSON document that it prints when it is ready; empty, and the process ended, when it says none in time."""
-    out = process.stdout
-    line = out.readline() if out is not None and select.select([out], [], [], START_WITHIN)[0] else b""
+    line = b""
+    if process.stdout is not None:
+        with process.stdout as out:
+            line = out.readline() if select.select([out], [], [], START_WITHIN)[0] else b""
     if line.startswith(b"{"):
         return line
     process.kill()

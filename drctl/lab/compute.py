@@ -116,8 +116,16 @@ def fleet() -> Fleet:
         return _fleet[0]
 
 
+def empty() -> None:
+    """End every function's environments and every database: the lab is emptied, and goes on."""
+    with _lock:
+        for one in _fleet:
+            one.empty()
+    DATABASES.stop()
+
+
 def stop() -> None:
-    """End every function's process and every database (the lab goes down, or is emptied)."""
+    """End every process of functions and every database: the lab goes down."""
     with _lock:
         ending = list(_fleet)
         _fleet.clear()

@@ -105,7 +105,7 @@ def reset() -> None:
     CLOCK.forget_all()
     schedules.WATCH.stop()
     health.WATCH.stop()
-    compute.stop()
+    compute.empty()
     moto_api_backend.reset()
     aurora.reset()
     health.reset()

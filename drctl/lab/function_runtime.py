@@ -37,8 +37,8 @@ class Runtime:
         self._control, far = socket.socketpair()
         with far:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", function_worker.__file__, f"{root}/"], stdin=far.fileno(), stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, start_new_session=True,
+                [sys.executable, "-I", function_worker.__file__, f"{root}/"], stdin=far.fileno(),
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                 env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "en_US.UTF-8"})
         self._asking = threading.Lock()
         self._begun: queue.Queue[int | None] = queue.Queue()

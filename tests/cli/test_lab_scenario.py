@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -50,10 +50,10 @@ def test_a_quota_that_is_used_up_ends_as_its_file_expects_in_a_lab_that_is_gone_
 def test_what_ends_otherwise_is_told_with_its_step_and_is_exit_4(cli: Cli, step: str, told: str) -> None:
     end = cli(*SCENARIO, own(cli, "{lag: 20s}", step), "--speed", "600", "--json")
     assert end.code == 4
-    one = json.loads(end.out)["scenarios"][0]
+    (one,) = end.json["scenarios"]
     assert (one["name"], one["step"]) == ("own", 2)
     assert told in one["differs"]
-    assert "own, step 2" in end.err
+    assert end.json["error"]["findings"] == [f"own, step 2: {one['differs']}"]
 
 
 def test_an_unknown_name_and_a_wrong_file_are_bad_usage_before_anything_is_played(cli: Cli) -> None:
@@ -70,8 +70,9 @@ def test_a_configuration_of_an_account_becomes_one_of_the_lab_and_the_rest_of_it
     text = packaged_lab().with_name("production.yaml").read_text()
     (tmp_path / "app.zip").write_bytes(b"")
     given = yaml.safe_load(text)
-    given["dns"]["zone_id"] = "Z0123456789ABCDEFGHIJ"
-    given["tls"] |= {"mode": "given", **{f"{role}_certificate_arn": f"arn:aws:acm:{region}:210987654321:certificate/x"
+    given |= {"account_id": "345678901234", "network": given["network"] | {"admit_cidrs": ["192.0.2.0/24"]}}
+    given["dns"] |= {"zone": "dr.example-health.com", "zone_id": "Z0123456789ABCDEFGHIJ"}
+    given["tls"] |= {"mode": "given", **{f"{role}_certificate_arn": f"arn:aws:acm:{region}:345678901234:certificate/{uuid4()}"
                                          for role, region in (("primary", "us-east-1"), ("standby", "us-west-2"))}}
     given["app"] = {"package": str(tmp_path / "app.zip"), "memory_mb": 1024}
     path.write_text(yaml.safe_dump(given))

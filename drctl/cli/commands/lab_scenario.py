@@ -52,13 +52,15 @@ def scenario(names: tuple[str, ...], listing: bool, speed: float, config_path: P
         ends.append(play(name, one, home() / "scenarios" / name, settings, speed))
         if not as_json:
             _tell(ends[-1])
-    differ = [end for end in ends if end.differs]
-    emit({"scenarios": [asdict(end) for end in ends], "differ": len(differ)}, as_json=as_json,
-         text=lambda: click.echo(f"{len(ends) - len(differ)} of {len(ends)} scenarios ended as expected (simulated)"))
-    if differ:
-        raise ChecksFailed(f"{len(differ)} of {len(ends)} scenarios ended otherwise than expected",
-                           findings=tuple(f"{end.name}, step {end.step}: {end.differs}" for end in differ),
-                           next_step=f"look at the runs under {home() / 'scenarios'}")
+    report = {"scenarios": [asdict(end) for end in ends]}
+    if differ := [end for end in ends if end.differs]:
+        failed = ChecksFailed(f"{len(differ)} of {len(ends)} scenarios ended otherwise than expected (simulated)",
+                              findings=tuple(f"{end.name}, step {end.step}: {end.differs}" for end in differ),
+                              next_step=f"look at the runs under {home() / 'scenarios'}")
+        failed.report = report
+        raise failed
+    emit(report, as_json=as_json, text=lambda: click.echo(
+        f"{len(ends)} of {len(ends)} scenarios ended as expected (simulated)"))
 
 
 def _tell(end: Outcome) -> None:
