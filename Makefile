@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
+SCENARIOS ?= all
+.PHONY: demo lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -22,6 +23,9 @@ $(VENV)/dev: $(VENV)/lab
 
 demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded lab, to watch.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
+
+lab-test: $(VENV)/lab ## Scenarios with your configuration and app, each in a lab of its own; CONFIG=my.yaml SCENARIOS='region-lost'.
+	@$(BIN)/drctl lab scenario $(SCENARIOS) $(if $(CONFIG),-c $(CONFIG))
 
 screenshot: $(VENV)/lab ## The picture of a drill's report in docs/, taken anew with a headless Chromium.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/screenshot.sh

@@ -72,8 +72,9 @@ def test_a_configuration_of_an_account_becomes_one_of_the_lab_and_the_rest_of_it
     given = yaml.safe_load(text)
     given |= {"account_id": "345678901234", "network": given["network"] | {"admit_cidrs": ["192.0.2.0/24"]}}
     given["dns"] |= {"zone": "dr.example-health.com", "zone_id": "Z0123456789ABCDEFGHIJ"}
-    given["tls"] |= {"mode": "given", **{f"{role}_certificate_arn": f"arn:aws:acm:{region}:345678901234:certificate/{uuid4()}"
-                                         for role, region in (("primary", "us-east-1"), ("standby", "us-west-2"))}}
+    arns = {role: f"arn:aws:acm:{given['regions'][role]}:345678901234:certificate/{uuid4()}"
+            for role in ("primary", "standby")}
+    given["tls"] |= {"mode": "given", **{f"{role}_certificate_arn": arn for role, arn in arns.items()}}
     given["app"] = {"package": str(tmp_path / "app.zip"), "memory_mb": 1024}
     path.write_text(yaml.safe_dump(given))
     before, made = load(path), parse(yaml.safe_dump(in_the_lab(path)), "made")
