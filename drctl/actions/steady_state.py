@@ -24,9 +24,12 @@ from drctl.errors import DrctlError, Refused
 from drctl.settings import Site
 from drctl.steps.balancer import Balancer
 from drctl.steps.global_cluster import GlobalCluster
+from drctl.steps.zone import ALL_KEYS
 
 #: AWS seconds after which the age of the newest datapoint is told: they come once a minute, and a minute late.
 STALE_S = 120.0
+#: States of a certificate that was in use and no client takes any more (ACM API Reference, CertificateDetail).
+ENDED: Any = ["EXPIRED", "REVOKED", "INACTIVE"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +61,12 @@ class SteadyState(Action):
         yield probe.invocation(run, self.target, "probe", {"action": "health"})
 
     def do(self, run: Run) -> None:
-        with ThreadPoolExecutor(max_workers=8) as pool:  # one for each question, and one for what two of them share
+        with ThreadPoolExecutor(max_workers=9) as pool:  # one for each question, and one for what two of them share
             health = pool.submit(copy_context().run, self._health, run)
             questions: tuple[Callable[[], Iterable[str]], ...] = (
                 lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
                 lambda: self._lag(run, health), lambda: self._standby_answers(health), lambda: self._name(run),
-                lambda: self._app(run))
+                lambda: self._app(run), lambda: self._certificate(run))
             asked = [pool.submit(copy_context().run, _answered, question) for question in questions]
         findings = tuple(finding for answer in asked for finding in answer.result())
         for finding in findings:
@@ -111,6 +114,17 @@ class SteadyState(Action):
         if is_fenced(run, self.target):
             yield f"the app in {self.target.region} is stopped since a failover: drctl failback"
 
+    def _certificate(self, run: Run) -> Iterable[str]:
+        """Health checkers take any certificate (Route 53 Developer Guide, "How Amazon Route 53 determines whether a
+        health check is healthy"), so nothing else shows that browsers would not."""
+        if run.settings.tls.mode == "off":
+            return
+        answer = run.at(self.target).acm.list_certificates(CertificateStatuses=ENDED, Includes=ALL_KEYS)
+        for one in answer["CertificateSummaryList"]:
+            if one.get("InUse") and covers(one["DomainName"], run.settings.dns.name):
+                yield (f"the balancer's certificate in {self.target.region} is {one['Status']}, browsers refuse it: "
+                       f"{one['CertificateArn']}")
+
     def _name(self, run: Run) -> Iterable[str]:
         """Users are sent to the region that is to be left, or where they may be, to the one that is moved to."""
         servers = name_servers(run, self.source)
@@ -122,6 +136,11 @@ class SteadyState(Action):
             run.say(f"users are sent to {self.target.region} already: the writer follows them")
         else:
             yield f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
+
+
+def covers(certified: str, name: str) -> bool:
+    """Whether a certificate's domain name, which may begin with a wildcard for one label, is for that name."""
+    return certified == name or (certified.startswith("*.") and certified[2:] == name.partition(".")[2])
 
 
 def instances(run: Run, site: Site) -> Iterable[str]:

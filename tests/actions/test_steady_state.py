@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.steady_state import Growth, Lag, SteadyState, growth_of, replication_lag
+from drctl.actions.steady_state import Growth, Lag, SteadyState, covers, growth_of, replication_lag
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
 from drctl.errors import Refused
@@ -40,6 +40,9 @@ class Gate(SteadyState):
         return ()
 
     def _app(self, run: Run) -> Iterable[str]:
+        return ()
+
+    def _certificate(self, run: Run) -> Iterable[str]:
         return ()
 
 
@@ -90,6 +93,13 @@ def test_cloudwatchs_lag_counts_before_the_databases_own(run: Run) -> None:
         assert found == ("replication lag is 901 s, over the RPO of 15 min",)
     finally:
         aurora.set_lag_ms(80.0)
+
+
+@pytest.mark.parametrize(("certified", "name", "fits"), [
+    ("app.dr.example.com", "app.dr.example.com", True), ("*.dr.example.com", "app.dr.example.com", True),
+    ("*.example.com", "app.dr.example.com", False), ("dr.example.com", "app.dr.example.com", False)])
+def test_a_certificate_is_for_its_name_and_a_wildcard_for_one_label(certified: str, name: str, fits: bool) -> None:
+    assert covers(certified, name) is fits
 
 
 def test_the_newest_datapoint_comes_with_the_beginning_of_its_minute_and_its_age(run: Run) -> None:
