@@ -24,7 +24,7 @@ from drctl.steps.global_cluster import GlobalClusterOut
 #: Real seconds in which one of the regions must tell who writes.
 LOCATE_S = 8.0
 #: The same where nobody is in a hurry.
-PATIENCE_S = 20.0
+PATIENCE_S = 15.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
 #: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease

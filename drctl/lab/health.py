@@ -3,7 +3,7 @@
 Every check is looked at once in its interval, in the lab's time, by one thread; whoever asks looks too when the last
 look is older than an interval. A look that differs from the status starts a clock; when `interval x threshold` AWS
 seconds have passed without a look to the contrary, the status changes. So a change shows after the same AWS time
-whether or not somebody asks, at any speed. While a check stays as it is, the thread rests after each look a hundred
+whether or not somebody asks, at any speed. While a check stays as it is, the thread rests after each look fifty
 times as long as the look took, a second at most; while nothing at all changes in the lab it looks at all of them every
 two seconds. An outage that begins, or a call that changes something, ends the rest.
 """
@@ -216,7 +216,7 @@ def _look_in_time(check: HealthCheck) -> float:
 def _rest(track: Track, interval: float, took: float) -> float:
     if track.since is not None:
         return interval
-    return max(interval, QUIET_S if STIR.is_quiet else min(100 * took, LONGEST_S))
+    return max(interval, QUIET_S if STIR.is_quiet else min(50 * took, LONGEST_S))
 
 
 #: Looks at every check once in its interval.

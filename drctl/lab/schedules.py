@@ -1,8 +1,8 @@
 """EventBridge's scheduled rules: rate and cron expressions on the default bus, fired in the lab's time.
 
 A fast lab would fire thousands of times a second: a rule fires once in half a real second at most, whatever the speed,
-and rests sixty times as long as its function took the last time, two seconds at most, and ten while nothing changes in
-the lab: a sixtieth of a core.
+and rests twenty times as long as its function took the last time, two seconds at most; while nothing changes in the lab
+sixty times as long, ten seconds at most.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ def _pace(one: Rule) -> float:
     """Real seconds between two firings of a rule."""
     names = [(one.region_name, str(target["Arn"]).split(":")[6]) for target in one.targets
              if ":function:" in str(target["Arn"])]
-    longest = LONGEST_QUIET_S if STIR.is_quiet else LONGEST_REST_S
-    return max(PACE_S, min(60 * sum(TOOK.get(name, 0.0) for name in names), longest))
+    took = sum(TOOK.get(name, 0.0) for name in names)
+    return max(PACE_S, min(60 * took, LONGEST_QUIET_S) if STIR.is_quiet else min(20 * took, LONGEST_REST_S))
 
 
 #: Fires what is due.
