@@ -45,7 +45,7 @@ class Heart:
         self._writes: list[Write] = []
         self._number = 0
         self._refused: list[str] = []
-        self._ended = threading.Event()
+        self._beating, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="heart", daemon=True)
 
     def begin(self) -> None:
@@ -67,17 +67,21 @@ class Heart:
         return f"{len(self._writes)} acknowledged, refused: {(self._refused or ['none'])[-1]}"
 
     def _work(self) -> None:
-        while True:
+        while not self._run.clock.wait_for(self._ended, EVERY_S):
             self.beat()
-            if self._run.clock.wait_for(self._ended, EVERY_S):
-                return
 
     def tried(self) -> int:
-        """How many were acknowledged so far."""
+        """How many were acknowledged so far; who waits for the first one writes it."""
+        if not self._writes:
+            self.beat()
         return len(self._writes)
 
     def beat(self) -> None:
         """One write; where one was refused the other region is next."""
+        with self._beating:
+            self._beat()
+
+    def _beat(self) -> None:
         self._number += 1
         if self._sites[0].region == self._run.lost:
             self._sites.reverse()
