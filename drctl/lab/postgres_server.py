@@ -20,11 +20,9 @@ from drctl.errors import DrctlError
 from drctl.lab.authority import a_year, lab_authority
 from drctl.lab.kept_folders import KeptFolder
 from drctl.lab.postgres_binaries import account, binaries, usable
-from drctl.lab.postgres_settings import SETTINGS, who_may_connect
+from drctl.lab.postgres_settings import ADMIN, SETTINGS, conninfo, who_may_connect
 from drctl.lab.wire import Wire
 
-#: The administrator that RDS keeps for itself; here it replicates and looks.
-ADMIN = "rdsadmin"
 #: Seconds for a server to come up or to go down on a busy machine.
 PATIENCE_S = 30.0
 
@@ -289,11 +287,6 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
-
-
-def conninfo(port: int) -> str:
-    """The libpq connection string of the administrator, without password."""
-    return f"host=127.0.0.1 port={port} user={ADMIN} dbname=postgres sslmode=disable connect_timeout=5"
 
 
 def free_port() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+#: The administrator that RDS keeps for itself; here it replicates and looks.
+ADMIN = "rdsadmin"
 #: Data of a lab outlives no reboot, so nothing waits for the disk. wal_log_hints is for pg_rewind; wal_keep_size lets a
 #: server that was away catch up without slots. A late wire is silent for as long as it is late, so a follower does not
 #: take silence for an end, and says every second that it lives. Shared memory in files of the data folder goes with it
@@ -25,6 +27,11 @@ jit = off
 dynamic_shared_memory_type = mmap
 log_min_messages = warning
 """
+
+
+def conninfo(port: int) -> str:
+    """The libpq connection string of the administrator, without password."""
+    return f"host=127.0.0.1 port={port} user={ADMIN} dbname=postgres sslmode=disable connect_timeout=5"
 
 
 def who_may_connect(admin: str, *, tls_only: bool) -> str:

@@ -1,5 +1,0 @@
-"""`python -m drctl`: the command, by the interpreter that has it, whatever is on the PATH."""
-
-from drctl.cli.main import main
-
-main()
