@@ -75,8 +75,8 @@ class Stage:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command, as its user types it; Differs when it does not end."""
         try:
-            return subprocess.run([sys.executable, "-m", "drctl.cli", *words], env=self.environment, text=True, check=False,
-                                  capture_output=True, stdin=subprocess.DEVNULL, timeout=COMMAND_S)
+            return subprocess.run([sys.executable, "-m", "drctl.cli", *words], env=self.environment, text=True,
+                                  check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=COMMAND_S)
         except subprocess.TimeoutExpired:
             raise Differs(f"drctl {' '.join(words)} did not end within {COMMAND_S:g} s") from None
 
