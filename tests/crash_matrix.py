@@ -229,6 +229,11 @@ class Workshop:
             if self.killing.killed is None:
                 if code == 3 and arguments[0] == "resume" and lived.kills and self._was_done(home):
                     return  # it was killed at the last of all calls
+                if code == 3 and "nothing tells from where" in err:
+                    if self.writer() == WEST:
+                        return  # a person looks who writes: it had come to its end
+                    arguments = list(ASKED[life.run])
+                    continue
                 if code == 3 and (instead := self._as_told(life.run, arguments, err)):
                     arguments = instead
                     continue

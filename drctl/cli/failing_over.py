@@ -82,6 +82,7 @@ def planned(asked: Asked) -> Report:
             source = named_source(asked)
             if asked.before:  # a copy of its journal may not tell yet what its lease does
                 source = source or site_named(settings, holding.inherited.get("source"))
+                _refuse_unknown_direction(source, asked)
             else:
                 settle_drill(run, stack, holding)
             source = source or active_site(run, stack.database.global_cluster) or settings.primary
@@ -92,6 +93,15 @@ def planned(asked: Asked) -> Report:
                 play(run, _going_on(book, run, stack, source) if asked.before
                      else book.starting_at(asked.request.get("from", 1)))
     return session.report
+
+
+def _refuse_unknown_direction(source: Site | None, asked: Asked) -> None:
+    """The region that writes now may be the one that it was to leave, or the one that it has moved to."""
+    if source is None:
+        raise Refused(f"nothing tells from where run {asked.resumes} was to move: the copy of its journal ends before "
+                      "that, and its lease holds nothing unfinished; so it has moved nothing, or has come to its end",
+                      next_step="drctl status shows who writes; drctl failover --planned --to REGION if that is not "
+                                "the region that was wanted")
 
 
 @contextmanager

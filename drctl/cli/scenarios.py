@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from drctl.aws.errors import AwsError, code_of, message_of
 from drctl.cli.scenario_stage import Differs, Stage, end_of
 from drctl.configuration import parse
 from drctl.errors import ConfigurationError
@@ -178,7 +179,10 @@ def _traffic(stage: Stage, step: Step) -> None:
 
 
 def _damage(stage: Stage, step: Step) -> None:
-    DAMAGES[str(step.damage)](stage.stricken)
+    try:
+        DAMAGES[str(step.damage)](stage.stricken)
+    except AwsError as error:
+        raise Differs(f"could not be done: {code_of(error)}: {message_of(error)}") from error
 
 
 def _wait(stage: Stage, step: Step) -> None:

@@ -55,7 +55,7 @@ def _certificate_expired(stack: Stricken) -> None:
 
 def _key_disabled(stack: Stricken) -> None:
     cluster = stack.standby.rds.describe_db_clusters(DBClusterIdentifier=stack.named("aurora", "cluster"))
-    stack.standby.kms.disable_key(KeyId=cluster["DBClusters"][0]["KmsKeyId"])
+    stack.standby.kms.disable_key(KeyId=cluster["DBClusters"][0]["KmsKeyId"].rpartition("/")[2])
 
 
 def _no_vpc_left(stack: Stricken) -> None:
@@ -69,11 +69,12 @@ def _no_vpc_left(stack: Stricken) -> None:
             raise
 
 
-def _web_acl_without_rules(stack: Stricken) -> None:
+def _web_acl_without_rate_limit(stack: Stricken) -> None:
     waf, name = stack.standby.wafv2, stack.named("waf", "app")
     found = next(one for one in waf.list_web_acls(Scope="REGIONAL")["WebACLs"] if one["Name"] == name)
     acl = waf.get_web_acl(Name=name, Scope="REGIONAL", Id=found["Id"])
-    waf.update_web_acl(Name=name, Scope="REGIONAL", Id=found["Id"], LockToken=acl["LockToken"], Rules=[],
+    waf.update_web_acl(Name=name, Scope="REGIONAL", Id=found["Id"], LockToken=acl["LockToken"],
+                       Rules=[one for one in acl["WebACL"]["Rules"] if "RateBasedStatement" not in one["Statement"]],
                        DefaultAction={"Allow": {}}, VisibilityConfig=acl["WebACL"]["VisibilityConfig"])
 
 
@@ -81,8 +82,11 @@ def _older_app(stack: Stricken) -> None:
     package, module = io.BytesIO(), stack.settings.app.entry_point.rpartition(".")[0].replace(".", "/")
     with zipfile.ZipFile(package, "w") as file:
         file.writestr(f"{module}.py", OLDER_APP.format(health=stack.settings.app.health_path))
-    functions = stack.standby.lambda_
-    functions.update_function_code(FunctionName=stack.named("lambda", "app"), ZipFile=package.getvalue())
+    functions, name = stack.standby.lambda_, stack.named("lambda", "app")
+    functions.update_function_code(FunctionName=name, ZipFile=package.getvalue())
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
 
 
 def _app_throttled(stack: Stricken) -> None:
@@ -104,7 +108,7 @@ def _replication_removed(stack: Stricken) -> None:
 def _balancer_closed(stack: Stricken) -> None:
     ec2 = stack.standby.ec2
     group = ec2.describe_security_groups(Filters=[
-        {"Name": "group-name", "Values": [stack.named("security-group", "alb")]}])["SecurityGroups"][0]
+        {"Name": "group-name", "Values": [stack.named("security-group", "balancer")]}])["SecurityGroups"][0]
     ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
 
 
@@ -131,7 +135,7 @@ DAMAGES: dict[str, Callable[[Stricken], None]] = {
     "standby-certificate-expired": _certificate_expired,
     "standby-key-disabled": _key_disabled,
     "standby-vpc-quota-used-up": _no_vpc_left,
-    "standby-web-acl-without-rules": _web_acl_without_rules,
+    "standby-web-acl-without-rate-limit": _web_acl_without_rate_limit,
     "standby-runs-older-app": _older_app,
     "standby-app-throttled": _app_throttled,
     "standby-database-instances-deleted": _instances_deleted,

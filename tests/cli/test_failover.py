@@ -312,6 +312,19 @@ def test_a_planned_failover_is_resumed_in_its_direction_where_a_copy_of_its_jour
     story.home()
 
 
+def test_a_planned_failover_that_is_done_is_not_turned_around_where_only_its_beginning_was_copied(
+        story: Story) -> None:
+    done, other = story.machine(), story.machine()
+    run = as_json(story.on(done, *PLANNED))["run"]
+    story.shorten_copies(run)
+    mark = story.mark()
+    refused = story.on(other, "resume", run, "-c", str(packaged_lab()), "--yes", "--json")
+    assert (refused.code, story.changes_since(mark)) == (3, {}), refused.err
+    assert f"nothing tells from where run {run} was to move" in refused.err
+    assert story.writer(EAST) == (WEST, True)
+    story.home()
+
+
 GONE, AGAIN = "if the region is gone: drctl failover", "the same command again, once us-west-2 answers"
 
 
