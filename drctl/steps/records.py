@@ -50,15 +50,15 @@ class FailoverRecords(Step[RecordsOut]):
             return None
         return RecordsOut(run.settings.dns.name, tuple(_target(record) for record in own.values()), own)
 
-    def _there(self, run: Run) -> dict[str, Any]:
-        """All address records of the name by set identifier (empty for a simple record)."""
+    def _there(self, run: Run, kind: str = "A") -> dict[str, Any]:
+        """All records of the name and of that type by set identifier (empty for a simple record)."""
         zone, name = run.found(self.zone), run.settings.dns.name
         if zone is None:
             return {}
         answer = run.at(self.region).route53.list_resource_record_sets(
-            HostedZoneId=zone.id, StartRecordName=name, StartRecordType="A", MaxItems="10")
+            HostedZoneId=zone.id, StartRecordName=name, StartRecordType=kind, MaxItems="10")
         return {record.get("SetIdentifier", ""): record for record in answer["ResourceRecordSets"]
-                if plain(record["Name"]) == plain(name) and record["Type"] == "A"}
+                if plain(record["Name"]) == plain(name) and record["Type"] == kind}
 
     def _wanted(self, run: Run, role: str) -> dict[str, Any]:
         balancer = run.output(self.primary_balancer if role == "primary" else self.standby_balancer)
@@ -79,6 +79,7 @@ class FailoverRecords(Step[RecordsOut]):
         changes = [upsert(self._wanted(run, role)) for role in ("primary", "standby")
                    if _plain(there.get(self._identifier(run, role))) != _plain(self._wanted(run, role))]
         if changes:
+            self._refuse_canonical(run)
             change(run, self.region, run.output(self.zone).id, changes)
         run.forget(self)
         return run.output(self)
@@ -88,6 +89,13 @@ class FailoverRecords(Step[RecordsOut]):
         if foreign := sorted(set(there) - own):
             raise Refused(f"{run.settings.dns.name} has an address record that is not this stack's"
                           f"{f' ({foreign[0]})' if foreign[0] else ''}: it is not replaced",
+                          next_step="remove the record, or choose another dns.record")
+
+    def _refuse_canonical(self, run: Run) -> None:
+        """A CNAME lets no other record of its name be (Route 53 Developer Guide, "Supported DNS record types")."""
+        for record in self._there(run, "CNAME").values():
+            raise Refused(f"{run.settings.dns.name} is a CNAME, kept for {record.get('TTL')} s by resolvers, that is "
+                          "not this stack's: it is not replaced",
                           next_step="remove the record, or choose another dns.record")
 
     def verify(self, run: Run, out: RecordsOut) -> Iterable[Finding]:

@@ -89,6 +89,18 @@ def test_a_name_that_somebody_uses_already_is_refused_and_stays(run: Run, aws: A
     assert "" in RECORDS._there(run)
 
 
+def test_a_cname_of_somebody_under_the_name_is_refused_in_words_and_stays(run: Run, aws: Aws) -> None:
+    for need in (ZONE, CHECKS):
+        ensure_with_needs(run, need)
+    record: Any = {"Name": run.settings.dns.name, "Type": "CNAME", "TTL": 3600,
+                   "ResourceRecords": [{"Value": "elsewhere.example.com"}]}
+    aws["us-east-1"].route53.change_resource_record_sets(HostedZoneId=run.output(ZONE).id, ChangeBatch={"Changes": [
+        {"Action": "CREATE", "ResourceRecordSet": record}]})
+    with pytest.raises(Refused, match="is a CNAME, kept for 3600 s by resolvers, that is not this stack's"):
+        ensure_with_needs(run, RECORDS)
+    assert "" in RECORDS._there(run, "CNAME")
+
+
 def test_destroy_removes_both_records_and_twice_is_fine(run: Run, make_run: Callable[..., Run]) -> None:
     ensure_with_needs(run, RECORDS)
     RECORDS.destroy(run)
