@@ -315,7 +315,7 @@ def test_control_buckets_that_take_no_copies_cost_the_run_five_seconds_at_most(
     with story.place.deciding(decide):
         took = timed(story, machine)
         over.set()
-    assert took < usual + 5 + 3  # and what a busy machine adds
+    assert took < 3 * usual + 5  # a busy machine takes its time over both; the copies hang for sixty
 
 
 def timed(story: Story, machine: Cli) -> float:
