@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Finding:
 
     text: str
     mend: str = "drctl provision"
+    #: Whether AWS lets nobody change it, so that provision makes another one in its place.
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,22 @@ class Resource:
     kind: str
     id: str
     region: str
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a step takes of one thing in a month that AWS puts on the bill."""
+
+    #: The line of the estimate that it belongs to.
+    part: str
+    #: Its price, a name in `drctl/aws/prices.yaml`, or a class of database instances.
+    price: str
+    #: How many units of that price.
+    quantity: float
+
+
+#: Nothing is known beforehand.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +65,8 @@ class Step(ABC, Generic[Out]):
 
     #: Keys of `drctl/aws/durations.yaml` that a first build waits for, one after the other.
     waits: ClassVar[tuple[str, ...]] = ()
+    #: The same for a change of what stands, at its longest.
+    waits_to_change: ClassVar[tuple[str, ...]] = ()
 
     site: Site
 
@@ -83,6 +104,17 @@ class Step(ABC, Generic[Out]):
 
     def resources(self, out: Out) -> Iterable[Resource]:
         """The AWS resources behind `out`, for counts and inventories."""
+        return ()
+
+    def foreseen(self, run: Run, out: Out | None) -> Mapping[str, Any]:
+        """Fields of the output that are known before `ensure` has made it, or has made it anew in place of `out`.
+
+        What AWS makes up, an id or an address, is not among them.
+        """
+        return NOTHING
+
+    def uses(self, run: Run, out: Out | None) -> Iterable[Use]:
+        """What a month of it is billed by: as it stands in `out`, or, with None, as the settings want it."""
         return ()
 
 

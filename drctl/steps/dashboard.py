@@ -17,7 +17,7 @@ from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.names import GLOBAL
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Dashboard(Step[DashboardOut]):
 
     def _refuse_foreign(self, run: Run, out: DashboardOut) -> None:
         if self._sign(run) not in out.body:
-            raise Refused(f"dashboard {out.name} does not say that it is this stack's",
+            raise NotOurs(f"dashboard {out.name} does not say that it is this stack's",
                           next_step="rename or delete that dashboard")
 
     def verify(self, run: Run, out: DashboardOut) -> Iterable[Finding]:

@@ -16,7 +16,7 @@ from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused, WaitTimeout
+from drctl.errors import NotOurs, WaitTimeout
 from drctl.steps.cluster import Cluster
 from drctl.steps.cluster_state import dead_end
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
@@ -66,6 +66,7 @@ class DatabaseInstances(Step[InstancesOut]):
     encryption_key: Key
 
     waits = ("instance-create",)
+    waits_to_change = ("instance-create",)
 
     def __post_init__(self) -> None:
         if self.site.role == "standby":  # a copy is of use only when it is connected, too
@@ -131,7 +132,7 @@ class DatabaseInstances(Step[InstancesOut]):
         one: Any = seen["DBInstances"][0] if seen else {}
         if (one.get("DBClusterIdentifier") != self.cluster.cluster_id(run)
                 or not is_ours(as_map(one.get("TagList")), run.settings.environment)):
-            raise Refused(f"instance {name} in {self.region} exists and does not belong to this stack",
+            raise NotOurs(f"instance {name} in {self.region} exists and does not belong to this stack",
                           next_step="delete it, or choose another environment name") from None
 
     def _wanted(self, run: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Events are not encrypted with the stack's key and leave the region: they carry i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.settings import Site
 from drctl.steps.event_rule import FORWARDING_ROLE, bus_arn, bus_name
 
@@ -101,7 +101,7 @@ class EventBus(Step[EventBusOut]):
         """An archive cannot be tagged; it belongs to its bus."""
         events, days = run.at(self.site).events, run.settings.events.archive_days
         if not self._is_ours(self._archive_seen(run), out.arn):
-            raise Refused(f"archive {self._archive(run)} exists and keeps the events of another bus: it is not touched",
+            raise NotOurs(f"archive {self._archive(run)} exists and keeps the events of another bus: it is not touched",
                           next_step="delete that archive, or choose another environment name")
         if not out.archive_state:
             with already(Refusal("ResourceAlreadyExistsException")):
@@ -148,6 +148,9 @@ class EventBus(Step[EventBusOut]):
                 ArchiveName=self._archive(run)), BUSY[:1], within=PROPAGATION)
         run.wait_until("the archive is gone", lambda: self._archive_seen(run), lambda seen: not seen,
                        within=minutes(5), show=lambda seen: seen.get("State", "gone"))
+
+    def foreseen(self, run: Run, out: EventBusOut | None) -> Mapping[str, Any]:
+        return {"name": bus_name(run, self.site), "arn": bus_arn(run, self.site)}
 
     def resources(self, out: EventBusOut) -> Iterable[Resource]:
         yield Resource("events:event-bus", out.arn, self.region)

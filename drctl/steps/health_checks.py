@@ -12,7 +12,7 @@ whose, from its first moment; tags follow for inventories and bills.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -197,7 +197,7 @@ class HealthChecks(Step[HealthChecksOut]):
             for key in wanted:
                 if not _same(out.configs[label], wanted, (key,)):
                     yield Finding(f"health check {label} ({ids[label]}): {key} is {out.configs[label].get(key)}, "
-                                  f"not {wanted[key]}")
+                                  f"not {wanted[key]}", anew=key in FOR_LIFE)
             if ids[label] not in out.tagged:
                 yield Finding(f"health check {label} ({ids[label]}) does not carry this stack's tags")
         for check_id in out.spare:
@@ -213,6 +213,13 @@ class HealthChecks(Step[HealthChecksOut]):
             with absent_is_fine():
                 run.retry(f"health check {check_id} is free", partial(
                     run.at(self.region).route53.delete_health_check, HealthCheckId=check_id), BUSY, within=minutes(2))
+
+    def foreseen(self, run: Run, out: HealthChecksOut | None) -> Mapping[str, Any]:
+        """Checks that need not be made anew keep their ids; what the others are to be is known without those."""
+        current, _ = self._checks(run)
+        kept = {label: check["Id"] for label, check in current.items() if _same(
+            check["HealthCheckConfig"], self._wanted(run, label, dict.fromkeys(LABELS, "")), FOR_LIFE)}
+        return {label.replace("-", "_"): check_id for label, check_id in kept.items()}
 
     def resources(self, out: HealthChecksOut) -> Iterable[Resource]:
         for check_id in _ids(out).values():

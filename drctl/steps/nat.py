@@ -43,6 +43,7 @@ class Nat(Step[NatOut]):
     """NAT gateways and their addresses, each found by its Name tag, and the default routes of the private tables."""
 
     waits = ("nat-create",)
+    waits_to_change = ("nat-delete",)
 
     network: Network
     subnets: Subnets
@@ -57,10 +58,8 @@ class Nat(Step[NatOut]):
         return self._names(run)[: {"endpoints": 0, "nat": 1, "nat-per-az": zones}[run.settings.network.egress]]
 
     def find(self, run: Run) -> NatOut | None:
-        gateways, tables = self._living(run), run.found(self.tables)
-        if tables is None or set(self._wanted(run)) - set(gateways):
-            return None
-        return self._out(run, gateways)
+        gateways = self._living(run)
+        return None if set(self._wanted(run)) - set(gateways) else self._out(run, gateways)
 
     def _every(self, run: Run) -> list[tuple[str, Any]]:
         """Name and gateway, dead ones too."""
@@ -74,15 +73,21 @@ class Nat(Step[NatOut]):
     def _out(self, run: Run, gateways: Mapping[str, Any]) -> NatOut:
         named = {name: str(gateways[name]["NatGatewayId"]) for name in sorted(gateways)}
         states = {named[name]: str(gateways[name]["State"]) for name in named}
-        return NatOut(tuple(named.values()), states, named, _held(gateways.values()), self._routes(run))
+        return NatOut(tuple(named.values()), states, named, _held(gateways.values()),
+                      self._routes(run) if gateways else {})
 
     def _routes(self, run: Run) -> dict[str, tuple[str, str]]:
-        filters: Any = [{"Name": "route-table-id", "Values": list(run.output(self.tables).private)}]
+        if (tables := run.found(self.tables)) is None:
+            return {}
+        filters: Any = [{"Name": "route-table-id", "Values": list(tables.private)}]
         return {table["RouteTableId"]: (str(route.get("NatGatewayId") or "something else"), route["State"])
                 for table in run.at(self.region).ec2.describe_route_tables(Filters=filters)["RouteTables"]
                 for route in table["Routes"] if route.get("DestinationCidrBlock") == INTERNET}
 
     def ensure(self, run: Run) -> NatOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
         every = self._every(run)
         gateways = {name: one for name, one in every if one["State"] in ALIVE}
         missing = [name for name in self._wanted(run) if name not in gateways]

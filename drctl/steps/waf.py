@@ -14,7 +14,7 @@ from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.steps import log_group, waf_rules
 from drctl.steps.balancer import Balancer
 from drctl.steps.checkers import CheckerRanges, ipv4_only
@@ -56,6 +56,7 @@ class Waf(Step[WafOut]):
     """Address set, web ACL, its association and its log; found through the balancer, else by name."""
 
     waits = ("waf-associate",)
+    waits_to_change = ("waf-associate",)
 
     balancer: Balancer
     key_of_logs: Key
@@ -192,7 +193,7 @@ class Waf(Step[WafOut]):
         other = run.retry("WAF knows the balancer", lambda: self._in_front(run, balancer.arn), (*NOT_YET, *UNKNOWN),
                           within=minutes(15))
         if other is not None and other["Name"] != self._name(run):
-            raise Refused(f"another web ACL, {other['Name']}, is in front of balancer {balancer.dns_name}",
+            raise NotOurs(f"another web ACL, {other['Name']}, is in front of balancer {balancer.dns_name}",
                           next_step="disassociate it, then drctl provision: a balancer has one")
         run.retry("WAF can be put in front of the balancer", lambda: wafv2.associate_web_acl(
             WebACLArn=acl_arn, ResourceArn=balancer.arn), (*NOT_YET, *UNKNOWN),

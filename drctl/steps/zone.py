@@ -17,7 +17,7 @@ from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused, WaitTimeout
+from drctl.errors import NotOurs, Refused, WaitTimeout
 from drctl.steps.generation import Generation
 from drctl.steps.record_changes import await_sync, change, delete, plain
 
@@ -124,7 +124,7 @@ class Zone(Step[ZoneOut]):
         zones = self._zones(run)
         own = any(zone["CallerReference"].startswith(reference_prefix(run)) for zone in zones)
         if zones and not own:
-            raise Refused(f"a hosted zone {run.settings.dns.zone} exists already ({zones[0]['Id']}) and is not this "
+            raise NotOurs(f"a hosted zone {run.settings.dns.zone} exists already ({zones[0]['Id']}) and is not this "
                           "stack's: a second one would not be asked by anybody", next_step=GIVE_ID)
         return own
 
