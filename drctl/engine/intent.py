@@ -46,7 +46,8 @@ def intents(run: Looking, steps: Iterable[Step[Any]], seen: Mapping[Step[Any], S
     for step in steps:
         late = [need for need in dependencies(step) if need in found and not _is_as_seen(found[need])]
         with run.events.at(step.key, step.region):
-            intent = found[step] = _intent(run, step, seen[step], late)
+            intent = found[step] = (_unknown(step, seen[step].out, seen[step].unknown) if seen[step].unknown
+                                    else _intent(run, step, seen[step], late))
             if not _is_as_seen(intent):
                 run.remember(step, Placeholder(step, step.foreseen(run, intent.out)))
     return list(found.values())
@@ -60,34 +61,38 @@ def _is_as_seen(intent: Intent) -> bool:
 
 def _intent(run: Looking, step: Step[Any], seen: Seen, late: list[Step[Any]]) -> Intent:
     """`late` are needs of the step that will be others than they were seen to be."""
-    if seen.unknown:
-        return Intent(step, "unknown", seen.out, (seen.unknown,), "the same command again, once AWS answers otherwise")
-    out = seen.out
     if late:
-        out, seen = _seen_again(run, step, seen)
+        seen = _seen_again(run, step, seen)
     run.waits.clear()
-    once = tuple(f"once {need.key} is there" for need in late)
-    makes: What = "create" if out is None else "replace" if any(one.anew for one in seen.findings) else "change"
-    texts = tuple(one.text for one in seen.findings)
+    out = seen.out
     try:
         step.ensure(run)
-    except WouldChange as would:
-        return Intent(step, makes, out, texts or (once if late else (str(would),)), waits=tuple(run.waits))
-    except (NotKnownYet, NotBuilt) as lack:
-        return Intent(step, makes, out, texts or once or (words_of(lack),), waits=tuple(run.waits))
+    except NotOurs as theirs:
+        return Intent(step, "not-ours", out, (theirs.message, *theirs.findings[1:]), theirs.next_step)
     except Refused as refused:
-        if late and out is None and not isinstance(refused, NotOurs):  # by what stood before its needs were there
-            return Intent(step, makes, out, once, waits=tuple(run.waits))
-        return Intent(step, "not-ours" if isinstance(refused, NotOurs) else "refused", out,
-                      (refused.message, *refused.findings[1:]), refused.next_step)
+        if late and out is None:  # by what stood before its needs are there
+            return _done(run, step, seen, late)
+        return Intent(step, "refused", out, (refused.message, *refused.findings[1:]), refused.next_step)
+    except (WouldChange, NotKnownYet, NotBuilt) as change:
+        return _done(run, step, seen, late, words_of(change))
     except Exception as error:  # AWS, or a word that stands for an id and cannot do what an id can
-        if late:
-            return Intent(step, makes, out, texts or once)
-        return Intent(step, "unknown", out, (words_of(error),), "the same command again, once AWS answers otherwise")
+        return _done(run, step, seen, late) if late else _unknown(step, out, words_of(error))
     return _kept(run, step, out, seen.findings)
 
 
-def _seen_again(run: Looking, step: Step[Any], seen: Seen) -> tuple[Any, Seen]:
+def _done(run: Looking, step: Step[Any], seen: Seen, late: list[Step[Any]], first: str = "") -> Intent:
+    """Provision changes the step; `first` is the first thing that it would do."""
+    makes: What = ("create" if seen.out is None else
+                   "replace" if any(one.anew for one in seen.findings) else "change")
+    texts = tuple(one.text for one in seen.findings) or tuple(f"once {need.key} is there" for need in late)
+    return Intent(step, makes, seen.out, texts or (first,), waits=tuple(run.waits))
+
+
+def _unknown(step: Step[Any], out: Any, why: str) -> Intent:
+    return Intent(step, "unknown", out, (why,), "the same command again, once AWS answers otherwise")
+
+
+def _seen_again(run: Looking, step: Step[Any], seen: Seen) -> Seen:
     """How the step will be found once its needs are there, and what will be wrong with it then."""
     out, findings = seen.out, seen.findings
     try:
@@ -98,7 +103,7 @@ def _seen_again(run: Looking, step: Step[Any], seen: Seen) -> tuple[Any, Seen]:
             findings = tuple(step.verify(run, out))
     except Exception:  # noqa: S110  # nobody can say before they are there, and what was seen is still so
         pass
-    return out, Seen(out, findings)
+    return Seen(out, findings)
 
 
 def _kept(run: Looking, step: Step[Any], out: Any, findings: Iterable[Finding]) -> Intent:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from drctl.engine.usage import Use
+
 if TYPE_CHECKING:
     from drctl.engine.run import Run
     from drctl.settings import Site
@@ -36,18 +38,6 @@ class Resource:
     kind: str
     id: str
     region: str
-
-
-@dataclass(frozen=True)
-class Use:
-    """What a step takes of one thing in a month that AWS puts on the bill."""
-
-    #: The line of the estimate that it belongs to.
-    part: str
-    #: Its price, a name in `drctl/aws/prices.yaml`, or a class of database instances.
-    price: str
-    #: How many units of that price.
-    quantity: float
 
 
 #: Nothing is known beforehand.

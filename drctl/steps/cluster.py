@@ -10,6 +10,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.errors import NotOurs, Refused
 from drctl.steps import log_group
@@ -263,6 +264,12 @@ class Cluster(Step[ClusterOut]):
 
     def foreseen(self, run: Run, out: ClusterOut | None) -> Mapping[str, Any]:
         return {"id": self.cluster_id(run)}
+
+    def uses(self, run: Run, out: ClusterOut | None) -> Iterable[Use]:
+        """Writes are paid where they are made, and once more where they are replicated to."""
+        estimate, kind = run.settings.estimate, "io" if self.site.role == "primary" else "replicated"
+        yield Use("database storage", "aurora-storage-gb", estimate.database_gb)
+        yield Use("database storage", f"aurora-{kind}-million", estimate.database_writes_millions)
 
     def resources(self, out: ClusterOut) -> Iterable[Resource]:
         yield Resource("rds:cluster", out.arn, self.region)

@@ -20,6 +20,7 @@ from drctl.aws.errors import Refusal, already, is_one_of, refuse_partial
 from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import HOURS, Use
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.steps.network import PROPAGATION, Network
@@ -212,6 +213,15 @@ class Endpoints(Step[EndpointsOut]):
             one for _, one in self._all(run) if one.state not in {"deleted", "failed", "rejected", "expired"}
             and (not ids or one.id in ids)], lambda left: not left, within=LIFE,
             show=lambda left: ", ".join(f"{one.id} {one.state}" for one in left) or "none left")
+
+    def uses(self, run: Run, out: EndpointsOut | None) -> Iterable[Use]:
+        """The gateway endpoint is free."""
+        zones = run.settings.network.availability_zones
+        count = (zones * len(self._services(run)[1:]) if out is None else
+                 sum(len(one.subnets) for service, one in out.seen.items() if service != GATEWAY))
+        yield Use("endpoints and NAT", "endpoint-hour", count * HOURS)
+        if count and self.site.role == "primary":
+            yield Use("endpoints and NAT", "endpoint-gb", run.settings.estimate.egress_gb)
 
     def resources(self, out: EndpointsOut) -> Iterable[Resource]:
         for endpoint_id in out.ids.values():

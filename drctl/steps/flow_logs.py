@@ -12,6 +12,7 @@ from drctl.aws.errors import Refusal, already, refuse_partial
 from drctl.aws.tags import ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.settings import Site
@@ -143,6 +144,10 @@ class FlowLogs(Step[FlowLogsOut]):
             failures = ec2.delete_flow_logs(FlowLogIds=[log["FlowLogId"] for log in mine]).get("Unsuccessful", [])
             refuse_partial("DeleteFlowLogs", [one for one in failures if "NotFound" not in one["Error"]["Code"]])
         log_group.remove(run, self.site, log_group_name(run, self.site))
+
+    def uses(self, run: Run, out: FlowLogsOut | None) -> Iterable[Use]:
+        """Of all the region's logs: those of the network are the most."""
+        yield Use("logs", "logs-gb", run.settings.estimate.logs_gb / 2)
 
     def resources(self, out: FlowLogsOut) -> Iterable[Resource]:
         yield Resource("ec2:vpc-flow-log", out.id, self.region)

@@ -17,6 +17,7 @@ from drctl.aws.policies import same
 from drctl.aws.tags import as_kms_list, as_map, is_ours, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import NOTHING, Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 
@@ -210,6 +211,9 @@ class Key(Step[KeyOut]):
         key_id = self._orphan(run)
         return {"id": key_id, "arn": f"arn:aws:kms:{self.region}:{run.settings.account_id}:key/{key_id}"} \
             if key_id else NOTHING
+
+    def uses(self, run: Run, out: KeyOut | None) -> Iterable[Use]:
+        yield Use("keys and secrets", "key", 1)
 
     def resources(self, out: KeyOut) -> Iterable[Resource]:
         yield Resource("kms:key", out.arn, self.region)

@@ -11,6 +11,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, already
 from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import HOURS, Use
 from drctl.engine.waiting import minutes
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.route import lead
@@ -193,6 +194,12 @@ class Nat(Step[NatOut]):
         with absent_is_fine(), already(NOT_OURS):
             run.retry(f"nothing holds the address {allocation_id} any more", partial(
                 run.at(self.region).ec2.release_address, AllocationId=allocation_id), HELD, within=minutes(3))
+
+    def uses(self, run: Run, out: NatOut | None) -> Iterable[Use]:
+        count = len(self._wanted(run) if out is None else out.ids)
+        yield Use("endpoints and NAT", "nat-hour", count * HOURS)
+        if count and self.site.role == "primary":
+            yield Use("endpoints and NAT", "nat-gb", run.settings.estimate.egress_gb)
 
     def resources(self, out: NatOut) -> Iterable[Resource]:
         for gateway in out.ids:

@@ -14,6 +14,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, or_none
 from drctl.aws.policies import same
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.settings import Site
 from drctl.steps.data_bucket import DataBucket
@@ -129,6 +130,10 @@ class Replication(Step[ReplicationOut]):
 
     def foreseen(self, run: Run, out: ReplicationOut | None) -> Mapping[str, Any]:
         return {"rule_id": RULE_ID, "target": self.target.name(run), "source": self.source.name(run)}
+
+    def uses(self, run: Run, out: ReplicationOut | None) -> Iterable[Use]:
+        if self.site.role == "primary":
+            yield Use("objects and events", "object-replicated-gb", run.settings.estimate.object_gb_new)
 
     def resources(self, out: ReplicationOut) -> Iterable[Resource]:
         yield Resource("s3:replication", f"{out.source}/{out.rule_id}", self.region)

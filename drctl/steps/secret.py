@@ -17,6 +17,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.errors import NotOurs
 from drctl.names import GLOBAL
@@ -223,6 +224,9 @@ class DatabaseSecret(Step[SecretOut]):
                     else {"ForceDeleteWithoutRecovery": True})
         with absent_is_fine(), already(*NAME_STILL_TAKEN, Refusal("InvalidRequestException", "marked deleted")):
             client.delete_secret(SecretId=secret["ARN"], **how)
+
+    def uses(self, run: Run, out: SecretOut | None) -> Iterable[Use]:
+        yield Use("keys and secrets", "secret", 2)
 
     def resources(self, out: SecretOut) -> Iterable[Resource]:
         yield Resource("secretsmanager:secret", out.arn, self.region)

@@ -13,6 +13,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, or_none
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use, visits
 from drctl.engine.waiting import minutes
 from drctl.errors import NotOurs
 from drctl.steps import log_group, waf_rules
@@ -247,6 +248,12 @@ class Waf(Step[WafOut]):
         wafv2, name = run.at(self.region).wafv2, self._name(run)
         token = wafv2.get_ip_set(Name=name, Scope="REGIONAL", Id=set_id)["LockToken"]
         wafv2.delete_ip_set(Name=name, Scope="REGIONAL", Id=set_id, LockToken=token)
+
+    def uses(self, run: Run, out: WafOut | None) -> Iterable[Use]:
+        rules = waf_rules.wanted(run.settings, "") if out is None else out.rules
+        yield Use("web ACLs", "web-acl", 1)
+        yield Use("web ACLs", "web-acl-rule", len(rules))
+        yield Use("web ACLs", "web-acl-million", visits(run.settings, self.site).all)
 
     def resources(self, out: WafOut) -> Iterable[Resource]:
         yield Resource("wafv2:webacl", out.arn, self.region)
