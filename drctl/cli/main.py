@@ -87,10 +87,8 @@ def main() -> None:
     """Entry point of the console script."""
     gc.set_threshold(NO_GARBAGE_BEFORE)
     try:
-        cli.main(standalone_mode=False)
-        code = 0
-    except click.exceptions.Exit as end:
-        code = end.exit_code
+        # click gives the code of a command that has ended itself by Context.exit back, and None for any other end
+        code = cli.main(standalone_mode=False) or 0
     except click.Abort:
         code = _tell(Interrupted("stopped", next_step="the same command again"))
     except click.ClickException as error:
