@@ -17,7 +17,7 @@ from drctl.engine.critical_path import CriticalPath, critical_path, usual_second
 from drctl.engine.intent import IN_THE_WAY, TO_DO, Intent, intents
 from drctl.engine.placeholder import Placeholder
 from drctl.engine.step import Resource, Step
-from drctl.engine.survey import LOOKS, Looking, survey, words_of
+from drctl.engine.survey import LOOKS, WITHIN_S, Looking, survey, words_of
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,14 @@ def _as_dict(intent: Intent) -> dict[str, Any]:
             "way": intent.way, "waits": list(intent.waits)}
 
 
-def plan(run: Looking, steps: Iterable[Step[Any]], prices: Prices, looks: int = LOOKS) -> Plan:
-    """What provision would do with `steps`, so many `looks` at a time; makes no call that can change AWS."""
+def plan(run: Looking, steps: Iterable[Step[Any]], prices: Prices, within_s: float = WITHIN_S,
+         looks: int = LOOKS) -> Plan:
+    """What provision would do with `steps`; makes no call that can change AWS.
+
+    `within_s` and `looks` are those of the survey.
+    """
     chosen = list(steps)
-    seen = survey(run, chosen, looks=looks)
+    seen = survey(run, chosen, within_s, looks)
     found = tuple(intents(run, chosen, seen))
     stands = {intent.step: seen[intent.step].out for intent in found}
     left, why = _leftovers(run, stands)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: Looks at a time. More do not make it faster: signing and parsing fill a core, and AWS throttles who asks much.
 LOOKS = 12
 #: Real seconds after which what has not answered counts as unknown.
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 #: Stands for a value that AWS has yet to make up, in front of what says which.
 UNKNOWN = "(known once "
 

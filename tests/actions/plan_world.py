@@ -52,7 +52,7 @@ class Planned:
     def plan(self, settings: Settings) -> Plan:
         """What `drctl plan` would say."""
         try:
-            return plan(Looking.of(self.run(settings)), stack_of(settings).steps, Prices({}), looks=1)
+            return plan(Looking.of(self.run(settings)), stack_of(settings).steps, Prices({}), within_s=600, looks=1)
         finally:
             self.relay.to = Events(Clock(SPEED))  # who does damage by hand may do so
 
@@ -156,7 +156,7 @@ def _endpoint(at: Region) -> Any:
     found = at.ec2.describe_vpc_endpoints(Filters=[
         {"Name": "tag:Name", "Values": [_name("ec2", "endpoint-events", at)]}])
     return at.ec2.delete_vpc_endpoints(VpcEndpointIds=[
-        one["VpcEndpointId"] for one in found["VpcEndpoints"] if one["State"] == "available"])
+        one["VpcEndpointId"] for one in found["VpcEndpoints"] if str(one["State"]).lower() == "available"])
 
 
 def _peering(at: Region) -> Any:
