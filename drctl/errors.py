@@ -35,6 +35,10 @@ class Refused(DrctlError):
         self.findings = findings
 
 
+class NotOurs(Refused):
+    """Something stands under a name of ours that does not carry this stack's tag: it is not touched."""
+
+
 class ChecksFailed(DrctlError):
     """Checks ran to their end and found problems."""
 

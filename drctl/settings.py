@@ -162,6 +162,25 @@ class Backup(Model):
     retention_days: Annotated[int, Field(ge=1)] = 35
 
 
+class Estimate(Model):
+    """What a month is taken to bring; nothing but `plan` and `prices` reads it, to tell what the stack costs."""
+
+    requests_millions: Annotated[float, Field(ge=0)] = 0
+    #: Request and answer together, in thousands of bytes.
+    request_kb: Annotated[float, Field(ge=0)] = 16
+    #: Milliseconds that the app's function works on a request.
+    request_ms: Annotated[float, Field(ge=0)] = 5
+    database_gb: Annotated[float, Field(ge=0)] = 10
+    database_writes_millions: Annotated[float, Field(ge=0)] = 2.5
+    object_gb: Annotated[float, Field(ge=0)] = 1
+    #: Of the objects, what is new in a month and so replicated.
+    object_gb_new: Annotated[float, Field(ge=0)] = 0.1
+    events_millions: Annotated[float, Field(ge=0)] = 0.05
+    logs_gb: Annotated[float, Field(ge=0)] = 2
+    #: What the functions send and fetch through endpoints or NAT.
+    egress_gb: Annotated[float, Field(ge=0)] = 5
+
+
 class TrafficWrite(Model):
     """The request that writes a numbered row; `{row}` in the path and in any text of the JSON body becomes the row."""
 
@@ -226,6 +245,7 @@ class Settings(Model):
     logs: Logs = Logs()
     backup: Backup = Backup()
     failover: Failover = Failover()
+    estimate: Estimate = Estimate()
     lab: Lab = Lab()
     #: Deletion protection of database and balancers, at every level that has it.
     deletion_protection: bool = False

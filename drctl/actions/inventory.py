@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from drctl.actions.ownership import UNTAGGED, carries_our_tag, is_log_of_our_cluster
+from drctl.actions.ownership import UNTAGGED, carries_our_tag, is_log_of_our_cluster, is_stack_name
 from drctl.aws.errors import code_of, is_gone, or_none
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
@@ -29,8 +29,15 @@ from drctl.steps.bucket import Bucket
 
 #: A look at some kinds in one region: kind and id of everything found.
 Look = Callable[[], Iterable[tuple[str, str]]]
+#: Whether a thing of a kind and an id is known already.
+Known = Callable[[str, str], bool]
 #: States in which EC2 still shows what is gone.
 DEAD = {"deleted", "deleting", "rejected", "expired", "failed"}
+
+
+def nothing(_kind: str, _id: str) -> bool:
+    """Nothing is known already."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -111,12 +118,17 @@ ONCE = (
 )
 
 
-def inventory(run: Run) -> list[Resource]:
-    """Every resource of the stack that stands, in both regions; keys that wait for their deletion are not counted."""
-    looks = _listings(run)
+def inventory(run: Run, known: Known = nothing) -> list[Resource]:
+    """Every resource of the stack that stands, in both regions; keys that wait for their deletion are not counted.
+
+    What is `known` by kind and id is neither asked for its tags nor told.
+    """
+    looks = _listings(run, known=known)
     for site in run.settings.sites:
-        looks += [(site.region, partial(look, run, site.region)) for look in (keys, certificates, parameters)]
-    return _asked([*looks, (GLOBAL, partial(route53, run))])
+        looks += [(site.region, partial(keys, run, site.region, known)),
+                  (site.region, partial(certificates, run, site.region, known)),
+                  (site.region, partial(parameters, run, site.region))]
+    return [one for one in _asked([*looks, (GLOBAL, partial(route53, run, known))]) if not known(one.kind, one.id)]
 
 
 def copy_inventory(run: Run, label: str) -> list[Resource]:
@@ -124,10 +136,11 @@ def copy_inventory(run: Run, label: str) -> list[Resource]:
     return _asked(_listings(run, label))
 
 
-def _listings(run: Run, label: str = "") -> list[tuple[str, Look]]:
+def _listings(run: Run, label: str = "", known: Known = nothing) -> list[tuple[str, Look]]:
     regions = [site.region for site in run.settings.sites]
-    return [*((region, partial(_listed, run, listing, region, label)) for region in regions for listing in REGIONAL),
-            *((GLOBAL, partial(_listed, run, listing, regions[0], label)) for listing in ONCE)]
+    places = [*((region, region, one) for region in regions for one in REGIONAL),
+              *((GLOBAL, regions[0], one) for one in ONCE)]
+    return [(place, partial(_listed, run, one, region, label, known)) for place, region, one in places]
 
 
 def _asked(looks: list[tuple[str, Look]]) -> list[Resource]:
@@ -148,7 +161,7 @@ def _pages(client: Any, operation: str, arguments: dict[str, Any]) -> Iterator[A
         yield getattr(client, operation)(**arguments)
 
 
-def _listed(run: Run, listing: Listing, region: str, label: str) -> list[tuple[str, str]]:
+def _listed(run: Run, listing: Listing, region: str, label: str, known: Known) -> list[tuple[str, str]]:
     client: Any = getattr(run.at(region), listing.service)
     arguments = dict(listing.arguments)
     if listing.service == "ec2":
@@ -156,6 +169,7 @@ def _listed(run: Run, listing: Listing, region: str, label: str) -> list[tuple[s
     return [(listing.kind, item if isinstance(item, str) else item[listing.id])
             for page in _pages(client, listing.operation, arguments) for item in page.get(listing.items, [])
             if (isinstance(item, str) or listing.state(item) not in DEAD) and _is_called(run, listing, item, label)
+            and not known(listing.kind, item if isinstance(item, str) else item[listing.id])
             and _is_owned(run, listing, client, item)]
 
 
@@ -179,19 +193,12 @@ def _is_owned(run: Run, listing: Listing, client: Any, item: Any) -> bool:
         listing.kind in UNTAGGED or carries_our_tag(run, listing.service, client, item_id))
 
 
-def is_stack_name(run: Run, name: str) -> bool:
-    """Whether `name` follows the stack's pattern, whatever precedes it."""
-    regions = "|".join(re.escape(site.region) for site in run.settings.sites)
-    environment, account = re.escape(run.settings.environment), run.settings.account_id
-    return re.search(rf"-(?:{regions}|{GLOBAL})-{environment}(?:-{account})?(?:-[0-9a-f]{{6}})?$", name) is not None
-
-
-def keys(run: Run, region: str) -> Iterator[tuple[str, str]]:
+def keys(run: Run, region: str, known: Known = nothing) -> Iterator[tuple[str, str]]:
     """Keys have no name: those that are not waiting for deletion are looked at by their tags."""
     kms = run.at(region).kms
     for page in _pages(kms, "list_keys", {}):
         for key in page["Keys"]:
-            if _is_key_of_ours(run, kms, key["KeyId"]):
+            if not known("kms:key", key["KeyArn"]) and _is_key_of_ours(run, kms, key["KeyId"]):
                 yield "kms:key", key["KeyArn"]
 
 
@@ -208,7 +215,7 @@ def _is_key_of_ours(run: Run, kms: Any, key_id: str) -> bool:
         raise
 
 
-def certificates(run: Run, region: str) -> Iterator[tuple[str, str]]:
+def certificates(run: Run, region: str, known: Known) -> Iterator[tuple[str, str]]:
     """Certificates have no name either; only those of the stack's domain are asked for their tags.
 
     A deleted one is listed for a while and has none (Terraform provider: ACM is eventually consistent).
@@ -216,7 +223,8 @@ def certificates(run: Run, region: str) -> Iterator[tuple[str, str]]:
     acm = run.at(region).acm
     for page in _pages(acm, "list_certificates", {}):
         for one in page["CertificateSummaryList"]:
-            if not one["DomainName"].endswith(run.settings.dns.zone):
+            if known("acm:certificate", one["CertificateArn"]) or not one["DomainName"].endswith(
+                    run.settings.dns.zone):
                 continue
             tags: Any = or_none(partial(acm.list_tags_for_certificate, CertificateArn=one["CertificateArn"])) or {}
             if is_ours(as_map(tags.get("Tags")), run.settings.environment):
@@ -231,7 +239,7 @@ def parameters(run: Run, region: str) -> Iterator[tuple[str, str]]:
             yield "ssm:parameter", parameter["ARN"]
 
 
-def route53(run: Run) -> Iterator[tuple[str, str]]:
+def route53(run: Run, known: Known) -> Iterator[tuple[str, str]]:
     """Route 53 allows five requests a second: tags are asked for ten resources at a time.
 
     It takes no tags in its create calls: what was made by a run that died then is known by its caller reference.
@@ -245,6 +253,7 @@ def route53(run: Run) -> Iterator[tuple[str, str]]:
                                    ("healthcheck", checks, health_checks.reference_prefix(run))):
         ids = [name for name, reference in references.items() if not reference.startswith(f"{mark}-")]
         yield from ((f"route53:{kind}", name) for name in references if name not in ids)
+        ids = [name for name in ids if not known(f"route53:{kind}", name)]
         for start in range(0, len(ids), 10):
             answer = client.list_tags_for_resources(ResourceType=kind, ResourceIds=ids[start: start + 10])
             for tags in answer["ResourceTagSets"]:

@@ -5,12 +5,14 @@ Only what bears such a name is asked about: that is few, and one call each.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from drctl.aws.errors import or_none
 from drctl.aws.tags import as_map, is_ours
 from drctl.engine.run import Run
+from drctl.names import GLOBAL
 from drctl.steps.rescue_snapshot import RESCUE
 from drctl.steps.temporary_copy import ISOLATED
 
@@ -50,3 +52,10 @@ def is_log_of_our_cluster(run: Run, name: str) -> bool:
     Guide, "Publishing Aurora PostgreSQL logs to Amazon CloudWatch Logs")."""
     return name in {f"/aws/rds/cluster/{run.name('aurora', purpose, site)}/postgresql" for site in run.settings.sites
                     for purpose in ("cluster", ISOLATED, RESCUE)}
+
+
+def is_stack_name(run: Run, name: str) -> bool:
+    """Whether `name` follows the stack's pattern, whatever precedes it."""
+    regions = "|".join(re.escape(site.region) for site in run.settings.sites)
+    environment, account = re.escape(run.settings.environment), run.settings.account_id
+    return re.search(rf"-(?:{regions}|{GLOBAL})-{environment}(?:-{account})?(?:-[0-9a-f]{{6}})?$", name) is not None

@@ -106,6 +106,8 @@ class Region:
     kms: KMSClient
     lambda_: LambdaClient
     logs: CloudWatchLogsClient
+    #: Of the Price List; its requests and answers are plain enough without types.
+    pricing: Any
     quotas: ServiceQuotasClient
     rds: RDSClient
     route53: Route53Client

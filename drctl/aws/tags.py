@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 
 #: Tag that marks a resource as made by drctl; its value is the environment.
 STACK_TAG = "drctl:stack"
@@ -51,9 +51,9 @@ def ours(environment: str, *names: str) -> list[Any]:
 
 
 def refuse_foreign(kind: str, name: str, tags: Mapping[str, str], environment: str) -> None:
-    """Raise Refused for something that stands under a name of ours without our tag, before it is changed."""
+    """Raise NotOurs for something that stands under a name of ours without our tag, before it is changed."""
     if not is_ours(tags, environment):
-        raise Refused(f"{kind} {name} exists and does not belong to this stack (it does not carry this stack's tag): "
+        raise NotOurs(f"{kind} {name} exists and does not belong to this stack (it does not carry this stack's tag): "
                       "it is not touched",
                       next_step=f"rename or delete that {kind}, or choose another environment name; if it is this "
                                 f"stack's, tag it {STACK_TAG}={environment}")

@@ -19,11 +19,13 @@ from drctl.errors import ConfigurationError, DrctlError, Interrupted
 #: Subcommand: module below drctl.cli.commands, and the line `--help` shows, so that help imports no command.
 COMMANDS = {
     "provision": ("provision", "Build or converge both regions, verify them, print the outputs."),
+    "plan": ("plan", "What provision would do, what it costs and how long it takes; changes nothing."),
     "status": ("status", "One screen: which region is active, roles, replication lag, health."),
     "failover": ("failover", "To the other region: unplanned, planned, or as a drill."),
     "failback": ("failback", "Home again, without loss, and everything that a failover has left."),
     "teardown": ("teardown", "Remove everything drctl made, and prove that nothing is left."),
     "outputs": ("outputs", "The stack's endpoints and identifiers."),
+    "prices": ("prices", "What the stack costs in a month; refresh asks AWS's Price List."),
     "runs": ("runs", "Past runs, those that stopped on their way first."),
     "resume": ("resume", "Go on with a run that stopped on its way, of this machine or another."),
     "report": ("report", "The report of one run."),
@@ -85,10 +87,8 @@ def main() -> None:
     """Entry point of the console script."""
     gc.set_threshold(NO_GARBAGE_BEFORE)
     try:
-        cli.main(standalone_mode=False)
-        code = 0
-    except click.exceptions.Exit as end:
-        code = end.exit_code
+        # click gives the code of a command that has ended itself by Context.exit back, and None for any other end
+        code = cli.main(standalone_mode=False) or 0
     except click.Abort:
         code = _tell(Interrupted("stopped", next_step="the same command again"))
     except click.ClickException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
@@ -24,13 +24,19 @@ def usual_seconds(step: Step[Any]) -> float:
     return sum(durations.seconds(key) for key in step.waits)
 
 
-def critical_path(steps: Iterable[Step[Any]]) -> CriticalPath:
-    """The longest chain through `steps`."""
+def usual_seconds_to_change(step: Step[Any]) -> float:
+    """What a change of `step` waits for at its longest, added up."""
+    return sum(durations.seconds(key) for key in step.waits_to_change)
+
+
+def critical_path(steps: Iterable[Step[Any]],
+                  seconds: Callable[[Step[Any]], float] = usual_seconds) -> CriticalPath:
+    """The longest chain through `steps`; each takes that many AWS `seconds`."""
     chosen = list(steps)
     needs: Mapping[Step[Any], list[Step[Any]]] = {
         step: [need for need in dependencies(step) if need in chosen] for step in chosen}
     best: dict[Step[Any], CriticalPath] = {}
     for step in TopologicalSorter(needs).static_order():
         before = max((best[need] for need in needs[step]), key=lambda path: path.seconds, default=CriticalPath(0, ()))
-        best[step] = CriticalPath(before.seconds + usual_seconds(step), (*before.steps, step))
+        best[step] = CriticalPath(before.seconds + seconds(step), (*before.steps, step))
     return max(best.values(), key=lambda path: path.seconds, default=CriticalPath(0, ()))

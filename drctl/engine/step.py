@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from drctl.engine.usage import Use
 
 if TYPE_CHECKING:
     from drctl.engine.run import Run
@@ -24,6 +27,8 @@ class Finding:
 
     text: str
     mend: str = "drctl provision"
+    #: Whether AWS lets nobody change it, so that provision makes another one in its place.
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class Resource:
     kind: str
     id: str
     region: str
+
+
+#: Nothing is known beforehand.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +55,8 @@ class Step(ABC, Generic[Out]):
 
     #: Keys of `drctl/aws/durations.yaml` that a first build waits for, one after the other.
     waits: ClassVar[tuple[str, ...]] = ()
+    #: The same for a change of what stands, at its longest.
+    waits_to_change: ClassVar[tuple[str, ...]] = ()
 
     site: Site
 
@@ -83,6 +94,17 @@ class Step(ABC, Generic[Out]):
 
     def resources(self, out: Out) -> Iterable[Resource]:
         """The AWS resources behind `out`, for counts and inventories."""
+        return ()
+
+    def foreseen(self, run: Run, out: Out | None) -> Mapping[str, Any]:
+        """Fields of the output that are known before `ensure` has made it, or has made it anew in place of `out`.
+
+        What AWS makes up, an id or an address, is not among them.
+        """
+        return NOTHING
+
+    def uses(self, run: Run, out: Out | None) -> Iterable[Use]:
+        """What a month of it is billed by: as it stands in `out`, or, with None, as the settings want it."""
         return ()
 
 

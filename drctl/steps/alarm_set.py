@@ -14,6 +14,7 @@ from drctl.aws.errors import Refusal
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.steps.alarm import Alarm, is_as, parameters
 from drctl.steps.topic import Topic
@@ -92,6 +93,9 @@ class AlarmSet(Step[AlarmsOut]):
         for alarm in out.seen.values():
             self._refuse_foreign(run, alarm)
         run.at(self.site).cloudwatch.delete_alarms(AlarmNames=list(out.names))
+
+    def uses(self, run: Run, out: AlarmsOut | None) -> Iterable[Use]:
+        yield Use("alarms and dashboard", "alarm", len(self.purposes() if out is None else out.names))
 
     def resources(self, out: AlarmsOut) -> Iterable[Resource]:
         yield from (Resource("cloudwatch:alarm", alarm["AlarmArn"], self.region) for alarm in out.seen.values())

@@ -15,6 +15,7 @@ from drctl.aws.errors import or_none
 from drctl.aws.policies import contains
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.settings import Site
 from drctl.steps.backup_plan import (
     PROPAGATION,
@@ -145,6 +146,12 @@ class Backup(Step[BackupOut]):
         delete_plan(run, self.site)
         for site in run.settings.sites:
             delete_vault(run, site)
+
+    def uses(self, run: Run, out: BackupOut | None) -> Iterable[Use]:
+        """One copy of the database in each region; later ones hold what has changed."""
+        size_gb = run.settings.estimate.database_gb
+        yield Use("backup", "backup-gb", 2 * size_gb)
+        yield Use("backup", "backup-copied-gb", size_gb)
 
     def resources(self, out: BackupOut) -> Iterable[Resource]:
         yield Resource("backup:vault", out.vault_arn, self.region)

@@ -17,6 +17,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, is_gone, or_none
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import CHECK_KB, HOURS, SECONDS, Use, visits
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.steps.log_bucket import PREFIX, LogBucket
@@ -197,6 +198,15 @@ class Balancer(Step[BalancerOut]):
             lambda: len(ec2.describe_network_interfaces(Filters=[
                 {"Name": "description", "Values": [description]}])["NetworkInterfaces"]),
             lambda count: count == 0, within=minutes(15), every=15, show=lambda count: f"{count} left")
+
+    def uses(self, run: Run, out: BalancerOut | None) -> Iterable[Use]:
+        """An LCU is 25 new connections a second, or 0.4 GB an hour that functions serve, whichever makes more of them
+        (Elastic Load Balancing pricing, "LCU details")."""
+        estimate, seen = run.settings.estimate, visits(run.settings, self.site)
+        gb_an_hour = (seen.checks * CHECK_KB + seen.users * estimate.request_kb) / HOURS
+        connections_a_second = seen.all * 1e6 / SECONDS
+        yield Use("balancers", "balancer-hour", HOURS)
+        yield Use("balancers", "balancer-lcu-hour", max(gb_an_hour / 0.4, connections_a_second / 25) * HOURS)
 
     def resources(self, out: BalancerOut) -> Iterable[Resource]:
         yield Resource("elbv2:loadbalancer", out.arn, self.region)

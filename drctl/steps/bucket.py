@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.steps.bucket_emptying import empty
 
 #: A new bucket is unknown to some hosts of S3 for up to two minutes, and settings of one bucket that are put at the
@@ -115,7 +115,7 @@ class Bucket(Step[BucketOut]):
             if is_gone(error):
                 return None
             if code_of(error) in {"AccessDenied", "403", "PermanentRedirect"}:
-                raise Refused(f"bucket {self.name(run)} exists but belongs to somebody else or another region",
+                raise NotOurs(f"bucket {self.name(run)} exists but belongs to somebody else or another region",
                               next_step="choose another environment name") from error
             raise
         return as_map(answer["TagSet"])
@@ -216,6 +216,9 @@ class Bucket(Step[BucketOut]):
         """Deliveries under way can put objects again between the last look and the deletion: then once more."""
         empty(run, self.region, self.name(run))
         run.at(self.region).s3.delete_bucket(Bucket=self.name(run))
+
+    def foreseen(self, run: Run, out: BucketOut | None) -> Mapping[str, Any]:
+        return {"name": self.name(run), "arn": self.arn(run)}
 
     def resources(self, out: BucketOut) -> Iterable[Resource]:
         yield Resource("s3:bucket", out.name, self.region)

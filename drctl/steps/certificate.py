@@ -54,6 +54,7 @@ class Certificate(Step[CertificateOut]):
     """Found by its domain name and our tag."""
 
     waits = ("record-change", "certificate-issue")
+    waits_to_change = ("record-change",)
 
     zone: Zone
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs, Refused
 from drctl.steps import log_group
 from drctl.steps.cluster_state import ClusterOut, dead_end, out_of
 from drctl.steps.database_groups import DatabaseGroups
@@ -33,6 +34,8 @@ BUSY = (Refusal("InvalidDBClusterStateFault"), Refusal("InvalidGlobalClusterStat
 
 class Cluster(Step[ClusterOut]):
     """One cluster, found by its identifier, which has the region in it: members' identifiers must differ."""
+
+    waits_to_change = ("cluster-modify",)
 
     global_cluster: GlobalCluster
     groups: DatabaseGroups
@@ -59,7 +62,7 @@ class Cluster(Step[ClusterOut]):
 
     def _refuse_a_foreign(self, run: Run, seen: Any) -> None:
         if not is_ours(as_map(seen.get("TagList")), run.settings.environment):
-            raise Refused(f"cluster {seen['DBClusterIdentifier']} in {self.region} exists and does not belong to this "
+            raise NotOurs(f"cluster {seen['DBClusterIdentifier']} in {self.region} exists and does not belong to this "
                           "stack", next_step="delete it, or choose another environment name")
 
     def find(self, run: Run) -> ClusterOut | None:
@@ -75,13 +78,14 @@ class Cluster(Step[ClusterOut]):
 
     def ensure(self, run: Run) -> ClusterOut:
         out, key = run.found(self), run.output(self.encryption_key).arn
+        if out is not None:
+            self._refuse_what_cannot_change(run, out)
         if out is not None and not log_group.is_as_wanted(run, out.logs, key):
             self._ensure_logs(run)
         if out is None:
             self._create(run)
         if out is None or out.status != "available":
             out = self._available(run)
-        self._refuse_what_cannot_change(run, out)
         if changes := self._changes(run, out):
             self._modify(run, changes)
         return out
@@ -257,6 +261,15 @@ class Cluster(Step[ClusterOut]):
     def _wait_until_gone(self, run: Run) -> None:
         run.wait_until(f"cluster {self.cluster_id(run)} is gone", lambda: self._seen(run), lambda seen: seen is None,
                        within=CLUSTER_CHANGE, show=lambda seen: seen["Status"] if seen else "gone")
+
+    def foreseen(self, run: Run, out: ClusterOut | None) -> Mapping[str, Any]:
+        return {"id": self.cluster_id(run)}
+
+    def uses(self, run: Run, out: ClusterOut | None) -> Iterable[Use]:
+        """Writes are paid where they are made, and once more where they are replicated to."""
+        estimate, kind = run.settings.estimate, "io" if self.site.role == "primary" else "replicated"
+        yield Use("database storage", "aurora-storage-gb", estimate.database_gb)
+        yield Use("database storage", f"aurora-{kind}-million", estimate.database_writes_millions)
 
     def resources(self, out: ClusterOut) -> Iterable[Resource]:
         yield Resource("rds:cluster", out.arn, self.region)

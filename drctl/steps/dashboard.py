@@ -16,8 +16,9 @@ from drctl.aws.policies import same
 from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.names import GLOBAL
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Dashboard(Step[DashboardOut]):
 
     def _refuse_foreign(self, run: Run, out: DashboardOut) -> None:
         if self._sign(run) not in out.body:
-            raise Refused(f"dashboard {out.name} does not say that it is this stack's",
+            raise NotOurs(f"dashboard {out.name} does not say that it is this stack's",
                           next_step="rename or delete that dashboard")
 
     def verify(self, run: Run, out: DashboardOut) -> Iterable[Finding]:
@@ -142,6 +143,9 @@ class Dashboard(Step[DashboardOut]):
         self._refuse_foreign(run, out)
         with absent_is_fine():
             run.at(self.site).cloudwatch.delete_dashboards(DashboardNames=[out.name])
+
+    def uses(self, run: Run, out: DashboardOut | None) -> Iterable[Use]:
+        yield Use("alarms and dashboard", "dashboard", 1)
 
     def resources(self, out: DashboardOut) -> Iterable[Resource]:
         yield Resource("cloudwatch:dashboard", out.name, self.region)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drctl.engine.run import Run
-from drctl.steps.bucket import Bucket
+from drctl.engine.usage import Use
+from drctl.steps.bucket import Bucket, BucketOut
 from drctl.steps.key import Key
 
 #: Label of the role that replicates a region's bucket; the bucket at the other end admits it by name.
@@ -39,3 +41,6 @@ class DataBucket(Bucket):
         return [{"ID": "old-versions", "Status": "Enabled", "Filter": {"Prefix": ""},
                  "Expiration": {"ExpiredObjectDeleteMarker": True},
                  "NoncurrentVersionExpiration": {"NoncurrentDays": run.settings.storage.noncurrent_days}}]
+
+    def uses(self, run: Run, out: BucketOut | None) -> Iterable[Use]:
+        yield Use("objects and events", "object-gb", run.settings.estimate.object_gb)

@@ -6,7 +6,7 @@ get the same content, so that the standby behaves alike when it becomes the writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.settings import Settings
 from drctl.steps.subnets import Subnets
 
@@ -119,7 +119,7 @@ class DatabaseGroups(Step[DatabaseGroupsOut]):
         arn = f"arn:aws:rds:{self.region}:{run.settings.account_id}:{kind}:{name}"
         tags = as_map(run.at(self.site).rds.list_tags_for_resource(ResourceName=arn)["TagList"])
         if not is_ours(tags, run.settings.environment):
-            raise Refused(f"{name} in {self.region} exists and does not belong to this stack",
+            raise NotOurs(f"{name} in {self.region} exists and does not belong to this stack",
                           next_step="delete that group, or choose another environment name")
 
     def _converge(self, run: Run, out: DatabaseGroupsOut) -> None:
@@ -167,6 +167,9 @@ class DatabaseGroups(Step[DatabaseGroupsOut]):
             with absent_is_fine():
                 self._refuse_a_foreign(run, kind, name)
                 run.retry(f"{name} is not used any more", delete, IN_USE, within=RELEASE)
+
+    def foreseen(self, run: Run, out: DatabaseGroupsOut | None) -> Mapping[str, Any]:
+        return dict(zip(("subnet_group", "cluster_parameters", "instance_parameters"), self._names(run), strict=True))
 
     def resources(self, out: DatabaseGroupsOut) -> Iterable[Resource]:
         yield Resource("rds:subgrp", out.subnet_group, self.region)

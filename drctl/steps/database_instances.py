@@ -15,9 +15,10 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, or_none
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import HOURS, Use
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused, WaitTimeout
-from drctl.steps.cluster import Cluster
+from drctl.errors import NotOurs, WaitTimeout
+from drctl.steps.cluster import SERVERLESS, Cluster
 from drctl.steps.cluster_state import dead_end
 from drctl.steps.global_cluster import ENGINE, GlobalCluster, GlobalClusterOut, refuse_protected
 from drctl.steps.key import Key
@@ -66,6 +67,7 @@ class DatabaseInstances(Step[InstancesOut]):
     encryption_key: Key
 
     waits = ("instance-create",)
+    waits_to_change = ("instance-create",)
 
     def __post_init__(self) -> None:
         if self.site.role == "standby":  # a copy is of use only when it is connected, too
@@ -131,7 +133,7 @@ class DatabaseInstances(Step[InstancesOut]):
         one: Any = seen["DBInstances"][0] if seen else {}
         if (one.get("DBClusterIdentifier") != self.cluster.cluster_id(run)
                 or not is_ours(as_map(one.get("TagList")), run.settings.environment)):
-            raise Refused(f"instance {name} in {self.region} exists and does not belong to this stack",
+            raise NotOurs(f"instance {name} in {self.region} exists and does not belong to this stack",
                           next_step="delete it, or choose another environment name") from None
 
     def _wanted(self, run: Run) -> dict[str, Any]:
@@ -249,6 +251,15 @@ class DatabaseInstances(Step[InstancesOut]):
                 f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} gone",
                 lambda: [one["DBInstanceStatus"] for one in self._seen(run) if one["DBInstanceIdentifier"] in names],
                 lambda left: not left, within=INSTANCE_CHANGE, show=lambda left: ", ".join(left) or "gone", every=15)
+
+    def uses(self, run: Run, out: InstancesOut | None) -> Iterable[Use]:
+        """A serverless instance is taken to stay at its least."""
+        wanted, cluster = run.settings.database, run.found(self.cluster) if out else None
+        classes = [one.instance_class for one in out.instances] if out else [wanted.instance_class] * wanted.instances
+        scaling = cluster.settings["ServerlessV2ScalingConfiguration"] if cluster else {}
+        for name in classes:
+            yield (Use("database instances", "aurora-acu-hour", (scaling.get("MinCapacity") or wanted.min_acu) * HOURS)
+                   if name == SERVERLESS else Use("database instances", name, HOURS))
 
     def resources(self, out: InstancesOut) -> Iterable[Resource]:
         for one in out.instances:

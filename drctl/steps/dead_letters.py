@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.steps.event_rule import FORWARDING, rule_arn
 from drctl.steps.key import Key
-from drctl.steps.queue import QueueOut, delete_queue, differences, ensure_queue, find_queue, wanted_attributes
+from drctl.steps.queue import (
+    QueueOut,
+    delete_queue,
+    differences,
+    ensure_queue,
+    find_queue,
+    queue_arn,
+    wanted_attributes,
+)
 
 #: Seconds that SQS keeps a message at most: two weeks.
 RETENTION_S = 14 * 24 * 3600
@@ -42,6 +51,9 @@ class DeadLetters(Step[DeadLettersOut]):
 
     def destroy(self, run: Run) -> None:
         delete_queue(run, self.site, self._name(run))
+
+    def foreseen(self, run: Run, out: DeadLettersOut | None) -> Mapping[str, Any]:
+        return {"arn": queue_arn(run, self.site, self._name(run))}
 
     def resources(self, out: DeadLettersOut) -> Iterable[Resource]:
         yield Resource("sqs:queue", out.arn, self.region)

@@ -55,6 +55,7 @@ class DeployedFunction(Step[FunctionOut]):
     """One function with its log group, found by its name and the alias `live`; each kind says what differs."""
 
     waits: ClassVar[tuple[str, ...]] = ("function-create", "function-update")
+    waits_to_change = ("function-update",)
 
     label: str
     encryption_key: Key
@@ -66,6 +67,9 @@ class DeployedFunction(Step[FunctionOut]):
 
     def _name(self, run: Run) -> str:
         return run.name("lambda", self.label, self.site)
+
+    def _arn(self, run: Run) -> str:
+        return f"arn:aws:lambda:{self.region}:{run.settings.account_id}:function:{self._name(run)}"
 
     def _get(self, run: Run, qualifier: str = "$LATEST") -> Any:
         client = run.at(self.site).lambda_
@@ -87,7 +91,7 @@ class DeployedFunction(Step[FunctionOut]):
         if seen is None:
             return None
         found, name = seen["Configuration"], self._name(run)
-        arn = f"arn:aws:lambda:{self.region}:{run.settings.account_id}:function:{name}"
+        arn = self._arn(run)
         return FunctionOut(name, arn, f"{arn}:{ALIAS}", found["Version"], found["CodeSha256"],
                            found.get("State", "Active"), found.get("Architectures", ["x86_64"])[0],
                            _configuration(found), log_group.find(run, self.site, self._log_group(run)))
@@ -136,15 +140,16 @@ class DeployedFunction(Step[FunctionOut]):
 
     def ensure(self, run: Run) -> FunctionOut:
         out, key = run.found(self), run.output(self.encryption_key).arn
+        lives = out is not None and self._is_live(run, out) and out.state in {"Active", "Inactive"}
+        latest = None if lives else self._get(run)
+        if latest is not None:
+            self._refuse_a_foreign(run, latest)
         if out is None or not log_group.is_as_wanted(run, out.logs, key):
             log_group.ensure(run, self.site, self._log_group(run), key)
-        if out and self._is_live(run, out) and out.state in {"Active", "Inactive"}:
+        if out is not None and lives:
             return out
-        latest = self._get(run)
         if latest is None:
             self._create(run)
-        else:
-            self._refuse_a_foreign(run, latest)
         self._update(run)
         self._go_live(run, self._publish(run))
         return run.wait_until(f"{self._name(run)} is live", lambda: self.find(run),
@@ -236,6 +241,9 @@ class DeployedFunction(Step[FunctionOut]):
 
     def _after_deletion(self, run: Run, seen: Any) -> None:
         """What else has to be over before it is gone; `seen` is how it stood, if it did."""
+
+    def foreseen(self, run: Run, out: FunctionOut | None) -> Mapping[str, Any]:
+        return {"name": self._name(run), "arn": self._arn(run), "alias_arn": f"{self._arn(run)}:{ALIAS}"}
 
     def resources(self, out: FunctionOut) -> Iterable[Resource]:
         yield Resource("lambda:function", out.arn, self.region)

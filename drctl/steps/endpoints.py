@@ -20,6 +20,7 @@ from drctl.aws.errors import Refusal, already, is_one_of, refuse_partial
 from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import HOURS, Use
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.steps.network import PROPAGATION, Network
@@ -66,6 +67,7 @@ class Endpoints(Step[EndpointsOut]):
     """All endpoints of a region, each found by its Name tag; made side by side, waited for together."""
 
     waits = ("endpoint-create",)
+    waits_to_change = ("endpoint-delete",)
 
     network: Network
     subnets: Subnets
@@ -92,6 +94,9 @@ class Endpoints(Step[EndpointsOut]):
         return {service: endpoint for service, endpoint in self._all(run) if endpoint.state not in DEAD}
 
     def ensure(self, run: Run) -> EndpointsOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
         every = self._all(run)
         seen = {service: endpoint for service, endpoint in every if endpoint.state not in DEAD}
         if missing := [service for service in self._services(run) if service not in seen]:
@@ -208,6 +213,15 @@ class Endpoints(Step[EndpointsOut]):
             one for _, one in self._all(run) if one.state not in {"deleted", "failed", "rejected", "expired"}
             and (not ids or one.id in ids)], lambda left: not left, within=LIFE,
             show=lambda left: ", ".join(f"{one.id} {one.state}" for one in left) or "none left")
+
+    def uses(self, run: Run, out: EndpointsOut | None) -> Iterable[Use]:
+        """The gateway endpoint is free."""
+        zones = run.settings.network.availability_zones
+        count = (zones * len(self._services(run)[1:]) if out is None else
+                 sum(len(one.subnets) for service, one in out.seen.items() if service != GATEWAY))
+        yield Use("endpoints and NAT", "endpoint-hour", count * HOURS)
+        if count and self.site.role == "primary":
+            yield Use("endpoints and NAT", "endpoint-gb", run.settings.estimate.egress_gb)
 
     def resources(self, out: EndpointsOut) -> Iterable[Resource]:
         for endpoint_id in out.ids.values():

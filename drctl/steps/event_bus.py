@@ -6,7 +6,7 @@ Events are not encrypted with the stack's key and leave the region: they carry i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from drctl.aws.policies import same
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.settings import Site
 from drctl.steps.event_rule import FORWARDING_ROLE, bus_arn, bus_name
 
@@ -27,13 +28,15 @@ BUSY = (Refusal("ConcurrentModificationException"), Refusal("ResourceNotFoundExc
 
 @dataclass(frozen=True)
 class EventBusOut:
-    """The bus as it stands; `archive_state` is empty without archive, `archive_days` its retention."""
+    """The bus as it stands, and the name of its archive; `archive_state` is empty without one, `archive_days` how long
+    it keeps events."""
 
     name: str
     arn: str
     policy: str
     archive_state: str
     archive_days: int
+    archive: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ class EventBus(Step[EventBusOut]):
         seen = self._archive_seen(run)
         archive = seen if self._is_ours(seen, bus["Arn"]) else {}
         return EventBusOut(bus["Name"], bus["Arn"], bus.get("Policy", ""), archive.get("State", ""),
-                           int(archive.get("RetentionDays", 0)))
+                           int(archive.get("RetentionDays", 0)), self._archive(run))
 
     def _archive_seen(self, run: Run) -> dict[str, Any]:
         """The archive as EventBridge describes it, empty when there is none."""
@@ -101,7 +104,7 @@ class EventBus(Step[EventBusOut]):
         """An archive cannot be tagged; it belongs to its bus."""
         events, days = run.at(self.site).events, run.settings.events.archive_days
         if not self._is_ours(self._archive_seen(run), out.arn):
-            raise Refused(f"archive {self._archive(run)} exists and keeps the events of another bus: it is not touched",
+            raise NotOurs(f"archive {self._archive(run)} exists and keeps the events of another bus: it is not touched",
                           next_step="delete that archive, or choose another environment name")
         if not out.archive_state:
             with already(Refusal("ResourceAlreadyExistsException")):
@@ -149,6 +152,12 @@ class EventBus(Step[EventBusOut]):
         run.wait_until("the archive is gone", lambda: self._archive_seen(run), lambda seen: not seen,
                        within=minutes(5), show=lambda seen: seen.get("State", "gone"))
 
+    def foreseen(self, run: Run, out: EventBusOut | None) -> Mapping[str, Any]:
+        return {"name": bus_name(run, self.site), "arn": bus_arn(run, self.site)}
+
+    def uses(self, run: Run, out: EventBusOut | None) -> Iterable[Use]:
+        yield Use("objects and events", "event-million", run.settings.estimate.events_millions)
+
     def resources(self, out: EventBusOut) -> Iterable[Resource]:
         yield Resource("events:event-bus", out.arn, self.region)
-        yield Resource("events:archive", f"{out.name}/archive", self.region)
+        yield Resource("events:archive", out.archive, self.region)

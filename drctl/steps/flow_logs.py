@@ -12,6 +12,7 @@ from drctl.aws.errors import Refusal, already, refuse_partial
 from drctl.aws.tags import ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.settings import Site
@@ -92,6 +93,9 @@ class FlowLogs(Step[FlowLogsOut]):
         return run.name("ec2", "flow-log", self.region)
 
     def ensure(self, run: Run) -> FlowLogsOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
         log_group.ensure(run, self.site, log_group_name(run, self.site), run.output(self.encryption_key).arn)
         log, replaced = self._flow_log(run), False
         if log is not None and log.get("DeliverLogsPermissionArn") != run.output(self.role).arn:
@@ -127,7 +131,7 @@ class FlowLogs(Step[FlowLogsOut]):
         if out.status != "ACTIVE" or (out.error and not out.young):
             yield Finding(f"flow log {out.id} in {self.region} is {out.status}: {out.error or 'no reason given'}")
         if out.role_arn != run.output(self.role).arn:
-            yield Finding(f"flow log {out.id} in {self.region} delivers with the role {out.role_arn}")
+            yield Finding(f"flow log {out.id} in {self.region} delivers with the role {out.role_arn}", anew=True)
         if not log_group.is_as_wanted(run, out.group, run.output(self.encryption_key).arn):
             yield Finding(f"log group {out.log_group} in {self.region} has another key or retention than it should: "
                           f"{out.group.key or 'no key'}, {out.group.retention_days or 'endless'} days")
@@ -140,6 +144,10 @@ class FlowLogs(Step[FlowLogsOut]):
             failures = ec2.delete_flow_logs(FlowLogIds=[log["FlowLogId"] for log in mine]).get("Unsuccessful", [])
             refuse_partial("DeleteFlowLogs", [one for one in failures if "NotFound" not in one["Error"]["Code"]])
         log_group.remove(run, self.site, log_group_name(run, self.site))
+
+    def uses(self, run: Run, out: FlowLogsOut | None) -> Iterable[Use]:
+        """Of all the region's logs: those of the network are the most."""
+        yield Use("logs", "logs-gb", run.settings.estimate.logs_gb / 2)
 
     def resources(self, out: FlowLogsOut) -> Iterable[Resource]:
         yield Resource("ec2:vpc-flow-log", out.id, self.region)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from drctl.engine.run import Run
 from drctl.engine.step import Step
+from drctl.engine.usage import CHECK_MS, Use, visits
 from drctl.engine.waiting import minutes
 from drctl.packaging import Package
 from drctl.steps.cluster_state import ClusterOut
@@ -79,3 +81,13 @@ class Function(DeployedFunction):
         pages = run.at(self.site).lambda_.get_paginator("list_functions").paginate()
         return any(group in one.get("VpcConfig", {}).get("SecurityGroupIds", [])
                    for page in pages for one in page["Functions"] if one["FunctionName"] != self._name(run))
+
+    def uses(self, run: Run, out: FunctionOut | None) -> Iterable[Use]:
+        """Beside the app, functions work for seconds a day."""
+        if self.label != "app":
+            return
+        seen, estimate, millions = visits(run.settings, self.site), run.settings.estimate, 1e6
+        memory_mb = out.configuration["MemorySize"] if out else run.settings.app.memory_mb
+        seconds = (seen.checks * CHECK_MS + seen.users * estimate.request_ms) / 1e3 * millions
+        yield Use("functions", "function-million", seen.all)
+        yield Use("functions", "function-gb-second", seconds * memory_mb / 1024)

@@ -6,7 +6,7 @@ and who writes is observed here and never repaired: after a failover the roles a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs, Refused
 from drctl.names import GLOBAL
 
 ENGINE = "aurora-postgresql"
@@ -115,7 +115,7 @@ class GlobalCluster(Step[GlobalClusterOut]):
 
     def _refuse_a_foreign(self, run: Run, seen: Any) -> None:
         if not self._is_ours(run, seen):
-            raise Refused(f"global cluster {seen['GlobalClusterIdentifier']} exists and does not belong to this stack",
+            raise NotOurs(f"global cluster {seen['GlobalClusterIdentifier']} exists and does not belong to this stack",
                           next_step="delete it, or choose another environment name")
 
     def ensure(self, run: Run) -> GlobalClusterOut:
@@ -215,6 +215,9 @@ class GlobalCluster(Step[GlobalClusterOut]):
     def _wait_until_gone(self, run: Run) -> None:
         run.wait_until(f"global cluster {self.name(run)} is gone", lambda: self._seen(run), lambda seen: seen is None,
                        within=DELETION, show=lambda seen: seen["Status"] if seen else "gone")
+
+    def foreseen(self, run: Run, out: GlobalClusterOut | None) -> Mapping[str, Any]:
+        return {"id": self.name(run)}
 
     def resources(self, out: GlobalClusterOut) -> Iterable[Resource]:
         yield Resource("rds:global-cluster", out.arn, GLOBAL)

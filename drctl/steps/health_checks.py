@@ -12,7 +12,7 @@ whose, from its first moment; tags follow for inventories and bills.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, is_one_of
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.steps.balancer import Balancer
 from drctl.steps.generation import Generation
@@ -35,6 +36,8 @@ LABELS = ("primary-app", "standby-app", "switch", "pin", "combined")
 CHILDREN, NEEDED = ("primary-app", "switch", "pin"), 2
 #: What a check keeps for life (Route 53 API Reference, UpdateHealthCheck): another one takes its place.
 FOR_LIFE = ("Type", "RequestInterval")
+#: The interval that costs extra, in seconds.
+FAST = 10
 #: Throttling is repeated by the SDK; these are not.
 BUSY = (Refusal("HealthCheckInUse"), Refusal("PriorRequestNotComplete"))
 #: A check just made is unknown to some hosts for a moment.
@@ -197,7 +200,7 @@ class HealthChecks(Step[HealthChecksOut]):
             for key in wanted:
                 if not _same(out.configs[label], wanted, (key,)):
                     yield Finding(f"health check {label} ({ids[label]}): {key} is {out.configs[label].get(key)}, "
-                                  f"not {wanted[key]}")
+                                  f"not {wanted[key]}", anew=key in FOR_LIFE)
             if ids[label] not in out.tagged:
                 yield Finding(f"health check {label} ({ids[label]}) does not carry this stack's tags")
         for check_id in out.spare:
@@ -213,6 +216,23 @@ class HealthChecks(Step[HealthChecksOut]):
             with absent_is_fine():
                 run.retry(f"health check {check_id} is free", partial(
                     run.at(self.region).route53.delete_health_check, HealthCheckId=check_id), BUSY, within=minutes(2))
+
+    def foreseen(self, run: Run, out: HealthChecksOut | None) -> Mapping[str, Any]:
+        """Checks that need not be made anew keep their ids; what the others are to be is known without those."""
+        current, _ = self._checks(run)
+        kept = {label: check["Id"] for label, check in current.items() if _same(
+            check["HealthCheckConfig"], self._wanted(run, label, dict.fromkeys(LABELS, "")), FOR_LIFE)}
+        return {label.replace("-", "_"): check_id for label, check_id in kept.items()}
+
+    def uses(self, run: Run, out: HealthChecksOut | None) -> Iterable[Use]:
+        """HTTPS and the fast interval are options that cost each."""
+        app = (self.primary_listeners.protocol, run.settings.dns.health_interval_s)
+        planned = [app, app, *[("HTTPS", run.settings.dns.health_interval_s)] * 2]  # switch and pin are objects in S3
+        checks = planned if out is None else [
+            (one.get("Type"), one.get("RequestInterval")) for one in out.configs.values()]
+        yield Use("DNS and health checks", "health-check", len(LABELS))
+        yield Use("DNS and health checks", "health-check-option",
+                  sum((kind == "HTTPS") + (interval == FAST) for kind, interval in checks))
 
     def resources(self, out: HealthChecksOut) -> Iterable[Resource]:
         for check_id in _ids(out).values():

@@ -7,7 +7,7 @@ destination's region; multi-Region keys bring them nothing (Amazon S3 User Guide
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,8 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_o
 from drctl.aws.policies import same
 from drctl.aws.tags import as_kms_list, as_map, is_ours, refuse_foreign
 from drctl.engine.run import Run
-from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.step import NOTHING, Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 
@@ -204,6 +205,15 @@ class Key(Step[KeyOut]):
             kms.delete_alias(AliasName=self._alias(run))
         with absent_is_fine(), already(Refusal("KMSInvalidStateException", "pending deletion")):
             kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=WINDOW_DAYS)
+
+    def foreseen(self, run: Run, out: KeyOut | None) -> Mapping[str, Any]:
+        """A key of ours that has lost its alias gets it back."""
+        key_id = self._orphan(run)
+        return {"id": key_id, "arn": f"arn:aws:kms:{self.region}:{run.settings.account_id}:key/{key_id}"} \
+            if key_id else NOTHING
+
+    def uses(self, run: Run, out: KeyOut | None) -> Iterable[Use]:
+        yield Use("keys and secrets", "key", 1)
 
     def resources(self, out: KeyOut) -> Iterable[Resource]:
         yield Resource("kms:key", out.arn, self.region)

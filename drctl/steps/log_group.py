@@ -8,7 +8,7 @@ from drctl.aws.errors import Refusal, absent_is_fine
 from drctl.aws.tags import is_ours
 from drctl.engine.run import Run
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs, Refused
 from drctl.settings import Site
 
 #: The name is being made or deleted by somebody else (Terraform provider: 1 to 2 min), or the key is too new.
@@ -95,6 +95,6 @@ def _refuse_foreign(run: Run, site: Site, group: LogGroup, untagged_is_ours: boo
     """Whether the group has tags."""
     tags = run.at(site).logs.list_tags_for_resource(resourceArn=group.arn)["tags"]
     if (tags or not untagged_is_ours) and not is_ours(tags, run.settings.environment):
-        raise Refused(f"log group {group.name} in {site.region} does not belong to this stack",
+        raise NotOurs(f"log group {group.name} in {site.region} does not belong to this stack",
                       next_step="delete or rename that log group, or choose another environment name")
     return bool(tags)

@@ -11,6 +11,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, already
 from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import HOURS, Use
 from drctl.engine.waiting import minutes
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.route import lead
@@ -43,6 +44,7 @@ class Nat(Step[NatOut]):
     """NAT gateways and their addresses, each found by its Name tag, and the default routes of the private tables."""
 
     waits = ("nat-create",)
+    waits_to_change = ("nat-delete",)
 
     network: Network
     subnets: Subnets
@@ -57,10 +59,8 @@ class Nat(Step[NatOut]):
         return self._names(run)[: {"endpoints": 0, "nat": 1, "nat-per-az": zones}[run.settings.network.egress]]
 
     def find(self, run: Run) -> NatOut | None:
-        gateways, tables = self._living(run), run.found(self.tables)
-        if tables is None or set(self._wanted(run)) - set(gateways):
-            return None
-        return self._out(run, gateways)
+        gateways = self._living(run)
+        return None if set(self._wanted(run)) - set(gateways) else self._out(run, gateways)
 
     def _every(self, run: Run) -> list[tuple[str, Any]]:
         """Name and gateway, dead ones too."""
@@ -74,15 +74,21 @@ class Nat(Step[NatOut]):
     def _out(self, run: Run, gateways: Mapping[str, Any]) -> NatOut:
         named = {name: str(gateways[name]["NatGatewayId"]) for name in sorted(gateways)}
         states = {named[name]: str(gateways[name]["State"]) for name in named}
-        return NatOut(tuple(named.values()), states, named, _held(gateways.values()), self._routes(run))
+        return NatOut(tuple(named.values()), states, named, _held(gateways.values()),
+                      self._routes(run) if gateways else {})
 
     def _routes(self, run: Run) -> dict[str, tuple[str, str]]:
-        filters: Any = [{"Name": "route-table-id", "Values": list(run.output(self.tables).private)}]
+        if (tables := run.found(self.tables)) is None:
+            return {}
+        filters: Any = [{"Name": "route-table-id", "Values": list(tables.private)}]
         return {table["RouteTableId"]: (str(route.get("NatGatewayId") or "something else"), route["State"])
                 for table in run.at(self.region).ec2.describe_route_tables(Filters=filters)["RouteTables"]
                 for route in table["Routes"] if route.get("DestinationCidrBlock") == INTERNET}
 
     def ensure(self, run: Run) -> NatOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
         every = self._every(run)
         gateways = {name: one for name, one in every if one["State"] in ALIVE}
         missing = [name for name in self._wanted(run) if name not in gateways]
@@ -188,6 +194,12 @@ class Nat(Step[NatOut]):
         with absent_is_fine(), already(NOT_OURS):
             run.retry(f"nothing holds the address {allocation_id} any more", partial(
                 run.at(self.region).ec2.release_address, AllocationId=allocation_id), HELD, within=minutes(3))
+
+    def uses(self, run: Run, out: NatOut | None) -> Iterable[Use]:
+        count = len(self._wanted(run) if out is None else out.ids)
+        yield Use("endpoints and NAT", "nat-hour", count * HOURS)
+        if count and self.site.role == "primary":
+            yield Use("endpoints and NAT", "nat-gb", run.settings.estimate.egress_gb)
 
     def resources(self, out: NatOut) -> Iterable[Resource]:
         for gateway in out.ids:

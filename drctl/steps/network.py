@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from drctl.aws.errors import Refusal, absent_is_fine, already
 from drctl.aws.tags import ours, specification
 from drctl.engine.run import Run
-from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.step import NOTHING, Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.steps.strangers import in_network, refuse_strangers, remove_when_free
 
@@ -134,6 +134,11 @@ class Network(Step[NetworkOut]):
                              within=minutes(20))
         with absent_is_fine():
             ec2.delete_internet_gateway(InternetGatewayId=gateway_id)
+
+    def foreseen(self, run: Run, out: NetworkOut | None) -> Mapping[str, Any]:
+        """A network that has lost its gateway stays the network it is."""
+        vpc_id = self._vpc(run)
+        return {"vpc_id": vpc_id} if vpc_id else NOTHING
 
     def resources(self, out: NetworkOut) -> Iterable[Resource]:
         yield Resource("ec2:vpc", out.vpc_id, self.region)

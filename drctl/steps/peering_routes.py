@@ -53,6 +53,9 @@ class PeeringRoutes(Step[PeeringRoutesOut]):
                 for route in table["Routes"] if route.get("DestinationCidrBlock") == self._cidr()}
 
     def ensure(self, run: Run) -> PeeringRoutesOut:
+        stands = run.found(self)
+        if stands is not None and not any(True for _ in self.verify(run, stands)):
+            return stands
         tables, target = run.output(self.tables), run.output(self.peering).id
         ids = (*tables.inner, tables.public)
         routes = self._routes(run, *ids)

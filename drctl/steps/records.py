@@ -13,7 +13,7 @@ from typing import Any
 
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.steps.balancer import Balancer
 from drctl.steps.health_checks import HealthChecks
 from drctl.steps.record_changes import change, delete, plain, upsert
@@ -34,6 +34,7 @@ class FailoverRecords(Step[RecordsOut]):
     """Two alias records of one name, found by their set identifiers, which say whose they are."""
 
     waits = ("record-change",)
+    waits_to_change = ("record-change",)
 
     zone: Zone
     checks: HealthChecks
@@ -87,7 +88,7 @@ class FailoverRecords(Step[RecordsOut]):
     def _refuse_foreign(self, run: Run, there: dict[str, Any]) -> None:
         own = {self._identifier(run, role) for role in ("primary", "standby")}
         if foreign := sorted(set(there) - own):
-            raise Refused(f"{run.settings.dns.name} has an address record that is not this stack's"
+            raise NotOurs(f"{run.settings.dns.name} has an address record that is not this stack's"
                           f"{f' ({foreign[0]})' if foreign[0] else ''}: it is not replaced",
                           next_step="remove the record, or choose another dns.record")
 

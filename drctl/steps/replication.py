@@ -6,7 +6,7 @@ AWS accepts a wrong key or role without complaint and then replicates nothing: o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from drctl.aws.errors import Refusal, absent_is_fine, or_none
 from drctl.aws.policies import same
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
 from drctl.settings import Site
 from drctl.steps.data_bucket import DataBucket
@@ -126,6 +127,13 @@ class Replication(Step[ReplicationOut]):
         with absent_is_fine():
             run.retry("replication can be removed", lambda: run.at(self.site).s3.delete_bucket_replication(
                 Bucket=self.source.name(run)), NOT_YET[1:2], within=PROPAGATION)
+
+    def foreseen(self, run: Run, out: ReplicationOut | None) -> Mapping[str, Any]:
+        return {"rule_id": RULE_ID, "target": self.target.name(run), "source": self.source.name(run)}
+
+    def uses(self, run: Run, out: ReplicationOut | None) -> Iterable[Use]:
+        if self.site.role == "primary":
+            yield Use("objects and events", "object-replicated-gb", run.settings.estimate.object_gb_new)
 
     def resources(self, out: ReplicationOut) -> Iterable[Resource]:
         yield Resource("s3:replication", f"{out.source}/{out.rule_id}", self.region)

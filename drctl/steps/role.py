@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +146,9 @@ class Role(Step[RoleOut]):
             with absent_is_fine():
                 iam.delete_role_policy(RoleName=name, PolicyName=policy)
         iam.delete_role(RoleName=name)
+
+    def foreseen(self, run: Run, out: RoleOut | None) -> Mapping[str, Any]:
+        return {"name": self._name(run), "arn": f"arn:aws:iam::{run.settings.account_id}:role/{self._name(run)}"}
 
     def resources(self, out: RoleOut) -> Iterable[Resource]:
         yield Resource("iam:role", out.arn, self.region)

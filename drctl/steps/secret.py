@@ -17,8 +17,9 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.names import GLOBAL
 from drctl.settings import Site
 from drctl.steps.key import Key
@@ -72,6 +73,7 @@ class DatabaseSecret(Step[SecretOut]):
     """One secret, with a copy under the same name in the other region, each encrypted with its region's key."""
 
     waits = ("secret-replicate",)
+    waits_to_change = ("secret-replicate",)
 
     primary_key: Key
     standby_key: Key
@@ -97,7 +99,7 @@ class DatabaseSecret(Step[SecretOut]):
 
     def _refuse_a_foreign(self, run: Run, secret: Any) -> None:
         if not self._is_ours(run, secret):
-            raise Refused(f"secret {secret['ARN']} exists and does not belong to this stack",
+            raise NotOurs(f"secret {secret['ARN']} exists and does not belong to this stack",
                           next_step="rename or delete that secret, or choose another environment name")
 
     def find(self, run: Run) -> SecretOut | None:
@@ -222,6 +224,9 @@ class DatabaseSecret(Step[SecretOut]):
                     else {"ForceDeleteWithoutRecovery": True})
         with absent_is_fine(), already(*NAME_STILL_TAKEN, Refusal("InvalidRequestException", "marked deleted")):
             client.delete_secret(SecretId=secret["ARN"], **how)
+
+    def uses(self, run: Run, out: SecretOut | None) -> Iterable[Use]:
+        yield Use("keys and secrets", "secret", 2)
 
     def resources(self, out: SecretOut) -> Iterable[Resource]:
         yield Resource("secretsmanager:secret", out.arn, self.region)

@@ -14,7 +14,7 @@ from drctl.aws.tags import as_map, is_ours, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.security_rules import Rule, prefix_lists, require_lists, rules_of, wanted
 from drctl.steps.strangers import naming, remove_when_free
@@ -95,7 +95,7 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         groups = {purpose: seen[name] for purpose in self.described() if (name := self._name(run, purpose)) in seen}
         for group in groups.values():
             if not is_ours(as_map(group.get("Tags")), run.settings.environment):
-                raise Refused(f"security group {group['GroupName']} ({group['GroupId']}) has not our tags",
+                raise NotOurs(f"security group {group['GroupName']} ({group['GroupId']}) has not our tags",
                               next_step="rename or tag the group, or choose another environment name")
         return groups | ({DEFAULT: seen[DEFAULT]} if self.closes_default and DEFAULT in seen else {})
 
@@ -115,6 +115,10 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         return {what: ids[name] for what, name in names.items() if name in ids}
 
     def ensure(self, run: Run) -> SecurityGroupsOut:
+        if (stands := run.found(self)) is not None:
+            require_lists(stands.prefix_lists, self.lists(run), self.region)
+            if not self._amiss(run, stands):
+                return stands
         vpc_id = run.output(self.network).vpc_id
         groups = self._groups(run, vpc_id)
         if missing := [purpose for purpose in self._purposes(run) if purpose not in groups]:

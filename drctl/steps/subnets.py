@@ -15,7 +15,7 @@ from drctl.aws.tags import as_map, is_ours, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs, Refused
 from drctl.steps.network import PROPAGATION, UNKNOWN_VPC, Network
 from drctl.steps.strangers import remove_when_free
 
@@ -107,7 +107,7 @@ class Subnets(Step[SubnetsOut]):
                 self._overlapping, run, vpc_id, cidr), bool, within=PROPAGATION)
             if strange := [one["SubnetId"] for one in there
                            if not is_ours(as_map(one.get("Tags")), run.settings.environment)]:
-                raise Refused(f"{cidr} in {vpc_id} ({self.region}) is taken by {', '.join(strange)}, which does not "
+                raise NotOurs(f"{cidr} in {vpc_id} ({self.region}) is taken by {', '.join(strange)}, which does not "
                               "belong to this stack", next_step="have that subnet removed") from error
 
     def _overlapping(self, run: Run, vpc_id: str, cidr: str) -> list[Any]:

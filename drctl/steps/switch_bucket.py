@@ -11,11 +11,13 @@ Only runbook actions and the region's own latch put and remove the object.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drctl.engine.run import Run
-from drctl.steps.bucket import Bucket
+from drctl.engine.usage import Use, checks_millions
+from drctl.steps.bucket import Bucket, BucketOut
 from drctl.steps.checkers import CheckerRanges
 
 #: The object that sends traffic to the standby region by being there, in the bucket of that region.
@@ -41,6 +43,10 @@ class SwitchBucket(Bucket):
         return [{"Sid": "Checkers", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
                  "Resource": f"{self.arn(run)}/{self.object_key}",
                  "Condition": {"IpAddress": {"aws:SourceIp": list(ranges)}}}]
+
+    def uses(self, run: Run, out: BucketOut | None) -> Iterable[Use]:
+        """Health checkers ask for the object all the time."""
+        yield Use("objects and events", "object-get-million", checks_millions(run.settings))
 
     def lifecycle(self, run: Run) -> list[dict[str, Any]]:
         return [{"ID": "old-turns", "Status": "Enabled", "Filter": {"Prefix": ""},

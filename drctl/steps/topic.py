@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -132,6 +132,9 @@ class Topic(Step[TopicOut]):
                     with absent_is_fine(), already(Refusal("InvalidParameter", "pending confirmation")):
                         sns.unsubscribe(SubscriptionArn=subscription)
             sns.delete_topic(TopicArn=arn)
+
+    def foreseen(self, run: Run, out: TopicOut | None) -> Mapping[str, Any]:
+        return {"arn": self._arn(run)}
 
     def resources(self, out: TopicOut) -> Iterable[Resource]:
         yield Resource("sns:topic", out.arn, self.region)

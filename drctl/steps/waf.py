@@ -13,8 +13,9 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, or_none
 from drctl.aws.tags import as_list, as_map, refuse_foreign
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use, visits
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import NotOurs
 from drctl.steps import log_group, waf_rules
 from drctl.steps.balancer import Balancer
 from drctl.steps.checkers import CheckerRanges, ipv4_only
@@ -56,6 +57,7 @@ class Waf(Step[WafOut]):
     """Address set, web ACL, its association and its log; found through the balancer, else by name."""
 
     waits = ("waf-associate",)
+    waits_to_change = ("waf-associate",)
 
     balancer: Balancer
     key_of_logs: Key
@@ -192,7 +194,7 @@ class Waf(Step[WafOut]):
         other = run.retry("WAF knows the balancer", lambda: self._in_front(run, balancer.arn), (*NOT_YET, *UNKNOWN),
                           within=minutes(15))
         if other is not None and other["Name"] != self._name(run):
-            raise Refused(f"another web ACL, {other['Name']}, is in front of balancer {balancer.dns_name}",
+            raise NotOurs(f"another web ACL, {other['Name']}, is in front of balancer {balancer.dns_name}",
                           next_step="disassociate it, then drctl provision: a balancer has one")
         run.retry("WAF can be put in front of the balancer", lambda: wafv2.associate_web_acl(
             WebACLArn=acl_arn, ResourceArn=balancer.arn), (*NOT_YET, *UNKNOWN),
@@ -246,6 +248,12 @@ class Waf(Step[WafOut]):
         wafv2, name = run.at(self.region).wafv2, self._name(run)
         token = wafv2.get_ip_set(Name=name, Scope="REGIONAL", Id=set_id)["LockToken"]
         wafv2.delete_ip_set(Name=name, Scope="REGIONAL", Id=set_id, LockToken=token)
+
+    def uses(self, run: Run, out: WafOut | None) -> Iterable[Use]:
+        rules = waf_rules.wanted(run.settings, "") if out is None else out.rules
+        yield Use("web ACLs", "web-acl", 1)
+        yield Use("web ACLs", "web-acl-rule", len(rules))
+        yield Use("web ACLs", "web-acl-million", visits(run.settings, self.site).all)
 
     def resources(self, out: WafOut) -> Iterable[Resource]:
         yield Resource("wafv2:webacl", out.arn, self.region)

@@ -16,8 +16,9 @@ from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_o
 from drctl.aws.tags import as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused, WaitTimeout
+from drctl.errors import NotOurs, Refused, WaitTimeout
 from drctl.steps.generation import Generation
 from drctl.steps.record_changes import await_sync, change, delete, plain
 
@@ -124,7 +125,7 @@ class Zone(Step[ZoneOut]):
         zones = self._zones(run)
         own = any(zone["CallerReference"].startswith(reference_prefix(run)) for zone in zones)
         if zones and not own:
-            raise Refused(f"a hosted zone {run.settings.dns.zone} exists already ({zones[0]['Id']}) and is not this "
+            raise NotOurs(f"a hosted zone {run.settings.dns.zone} exists already ({zones[0]['Id']}) and is not this "
                           "stack's: a second one would not be asked by anybody", next_step=GIVE_ID)
         return own
 
@@ -219,6 +220,11 @@ class Zone(Step[ZoneOut]):
                            if record["Type"] not in {"NS", "SOA"}})
             raise Refused(f"zone {run.settings.dns.zone} still has records that drctl did not make: {', '.join(left)}",
                           next_step="remove them, then drctl teardown") from error
+
+    def uses(self, run: Run, out: ZoneOut | None) -> Iterable[Use]:
+        """A zone that was given is on its owner's bill."""
+        if run.settings.dns.zone_id is None:
+            yield Use("DNS and health checks", "zone", 1)
 
     def resources(self, out: ZoneOut) -> Iterable[Resource]:
         if not out.given:

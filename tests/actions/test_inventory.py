@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from drctl.actions.inventory import ProveEmpty, copy_inventory, inventory, is_stack_name
+from drctl.actions.inventory import ProveEmpty, copy_inventory, inventory
 from drctl.actions.isolated import ProveRemoved
+from drctl.actions.ownership import is_stack_name
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_kms_list, as_list, specification
 from drctl.engine.run import Run

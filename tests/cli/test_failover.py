@@ -55,6 +55,15 @@ def actions(report: Any) -> dict[str, str]:
     return {one["action"]: one["outcome"] for one in report["actions"]}
 
 
+def nothing_is_planned(story: Story) -> None:
+    """Which region writes is observed, never configured: a plan after a move is empty, and changes nothing itself."""
+    mark = story.mark()
+    end = story("plan", "--json", "--exit-code")
+    assert end.code == 0, end.out
+    assert (set(end.json["counts"]), end.json["leftovers_unknown"]) == ({"keep"}, "")
+    assert story.changes_since(mark) == {}
+
+
 # Nothing is done -----------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +165,7 @@ def test_status_says_where_users_are_and_what_is_left(story: Story, failed_over:
     assert "turned to us-west-2" in status["switch"]
 
 
-@pytest.mark.parametrize("command", [("provision",), ("failover", "--planned"), ("failover", "--drill")])
+@pytest.mark.parametrize("command", [("provision",), ("plan",), ("failover", "--planned"), ("failover", "--drill")])
 def test_what_needs_both_regions_is_refused_meanwhile_and_changes_nothing(
         story: Story, failed_over: tuple[Result, Any], command: tuple[str, ...]) -> None:
     mark = story.mark()
@@ -205,6 +214,7 @@ def back_again(story: Story, failed_over: tuple[Result, Any]) -> None:
 
 def test_a_provision_once_the_region_is_back_changes_and_moves_nothing(story: Story, back_again: None) -> None:
     story.until_connected(EAST)
+    nothing_is_planned(story)
     mark = story.mark()
     as_json(story("provision", "--json"))
     assert story.changes_since(mark) == {}
@@ -221,6 +231,7 @@ def test_failback_brings_everything_home_and_closes_what_was_left(story: Story, 
     assert actions(report)[f"the app in {EAST} is stopped"] == "done"
     assert actions(report)[f"the app in {EAST} serves again"] == "done"
     assert actions(report)["nothing is left of the failover"] == "done"
+    nothing_is_planned(story)
     mark = story.mark()
     as_json(story("provision", "--json"))
     assert story.changes_since(mark) == {}
