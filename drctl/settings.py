@@ -162,6 +162,13 @@ class Backup(Model):
     retention_days: Annotated[int, Field(ge=1)] = 35
 
 
+class Iam(Model):
+    """What every role of the stack carries beside its own policy."""
+
+    #: ARN of a managed policy that no role of the stack may go beyond; None asks for no boundary.
+    permissions_boundary: str | None = None
+
+
 class TrafficWrite(Model):
     """The request that writes a numbered row; `{row}` in the path and in any text of the JSON body becomes the row."""
 
@@ -226,6 +233,7 @@ class Settings(Model):
     logs: Logs = Logs()
     backup: Backup = Backup()
     failover: Failover = Failover()
+    iam: Iam = Iam()
     lab: Lab = Lab()
     #: Deletion protection of database and balancers, at every level that has it.
     deletion_protection: bool = False

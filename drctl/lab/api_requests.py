@@ -1,4 +1,4 @@
-"""A request to the lab as its service's model reads it: the operation by name, and its parameters as a caller wrote them.
+"""A request to the lab as its service's model reads it: the operation by name, and its parameters as they were given.
 
 `called` tells cheaply what is counted; here a request is read in full, which takes a millisecond, and only while
 somebody wants to know what it may do.
@@ -15,7 +15,7 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
-from drctl.lab.called import FUNCTIONS_KEY, Call, Environ, whole_body
+from drctl.lab.called import Call, Environ, whole_body
 
 #: What the SDK calls services whose name in a signature is another.
 MODELS = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "servicequotas": "service-quotas",

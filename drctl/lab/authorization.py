@@ -8,9 +8,10 @@ AWS WAF Developer Guide, "Logging: permissions for CloudWatch Logs"; Lambda Deve
 variables"; Amazon S3 API Reference, GetObject (a missing object is told only to those who may list the bucket).
 
 A line of the table is an action and the kinds of resources that it is asked for: `= bucket` is the action that is
-called as the operation; without a kind it is asked for `*`. A kind is an ARN: `{A|B}` becomes the values of these
-parameters, `{A|*}` a star where there are none; a name with an underscore is worked out (`authorization_facts`). A
-last word `?A` asks only where that parameter is there. `pass A SERVICE` passes the role in A to a service, `linked
+called as the operation; without a kind it is asked for `*`. A kind is an ARN: `{A|B}` becomes the values of the first
+of these parameters that is there, and `{A|*}` a star where there are none; only the last hole of a kind may have
+several values, and a name that begins with an underscore is worked out (`authorization_facts`). A last word `?A` asks
+only where that parameter is there. `pass A SERVICE` passes the role in A to a service, `linked
 SERVICE` makes the role that is linked to it, which an account lacks at first, and `kms ACTIONS A` uses the key in A
 through the service that is called.
 """
@@ -28,6 +29,7 @@ import yaml
 
 from drctl.lab.api_requests import ApiRequest
 from drctl.lab.authorization_facts import fact, request_tags, resource_tags
+from drctl.lab.ec2_tags import TYPES as TAGS_WHAT_IT_MAKES
 from drctl.lab.policies import Request, several
 from drctl.settings import LAB_ACCOUNT
 
@@ -123,9 +125,11 @@ _SPECIAL: dict[str, Callable[[ApiRequest, list[str]], Iterator[Request]]] = {
 def _context(request: ApiRequest) -> dict[str, str | tuple[str, ...]]:
     region = "us-east-1" if request.service in GLOBAL else request.region
     known: dict[str, str | tuple[str, ...]] = {"aws:RequestedRegion": region}
+    if request.service == "ec2" and request.operation in TAGS_WHAT_IT_MAKES:
+        known["ec2:CreateAction"] = request.operation
     for key, operation, path in _KEYS:
         if request.operation == operation and (seen := values(request, path)):
-            known[key] = tuple(map(str, seen)) if path.startswith("_") else str(seen[0])
+            known[key] = tuple(map(str, seen)) if key.endswith("Names") else str(seen[0])
     return known
 
 
@@ -134,6 +138,7 @@ _KEYS = (
     ("cloudwatch:namespace", "PutMetricData", "Namespace"),
     ("iam:PermissionsBoundary", "CreateRole", "PermissionsBoundary"),
     ("iam:PermissionsBoundary", "PutRolePermissionsBoundary", "PermissionsBoundary"),
+    ("iam:PermissionsBoundary", "PutRolePolicy", "_Boundary"),
     ("route53:ChangeResourceRecordSetsNormalizedRecordNames", "ChangeResourceRecordSets", "_RecordNames"),
     ("ec2:AccepterVpc", "AcceptVpcPeeringConnection", "_AccepterVpc"),
 )
@@ -141,15 +146,14 @@ _KEYS = (
 
 def arns(request: ApiRequest, template: str) -> list[str]:
     """The resources that a kind means in a request."""
-    hole = next((one for one in _HOLE.findall(template) if one not in {"account", "region"}), "")
     plain = template.replace("{account}", LAB_ACCOUNT).replace("{region}", request.region)
-    if not hole:
+    *before, last = _HOLE.findall(plain) or [""]
+    for one in before:
+        plain = plain.replace(f"{{{one}}}", str(next(iter(values(request, one)), "")))
+    if not last:
         return [plain]
-    holes = [one for one in _HOLE.findall(plain) if one != hole]
-    for one in holes:
-        plain = plain.replace(f"{{{one}}}", str((values(request, one) or [""])[0]))
-    found = values(request, hole)
-    return [str(one) if str(one).startswith("arn:") else plain.replace(f"{{{hole}}}", str(one)) for one in found]
+    return [str(one) if str(one).startswith("arn:") else plain.replace(f"{{{last}}}", str(one))
+            for one in values(request, last)]
 
 
 def values(request: ApiRequest, names: str) -> list[Any]:

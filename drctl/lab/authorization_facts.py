@@ -10,6 +10,7 @@ from moto.acm.models import acm_backends
 from moto.awslambda.utils import get_backend
 from moto.backup.models import backup_backends
 from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -78,7 +79,7 @@ def fact(request: ApiRequest, name: str) -> list[Any]:
 
 def _associated_table(request: ApiRequest) -> list[str]:
     """The route table and the subnet that an association is between."""
-    tables = ec2_backends[LAB_ACCOUNT][request.region].route_tables.values()
+    tables = list(ec2_backends[LAB_ACCOUNT][request.region].route_tables.values())
     wanted, place = request.params.get("AssociationId"), f"arn:aws:ec2:{request.region}:{LAB_ACCOUNT}"
     return [arn for table in tables if wanted in table.associations
             for arn in (f"{place}:route-table/{table.id}", f"{place}:subnet/{table.associations[wanted]}")]
@@ -92,6 +93,11 @@ def _tagged(request: ApiRequest) -> list[str]:
 def _accepter(request: ApiRequest) -> list[str]:
     found = ec2_backends[LAB_ACCOUNT][request.region].vpc_pcxs.get(str(request.params["VpcPeeringConnectionId"]))
     return [f"arn:aws:ec2:{request.region}:{LAB_ACCOUNT}:vpc/{found.peer_vpc.id}"] if found else []
+
+
+def _boundary(request: ApiRequest) -> list[str]:
+    roles: Any = list(iam_backends[LAB_ACCOUNT]["aws"].roles.values())
+    return [one.permissions_boundary for one in roles if one.name == request.params["RoleName"]]
 
 
 def _new_listener(request: ApiRequest) -> list[str]:
@@ -144,14 +150,15 @@ def _keys(request: ApiRequest, *, versions: bool) -> list[str]:
 def _secret_of(request: ApiRequest) -> Any:
     wanted = str(request.params["SecretId"])
     store: Any = secretsmanager_backends[LAB_ACCOUNT][request.region].secrets
-    return next((one for one in store.values() if wanted in {one.arn, one.name}), None)
+    return next((one for one in list(store.values()) if wanted in {one.arn, one.name}), None)
 
 
 def _secret(request: ApiRequest) -> list[str]:
     """A secret that is not there is asked for by its name alone."""
     wanted, found = str(request.params["SecretId"]), _secret_of(request)
-    plain = wanted if wanted.startswith("arn:") else f"arn:aws:secretsmanager:{request.region}:{LAB_ACCOUNT}:secret:{wanted}"
-    return [found.arn if found is not None else plain]
+    if found is not None or wanted.startswith("arn:"):
+        return [found.arn if found is not None else wanted]
+    return [f"arn:aws:secretsmanager:{request.region}:{LAB_ACCOUNT}:secret:{wanted}"]
 
 
 def _secret_key(request: ApiRequest) -> list[str]:
@@ -174,22 +181,27 @@ def _queue_key(request: ApiRequest) -> list[str]:
 
 
 def _plain_id(*names: str) -> Callable[[ApiRequest], list[str]]:
-    return lambda request: [str(next(request.params[one] for one in names if request.params.get(one))).rpartition("/")[2]]
+    def look(request: ApiRequest) -> list[str]:
+        return [str(request.params[one]).rpartition("/")[2] for one in names if request.params.get(one)][:1]
+
+    return look
 
 
 def _record_names(request: ApiRequest) -> list[str]:
     """Names in the form in which policies speak of them (Route 53 Developer Guide, "Using IAM policy conditions for
     fine-grained access control": lower case, without the last dot)."""
-    return [str(one["ResourceRecordSet"]["Name"]).lower().rstrip(".") for one in request.params["ChangeBatch"]["Changes"]]
+    changes = request.params["ChangeBatch"]["Changes"]
+    return [str(one["ResourceRecordSet"]["Name"]).lower().rstrip(".") for one in changes]
 
 
 def _balancers_acl(request: ApiRequest) -> list[str]:
-    acls: Any = wafv2_backends[LAB_ACCOUNT][request.region].wacls.values()
+    acls: Any = list(wafv2_backends[LAB_ACCOUNT][request.region].wacls.values())
     return [one.arn for one in acls if request.params["ResourceArn"] in one.associated_resources]
 
 
 _FACTS: dict[str, Callable[[ApiRequest], list[Any]]] = {
     "_AccepterVpc": _accepter, "_AssociatedTable": _associated_table, "_BalancersAcl": _balancers_acl,
+    "_Boundary": _boundary,
     "_BucketKey": _bucket_key, "_FunctionKey": _function_key, "_Id": _plain_id("Id"), "_Invoked": _invoked,
     "_Key": _key, "_Missing": _missing, "_NewListener": _new_listener,
     "_PlainKeys": lambda request: _keys(request, versions=False), "_QueueKey": _queue_key, "_QueueName": _queue_name,

@@ -199,12 +199,8 @@ def conditions_hold(conditions: Document | None, context: Context) -> bool:
 
 
 def _holds(operator: str, value: str | tuple[str, ...] | None, wanted: list[str]) -> bool:
-    """A key with several values needs a quantifier: without one AWS does not say what it does, so nothing holds."""
     if isinstance(value, tuple):
-        every = {"ForAllValues": all, "ForAnyValue": any}.get(operator.partition(":")[0])
-        if every is None and operator.partition("IfExists")[0] != "Null":
-            return False
-        return every(_holds(operator, one, wanted) for one in value) if every else _holds(operator, "several", wanted)
+        return _several_hold(operator, value, wanted)
     quantifier, _, plain = operator.rpartition(":")
     if_exists = plain.endswith("IfExists")
     plain = plain.removesuffix("IfExists")
@@ -219,6 +215,14 @@ def _holds(operator: str, value: str | tuple[str, ...] | None, wanted: list[str]
     test = _TESTS[plain]
     matches = any(test(value, one) for one in wanted)
     return not matches if "Not" in plain else matches
+
+
+def _several_hold(operator: str, values: tuple[str, ...], wanted: list[str]) -> bool:
+    """A key with several values needs a quantifier: without one AWS does not say what it does, so nothing holds."""
+    if operator == "Null":
+        return wanted[:1] == ["false"]
+    every = {"ForAllValues": all, "ForAnyValue": any}.get(operator.partition(":")[0])
+    return every is not None and every(_holds(operator, one, wanted) for one in values)
 
 
 @lru_cache(4096)
