@@ -81,8 +81,8 @@ def _associated_table(request: ApiRequest) -> list[str]:
     """The route table and the subnet that an association is between."""
     tables = list(ec2_backends[LAB_ACCOUNT][request.region].route_tables.values())
     wanted, place = request.params.get("AssociationId"), f"arn:aws:ec2:{request.region}:{LAB_ACCOUNT}"
-    return [arn for table in tables if wanted in table.associations
-            for arn in (f"{place}:route-table/{table.id}", f"{place}:subnet/{table.associations[wanted]}")]
+    return [arn for table in tables if wanted in table._associations
+            for arn in (f"{place}:route-table/{table.id}", f"{place}:subnet/{table._associations[wanted]}")]
 
 
 def _tagged(request: ApiRequest) -> list[str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from drctl.aws.clients import SERVICE_NAMES, Aws, Credentials, Door, Region
+from drctl.aws.clients import Aws, Credentials, Door, Region
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.lab.authorization import table
@@ -22,10 +18,10 @@ from drctl.lab.called import FUNCTIONS_KEY
 from drctl.lab.gate import Gate
 from drctl.lab.server import Lab
 from tests.conftest import SPEED
+from tests.permissions.spelled import SPOKEN_OF, operations_in_the_code
 
 ACCOUNT, EAST, WEST = "123456789012", "us-east-1", "us-west-2"
 pytestmark = pytest.mark.rule("caller-policy")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -209,42 +205,6 @@ def page(lab: Lab, method: str, document: Any = None) -> Any:
     asked = urllib.request.Request(f"{lab.endpoint}/drctl-lab/policy", body, method=method)  # noqa: S310  # loopback
     with urllib.request.urlopen(asked) as answer:  # noqa: S310  # loopback only
         return json.load(answer)
-
-
-#: Operations that drctl's code speaks of and never calls; the first two are a socket's and a tag's.
-SPOKEN_OF = {"events:CreateConnection", "iam:TagRole",
-             "s3:PutObjectLockConfiguration", "s3:SelectObjectContent", "s3:DeletePublicAccessBlock",
-             "sts:AssumeRole", "kms:Decrypt", "kms:Encrypt", "ec2:AssignPrivateIpAddresses",
-             "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"}
-
-
-def operations_in_the_code() -> set[str]:
-    """`service:Operation` of every call that drctl spells: the clients' methods, paginators, and Command(…)."""
-    models = {name: botocore.session.get_session().get_service_model(SERVICE_NAMES.get(name, name))
-              for name in Region.__annotations__ if name not in {"name", "_make"}}
-    spelled: dict[str, set[str]] = {}
-    for model in models.values():
-        for operation in model.operation_names:
-            spelled.setdefault(xform_name(operation), set()).add(f"{model.service_name}:{operation}")
-            spelled.setdefault(operation, set()).add(f"{model.service_name}:{operation}")
-    words: set[str] = set()
-    for path in (ROOT / "drctl").rglob("*.py"):
-        if path.relative_to(ROOT / "drctl").parts[0] in {"lab", "lambdas"}:
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            word = node.attr if isinstance(node, ast.Attribute) else getattr(node, "value", None)
-            if isinstance(word, str) and word in spelled and is_a_call(node, word):
-                words.add(word)
-    return {operation for word in words for operation in spelled.get(word, ())}
-
-
-#: Methods of clients whose names are words of everyday life.
-SHORT = {"invoke", "publish", "subscribe", "unsubscribe"}
-
-
-def is_a_call(node: ast.AST, word: str) -> bool:
-    """Whether a word is more likely the name of an operation than anything else."""
-    return "_" in word or word in SHORT or (isinstance(node, ast.Constant) and word[:1].isupper())
 
 
 def test_the_table_knows_every_operation_that_the_code_speaks_of() -> None:

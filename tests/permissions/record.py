@@ -67,10 +67,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, living(Path(folder), lab, judged=False) as life:
         life.live()
         life.end()
+        found, lost = attributed(life.heard, Settings())
+    sys.stdout.write("\n".join([*life.failed, *lost, ""]))
+    if not life.failed and not lost:
+        FILE.write_text(HEAD + yaml.safe_dump(found, width=118, sort_keys=True))
+        sys.stdout.write(f"wrote {FILE}\n")
     lab.stop()
-    found, lost = attributed(life.heard, Settings())
-    FILE.write_text(HEAD + yaml.safe_dump(found, width=118, sort_keys=True))
-    sys.stdout.write("\n".join([*life.failed, *lost, f"wrote {FILE}", ""]))
     raise SystemExit(1 if life.failed or lost else 0)
 
 

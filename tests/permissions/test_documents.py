@@ -12,9 +12,12 @@ import pytest
 
 from drctl.cli.commands import policy as command
 from drctl.configuration import load, packaged_lab
+from drctl.lab.authorization import PREFIXES, table
+from drctl.permissions import documents
 from drctl.permissions.documents import FOR, LIMIT, RUNS, allowed, policies_of, size, statements
 from drctl.permissions.scopes import SCOPES
 from drctl.settings import Iam, Settings
+from tests.permissions.spelled import SPOKEN_OF, operations_in_the_code
 
 GOLDEN = Path(__file__).parent / "golden"
 PRODUCTION = Path(__file__).parents[2] / "config" / "production.yaml"
@@ -131,6 +134,32 @@ def test_a_given_zone_is_the_only_one_that_is_touched() -> None:
 
 def test_the_command_knows_every_run() -> None:
     assert tuple(RUNS) == command.RUNS
+
+
+def test_every_call_that_the_code_spells_is_allowed_to_somebody() -> None:
+    """A new call is recorded (`python -m tests.permissions.record`), or goes into foreseen.yaml with its reason."""
+    everything = {action for _, part in EVERY for action in actions(part)}
+    for spelled in sorted(operations_in_the_code() - SPOKEN_OF):
+        service, _, operation = spelled.partition(":")
+        lines = table()[service].operations.get(operation, []) if service in table() else []
+        if lines and not lines[0].startswith("tag:"):
+            assert first_action(service, operation, lines[0]) in everything, f"nobody may {spelled}"
+
+
+def first_action(service: str, operation: str, line: str) -> str:
+    """What an operation is called in a policy."""
+    word = line.split(maxsplit=1)[0]
+    return f"{PREFIXES.get(service, service)}:{operation if word == '=' else word}"
+
+
+@pytest.mark.parametrize("part", [part for _, part in EVERY])
+def test_what_is_foreseen_has_a_reason_and_a_statement_that_was_recorded(part: str) -> None:
+    foreseen = documents._table("foreseen.yaml").get(part, {})
+    recorded = documents._table("recorded.yaml")[part]
+    assert set(foreseen) <= set(recorded), "a statement that is foreseen alone is proven by nothing"
+    for sid, some in foreseen.items():
+        assert all(isinstance(reason, str) and reason for reason in some.values())
+        assert not set(some) & set(recorded[sid]), "what is recorded needs no foreseeing"
 
 
 def test_every_scope_is_used() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,11 @@ def command(run: str, config_path: Path | None, as_json: bool) -> None:
     document = {"run": run, "environment": settings.environment, "account_id": settings.account_id, "policies": [
         {"name": one.name, "part": one.part, "for": FOR[one.part], "characters": one.characters,
          "document": one.document} for one in policies]}
-    emit(document, as_json=as_json, text=lambda: show(document, policies))
+    again = f"drctl policy {run}" + (f" -c {shlex.quote(str(config_path))}" if config_path else "")
+    emit(document, as_json=as_json, text=lambda: show(document, policies, again))
 
 
-def show(document: dict[str, Any], policies: list[Policy]) -> None:
+def show(document: dict[str, Any], policies: list[Policy], again: str) -> None:
     """The documents, each with what it is for and its size, then how to attach them."""
     for told in document["policies"]:
         click.echo(f"# {told['name']}: {told['for']} ({told['characters']} of 6,144 characters)")
@@ -48,7 +50,7 @@ def show(document: dict[str, Any], policies: list[Policy]) -> None:
     click.echo(f"\n# {len(policies)} managed {'policy' if len(policies) == 1 else 'policies'}; to attach to a role:")
     for number, one in enumerate(policies):
         file = f"{one.name}.json"
-        click.echo(f"drctl policy {document['run']} --json | jq '.policies[{number}].document' > {file}")
+        click.echo(f"{again} --json | jq '.policies[{number}].document' > {file}")
         click.echo(f"aws iam create-policy --policy-name {one.name} --policy-document file://{file}")
         click.echo(f"aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::{document['account_id']}"
                    f":policy/{one.name}")
