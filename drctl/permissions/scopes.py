@@ -85,6 +85,11 @@ def _roles(places: Places) -> list[str]:
     return places.without_region("iam", f"role/{{iam/{ANY}}}")
 
 
+def _linked_roles(places: Places) -> list[str]:
+    return places.without_region("iam", *(
+        f"role/aws-service-role/{one}.amazonaws.com/*" for one in conditions.LINKED))
+
+
 def _log_groups(places: Places) -> list[str]:
     """CloudWatch Logs asks for a group with `:*` at its end, but where tags are concerned (CloudWatch Logs API
     Reference, LogGroup)."""
@@ -147,18 +152,17 @@ SCOPES = (
           ("ec2:Accept*",)),
     Scope("Balancers", _balancers, only=("elasticloadbalancing:*",)),
     Scope("Waf", _waf, only=("wafv2:*",)),
-    Scope("Database", _database, only=("rds:*",)),
+    Scope("Database", _database, conditions.in_regions, ("rds:*",)),  # a global cluster's ARN has no region
     Scope("AutomaticSnapshots", lambda here: here.arns("rds", "cluster-snapshot:rds:*-{aurora/cluster}-*"),
           only=("rds:*",)),
     Scope("LookAtDatabases", lambda here: [*here.arns("rds", "*"), *here.without_region("rds", "global-cluster:*")],
-          only=("rds:Describe*",)),
+          conditions.in_regions, ("rds:Describe*",)),
     Scope("Functions", lambda here: here.arns("lambda", f"function:{{lambda/{ANY}}}", f"function:{{lambda/{ANY}}}:*"),
           only=("lambda:*",)),
     Scope("PassRoles", _roles, conditions.to_services, ("iam:PassRole",)),
     Scope("NewRoles", _roles, conditions.bounded, ("iam:CreateRole", "iam:PutRole*")),
     Scope("Roles", _roles, only=("iam:*",)),
-    Scope("ServiceLinkedRoles", lambda here: here.without_region("iam", "role/aws-service-role/*"), conditions.linked,
-          ("iam:CreateServiceLinkedRole",)),
+    Scope("ServiceLinkedRoles", _linked_roles, conditions.linked, ("iam:CreateServiceLinkedRole",)),
     Scope("LogGroups", _log_groups, only=("logs:*",)),
     Scope("Secret", _secrets, only=("secretsmanager:*",)),
     Scope("Alarms", _alarms, only=("cloudwatch:*",)),
