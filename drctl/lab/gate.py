@@ -49,7 +49,7 @@ class Gate:
 
     def refused(self, call: Call, environ: Environ) -> Refusal | None:
         """Why IAM does not let a request through; None when it does, or nobody asked it to judge."""
-        documents, hearer = self._documents, self.hearer
+        documents, hearer = self._documents if is_on("caller-policy") else None, self.hearer
         if call.by_function or (documents is None and hearer is None):
             return None
         request = api_requests.read(call, environ)
@@ -62,7 +62,7 @@ class Gate:
             return _denied(call.service, operation, "*", str(unknown)) if documents is not None else None
         if hearer is not None:
             hearer(operation, wanted)
-        return _judged(call.service, documents, wanted) if documents is not None and is_on("caller-policy") else None
+        return None if documents is None else _judged(call.service, documents, wanted)
 
 
 @layer_rule("caller-policy")

@@ -21,7 +21,6 @@ from tests.conftest import SPEED
 from tests.permissions.spelled import SPOKEN_OF, operations_in_the_code
 
 ACCOUNT, EAST, WEST = "123456789012", "us-east-1", "us-west-2"
-pytestmark = pytest.mark.rule("caller-policy")
 
 
 @pytest.fixture
@@ -48,6 +47,7 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")
 
 
+@pytest.mark.rule("caller-policy")
 @pytest.mark.parametrize(("call", "code", "status", "action"), [
     pytest.param(lambda at: at.ec2.describe_vpcs(), "UnauthorizedOperation", 403, "ec2:DescribeVpcs", id="ec2"),
     pytest.param(lambda at: at.rds.describe_db_clusters(), "AccessDenied", 403, "rds:DescribeDBClusters", id="rds"),
@@ -78,6 +78,7 @@ def test_what_nobody_allows_is_refused_in_the_services_own_words_with_action_and
     call(aws[EAST])
 
 
+@pytest.mark.rule("caller-policy")
 def test_a_bucket_that_may_not_be_listed_is_forbidden_and_not_missing(gate: Gate, aws: Aws) -> None:
     s3 = aws[EAST].s3
     s3.create_bucket(Bucket="things")
@@ -87,6 +88,7 @@ def test_a_bucket_that_may_not_be_listed_is_forbidden_and_not_missing(gate: Gate
     assert refusal(lambda: s3.head_object(Bucket="things", Key="nothing"))[:2] == ("404", 404)
 
 
+@pytest.mark.rule("caller-policy")
 def test_objects_that_are_deleted_together_are_each_asked_for(gate: Gate, aws: Aws) -> None:
     s3 = aws[EAST].s3
     s3.create_bucket(Bucket="things")
@@ -97,6 +99,7 @@ def test_objects_that_are_deleted_together_are_each_asked_for(gate: Gate, aws: A
     assert "s3:DeleteObject on resource: arn:aws:s3:::things/yours" in words
 
 
+@pytest.mark.rule("caller-policy")
 def test_what_is_made_without_the_tag_that_is_asked_for_is_refused(gate: Gate, aws: Aws) -> None:
     ec2 = aws[EAST].ec2
     tagged = {"StringEquals": {"aws:RequestTag/drctl:stack": "lab"}}
@@ -112,6 +115,7 @@ def test_what_is_made_without_the_tag_that_is_asked_for_is_refused(gate: Gate, a
     ec2.delete_vpc(VpcId=made)
 
 
+@pytest.mark.rule("caller-policy")
 def test_tags_may_be_allowed_for_what_is_made_alone(gate: Gate, aws: Aws) -> None:
     ec2 = aws[EAST].ec2
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -122,6 +126,7 @@ def test_tags_may_be_allowed_for_what_is_made_alone(gate: Gate, aws: Aws) -> Non
     assert f"ec2:CreateTags on resource: arn:aws:ec2:{EAST}:{ACCOUNT}:vpc/{vpc}" in words
 
 
+@pytest.mark.rule("caller-policy")
 def test_a_role_is_passed_only_to_the_service_that_is_allowed(gate: Gate, aws: Aws) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/r"
 
@@ -137,6 +142,7 @@ def test_a_role_is_passed_only_to_the_service_that_is_allowed(gate: Gate, aws: A
     assert refusal(call)[0] != "AccessDeniedException", "what is wrong now is the function, not the caller's rights"
 
 
+@pytest.mark.rule("caller-policy")
 def test_a_key_is_used_through_the_service_that_is_called(gate: Gate, aws: Aws) -> None:
     key = aws[EAST].kms.create_key()["KeyMetadata"]["Arn"]
 
@@ -153,12 +159,14 @@ def test_a_key_is_used_through_the_service_that_is_called(gate: Gate, aws: Aws) 
     call()
 
 
+@pytest.mark.rule("caller-policy")
 def test_a_region_that_is_not_the_stacks_is_refused(gate: Gate, aws: Aws) -> None:
     put(gate, allow("ec2:DescribeVpcs", condition={"StringEquals": {"aws:RequestedRegion": [EAST]}}))
     aws[EAST].ec2.describe_vpcs()
     assert refusal(aws[WEST].ec2.describe_vpcs)[0] == "UnauthorizedOperation"
 
 
+@pytest.mark.rule("caller-policy")
 def test_a_record_of_another_name_is_refused(gate: Gate, aws: Aws) -> None:
     route53 = aws[EAST].route53
     zone = route53.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
@@ -174,6 +182,7 @@ def test_a_record_of_another_name_is_refused(gate: Gate, aws: Aws) -> None:
     assert refusal(lambda: change("app.example.com", "www.example.com"))[0] == "AccessDenied"
 
 
+@pytest.mark.rule("caller-policy")
 def test_an_explicit_denial_wins_and_says_so(gate: Gate, aws: Aws) -> None:
     put(gate, allow("ec2:*"), {**allow("ec2:DescribeVpcs"), "Effect": "Deny"})
     assert refusal(aws[EAST].ec2.describe_vpcs)[2].endswith("with an explicit deny in an identity-based policy")
@@ -185,12 +194,14 @@ def test_functions_are_not_drctl(gate: Gate, lab: Lab) -> None:
     function[EAST].s3.list_buckets()
 
 
+@pytest.mark.rule("caller-policy")
 def test_an_operation_that_the_table_does_not_know_is_refused_with_the_place_to_mend(gate: Gate, aws: Aws) -> None:
     put(gate, allow("*"))
     words = refusal(aws[EAST].iam.list_users)[2]
     assert "iam:ListUsers is not in drctl/lab/authorization.yaml" in words
 
 
+@pytest.mark.rule("caller-policy")
 def test_the_labs_own_page_puts_shows_and_lifts_a_policy(gate: Gate, aws: Aws, lab: Lab) -> None:
     document = {"Version": "2012-10-17", "Statement": [allow("ec2:DescribeSubnets")]}
     assert page(lab, "POST", {"documents": [json.dumps(document)]}) == {"documents": [document]}

@@ -82,9 +82,10 @@ def test_what_was_asked_for_is_what_was_recorded(whole: Life) -> None:
 
 @pytest.mark.parametrize(("part", "sid"), STATEMENTS, ids=str)
 def test_without_any_one_statement_its_run_fails_at_a_named_call(whole: Life, part: str, sid: str) -> None:
-    missed = [(heard.operation, one.action) for heard in whole.heard[part] for one in heard.wanted
-              if verdict(without(part, sid), one) != "Allow"]
-    assert missed, f"{sid} of {part} is idle"
+    policies = without(part, sid)
+    first = next((heard.operation for heard in whole.heard[part]
+                  if any(verdict(policies, one) != "Allow" for one in heard.wanted)), None)
+    assert first is not None, f"{sid} of {part} is idle"
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -101,10 +102,11 @@ def test_the_same_requests_for_another_stack_are_denied(whole: Life, part: str) 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_the_same_requests_in_another_region_are_denied(whole: Life, part: str) -> None:
+    policies = documents(part)
     others = [other for one in unique(whole.heard[part]) if (other := renamed(one, "us-west-2", "eu-west-1")) != one
               and not has_no_region(one)]
     assert others
-    assert [f"{one.action} on {one.resource}" for one in others if verdict(documents(part), one) == "Allow"] == []
+    assert [f"{one.action} on {one.resource}" for one in others if verdict(policies, one) == "Allow"] == []
 
 
 def has_no_region(one: Request) -> bool:
