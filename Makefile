@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: demo lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
+.PHONY: demo policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -44,6 +44,10 @@ lint: $(VENV)/dev ## Style and types.
 	$(BIN)/mypy
 
 check: lint test ## What CI runs: style, types, architecture, tests.
+
+policies: $(VENV)/dev ## What `drctl policy` prints, recorded anew in the lab; then git diff shows who may do more or less.
+	@$(BIN)/python -m tests.permissions.record
+	@RENEW_GOLDEN=1 $(BIN)/pytest tests/permissions/test_documents.py
 
 bench: $(VENV)/dev ## The figures the README promises, measured; make bench ARGS=--json for JSON.
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -224,6 +224,13 @@ def lab_traffic(settings: Settings) -> Found:
         yield ("lab", "traffic", "id_field"), f"{traffic.id_field!r} must be a key, or keys with dots between them"
 
 
+def boundary(settings: Settings) -> Found:
+    arn = settings.iam.permissions_boundary
+    if arn is not None and not re.fullmatch(rf"arn:aws:iam::(?:aws|{settings.account_id}):policy/[\w+=,.@/-]+", arn):
+        yield ("iam", "permissions_boundary"), (f"{arn!r} is not the ARN of a managed policy of AWS or of account "
+                                                f"{settings.account_id}")
+
+
 def tags(settings: Settings) -> Found:
     for key, value in settings.tags.items():
         if key.lower().startswith(("aws:", "drctl:")) or key in {"Environment", "Region", "DR-Role", "Name"}:
@@ -235,4 +242,4 @@ def tags(settings: Settings) -> Found:
 
 
 RULES: tuple[Rule, ...] = (environment, account, regions, addresses, admission, domain, latch, certificates,
-                           database, application, operations, lab_traffic, tags)
+                           database, application, operations, lab_traffic, boundary, tags)

@@ -181,6 +181,13 @@ class Estimate(Model):
     egress_gb: Annotated[float, Field(ge=0)] = 5
 
 
+class Iam(Model):
+    """What every role of the stack carries beside its own policy."""
+
+    #: ARN of a managed policy that no role of the stack may go beyond; None asks for no boundary.
+    permissions_boundary: str | None = None
+
+
 class TrafficWrite(Model):
     """The request that writes a numbered row; `{row}` in the path and in any text of the JSON body becomes the row."""
 
@@ -246,6 +253,7 @@ class Settings(Model):
     backup: Backup = Backup()
     failover: Failover = Failover()
     estimate: Estimate = Estimate()
+    iam: Iam = Iam()
     lab: Lab = Lab()
     #: Deletion protection of database and balancers, at every level that has it.
     deletion_protection: bool = False

@@ -177,7 +177,8 @@ def _ground(site: Site) -> Ground:
     groups = SecurityGroups(site, network)
     # Both stand in the graph whatever is chosen, so that a change of the choice takes the other one down.
     egress = (Endpoints(site, network, subnets, tables, groups), Nat(site, network, subnets, tables))
-    role = Role(site, "flow-logs", "vpc-flow-logs", partial(flow_logs.policy, site=site))
+    role = Role(site, "flow-logs", "vpc-flow-logs", partial(flow_logs.policy, site=site),
+                source=partial(flow_logs.source, site=site))
     return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role))
 
 
@@ -225,7 +226,8 @@ def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
         return Replication(site, data.at(site), data.beside(site), *keys, role)
 
     def forward(site: Site) -> EventForwarding:
-        role = Role(site, FORWARDING_ROLE, "events", partial(event_forwarding.policy, site=site))
+        role = Role(site, FORWARDING_ROLE, "events", partial(event_forwarding.policy, site=site),
+                    source=partial(event_forwarding.source, site=site))
         return EventForwarding(site, bus.at(site), bus.beside(site), role, dead_letters.at(site))
 
     return Wires(data, both(settings, replicate), bus, dead_letters, both(settings, forward),

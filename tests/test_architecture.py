@@ -11,11 +11,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 #: What each room may import of drctl, besides itself.
 MAY_IMPORT = {
-    "cli": {"runbooks", "stack", "actions", "steps", "engine", "aws", "lab", "ground"},
+    "cli": {"runbooks", "stack", "actions", "steps", "engine", "aws", "lab", "permissions", "ground"},
     "runbooks": {"stack", "actions", "engine", "aws", "ground"},
     "stack": {"steps", "engine", "aws", "ground"},
     "actions": {"steps", "engine", "aws", "ground"},
     "steps": {"engine", "aws", "ground"},
+    "permissions": {"steps", "aws", "ground"},
     "engine": {"aws", "ground"},
     "aws": {"ground", "lambdas"},
     "lab": {"aws", "ground"},

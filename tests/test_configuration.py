@@ -87,6 +87,8 @@ def test_trap_9_a_missing_key_names_itself_and_an_example() -> None:
     ("alarms: {email: nobody}", "not an e-mail address"),
     ("app: {package: /nowhere/app.zip}", "does not exist"),
     ('tags: {"aws:x": y}', "reserved"),
+    ("iam: {permissions_boundary: boundary}", "not the ARN of a managed policy"),
+    ("iam: {permissions_boundary: 'arn:aws:iam::999999999999:policy/b'}", "not the ARN of a managed policy of AWS or"),
     ("lab: {traffic: {write: {path: orders}}}", "lab.traffic.write.path: 'orders' must begin with /"),
     ("lab: {traffic: {write: {body: {name: x}}}}", "all rows would be alike"),
     ('lab: {traffic: {write: {path: "/orders/{id}"}}}', "only in its answer"),

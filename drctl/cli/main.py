@@ -29,6 +29,7 @@ COMMANDS = {
     "runs": ("runs", "Past runs, those that stopped on their way first."),
     "resume": ("resume", "Go on with a run that stopped on its way, of this machine or another."),
     "report": ("report", "The report of one run."),
+    "policy": ("policy", "IAM policies for whoever does a run on this stack."),
     "lab": ("lab", "The simulated AWS on this machine."),
 }
 

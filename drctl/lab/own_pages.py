@@ -1,5 +1,5 @@
 """The lab's own pages below /drctl-lab/: status, clients, calls, rules, the switches for outages and faults, the lag,
-and the end of certificates.
+the policy that drctl works under, and the end of certificates.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from drctl.lab.called import Environ, whole_body
 from drctl.lab.certificate_ages import expire
 from drctl.lab.clock import CLOCK
 from drctl.lab.faults import FAULTS
+from drctl.lab.gate import documents_of
 from drctl.lab.lag import LAG, USUAL_MS
 from drctl.lab.rules import RULES, SWITCHED_OFF
 
@@ -45,6 +46,9 @@ def answer(counting: Counting, environ: Environ) -> tuple[str, Document]:
         ("GET", "lag"): LAG.wire,
         ("POST", "lag"): lambda: _set_lag(_asked(environ)),
         ("DELETE", "lag"): _usual_lag,
+        ("GET", "policy"): counting.gate.wire,
+        ("POST", "policy"): lambda: _put_policy(counting, _asked(environ)),
+        ("DELETE", "policy"): lambda: _lift_policy(counting),
         ("DELETE", "certificates"): lambda: {"expired": expire(_asked(environ)["region"])},
     }
     do = pages.get((environ["REQUEST_METHOD"], page))
@@ -126,6 +130,16 @@ def _stop_faults() -> Document:
     stopped = FAULTS.wire()
     FAULTS.stop()
     return stopped
+
+
+def _put_policy(counting: Counting, asked: Document) -> Document:
+    counting.gate.put(documents_of(asked))
+    return counting.gate.wire()
+
+
+def _lift_policy(counting: Counting) -> Document:
+    counting.gate.lift()
+    return counting.gate.wire()
 
 
 def _set_lag(asked: Document) -> Document:

@@ -20,6 +20,8 @@ from drctl.lab.key_times import seen_policy
 from drctl.lab.roles import is_assumable, role_by_arn, seen_policies, seen_trust
 
 Document = Mapping[str, Any]
+#: What is known about a request, by condition key; a key with several values has a tuple of them.
+Context = Mapping[str, str | tuple[str, ...]]
 #: Whether a statement means a principal.
 Who = Callable[[Document, str], bool]
 #: Conditions that are taken as satisfied without looking: the lab has no calendar of its own.
@@ -36,7 +38,7 @@ class Request:
     principal: str
     action: str
     resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Context = field(default_factory=dict)
 
 
 def document(text: str | bytes | Document | None) -> Document:
@@ -70,7 +72,7 @@ def _own_verdict(policy: str | bytes | Document | None, request: Request) -> str
     return verdict([document(policy)], request, _names_itself)
 
 
-def trusts(role_arn: str, service: str, context: Mapping[str, str] | None = None) -> bool:
+def trusts(role_arn: str, service: str, context: Context | None = None) -> bool:
     """Whether the role is there, old enough, and lets `service` (such as "s3.amazonaws.com") assume it."""
     role = role_by_arn(role_arn)
     if role is None or not is_assumable(role_arn):
@@ -189,14 +191,16 @@ def like(value: str, pattern: str) -> bool:
     return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
-def conditions_hold(conditions: Document | None, context: Mapping[str, str]) -> bool:
+def conditions_hold(conditions: Document | None, context: Context) -> bool:
     """Whether every condition holds; an operator that nobody knows does not."""
     known = {key.lower(): value for key, value in context.items()}
     return all(_holds(operator, known.get(str(key).lower()), [str(one) for one in several(wanted)])
                for operator, keys in (conditions or {}).items() for key, wanted in keys.items())
 
 
-def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
+def _holds(operator: str, value: str | tuple[str, ...] | None, wanted: list[str]) -> bool:
+    if isinstance(value, tuple):
+        return _several_hold(operator, value, wanted)
     quantifier, _, plain = operator.rpartition(":")
     if_exists = plain.endswith("IfExists")
     plain = plain.removesuffix("IfExists")
@@ -211,6 +215,14 @@ def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
     test = _TESTS[plain]
     matches = any(test(value, one) for one in wanted)
     return not matches if "Not" in plain else matches
+
+
+def _several_hold(operator: str, values: tuple[str, ...], wanted: list[str]) -> bool:
+    """A key with several values needs a quantifier: without one AWS does not say what it does, so nothing holds."""
+    if operator == "Null":
+        return wanted[:1] == ["false"]
+    every = {"ForAllValues": all, "ForAnyValue": any}.get(operator.partition(":")[0])
+    return every is not None and every(_holds(operator, one, wanted) for one in values)
 
 
 @lru_cache(4096)

@@ -30,7 +30,9 @@ def flow_log_role(proceed: Any, self: EC2Backend, *args: Any, **kwargs: Any) -> 
     Source: Terraform provider: aws_flow_log, retries "Unable to assume given IAM role" for 2 min.
     """
     role = kwargs.get("deliver_logs_permission_arn")
-    if role and not trusts(role, FLOW_LOGS, {"aws:SourceAccount": self.account_id}):
+    if role and not trusts(role, FLOW_LOGS, {
+            "aws:SourceAccount": self.account_id,
+            "aws:SourceArn": f"arn:aws:ec2:{self.region_name}:{self.account_id}:vpc-flow-log/fl-new"}):
         raise EC2ClientError("InvalidParameter", f"Unable to assume given IAM role {role}")
     return proceed(*args, **kwargs)
 

@@ -28,6 +28,7 @@ from drctl.lab.called import Call, Environ, is_cut_off, what_is_called
 from drctl.lab.clock import CLOCK
 from drctl.lab.dns import DnsServer
 from drctl.lab.edge import Edge
+from drctl.lab.gate import Gate
 from drctl.lab.rules import RULES, SWITCHED_OFF, unknown_rules
 from drctl.lab.stir import STIR
 
@@ -48,6 +49,7 @@ class Counting:
         self._aws = aws
         self._lock = threading.Lock()
         self.calls: Counter[tuple[str, str, str, bool]] = Counter()
+        self.gate = Gate()
         self.dns = self.edge = ""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -80,7 +82,7 @@ class Counting:
             return struck
         if (struck := faults.strike(call, environ, start_response, self._aws)) is not None:
             return struck
-        if (refusal := throttling.refused(call)) is not None:
+        if (refusal := throttling.refused(call) or self.gate.refused(call, environ)) is not None:
             return refusals.answer(refusal, call, environ, start_response)
         return None
 

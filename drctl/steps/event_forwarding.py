@@ -25,6 +25,7 @@ from drctl.steps.event_rule import (
     differences,
     ensure_rule,
     find_rule,
+    rule_arn,
 )
 from drctl.steps.role import Role
 
@@ -44,6 +45,11 @@ def policy(run: Run, site: Site) -> list[dict[str, Any]]:
     """What the role of `site`'s forwarding (service events.amazonaws.com) may do: put events on the other bus."""
     return [{"Sid": "Forward", "Effect": "Allow", "Action": "events:PutEvents",
              "Resource": bus_arn(run, run.settings.other(site))}]
+
+
+def source(run: Run, site: Site) -> str:
+    """What EventBridge assumes the role for: the forwarding rule of `site` alone."""
+    return rule_arn(run, site, FORWARDING)
 
 
 @dataclass(frozen=True, eq=False)

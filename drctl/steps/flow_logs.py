@@ -64,6 +64,12 @@ def policy(run: Run, site: Site) -> list[dict[str, Any]]:
     ]
 
 
+def source(run: Run, site: Site) -> str:
+    """What delivery assumes its role for: EC2 gives a flow log its id after the role was passed, so any of the region
+    (VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs")."""
+    return f"arn:aws:ec2:{site.region}:{run.settings.account_id}:vpc-flow-log/*"
+
+
 @dataclass(frozen=True, eq=False)
 class FlowLogs(Step[FlowLogsOut]):
     """One flow log of all traffic of the network, found by its tag, and its log group, found by its name."""

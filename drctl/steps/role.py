@@ -15,9 +15,9 @@ from drctl.engine.waiting import minutes
 
 Statements = list[dict[str, Any]]
 
-#: Services documented to send aws:SourceAccount when they assume a role (VPC User Guide, "IAM role for publishing flow
-#: logs"; EventBridge User Guide, "Confused deputy"). Lambda and S3 replication document a trust policy without it: they
-#: assume a role only for a function or bucket whose owner was allowed to pass it.
+#: Services documented to send aws:SourceAccount and aws:SourceArn when they assume a role (VPC User Guide, "IAM role
+#: for publishing flow logs"; EventBridge User Guide, "Cross-service confused deputy prevention"). Lambda, S3 and AWS
+#: Backup document a trust policy without: they assume a role only for what its owner may pass it to.
 SENDS_SOURCE_ACCOUNT = frozenset({"events.amazonaws.com", "vpc-flow-logs.amazonaws.com"})
 #: IAM's copies agree after seconds, up to two minutes (IAM User Guide, "Troubleshoot IAM: changes are not immediately
 #: visible"; Terraform provider: IAM propagation timeout).
@@ -27,18 +27,21 @@ BUSY = (Refusal("NoSuchEntity"), Refusal("ConcurrentModification"), Refusal("Ent
 
 @dataclass(frozen=True)
 class RoleOut:
-    """The role as it stands, with who may assume it and what it may do."""
+    """The role as it stands, with who may assume it, what it may do, and what it may never go beyond (an ARN)."""
 
     name: str
     arn: str
     trust: Any
     policy: Any
+    boundary: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Role(Step[RoleOut]):
-    """One role with one inline policy; `policy` gives its statements once `needs` stand.
+    """One role with one inline policy; `policy` gives its statements once `needs` stand, and `source` the ARN, or a
+    pattern, of what the service assumes it for, where the service tells.
 
+    A boundary of the configuration is put; one that is there without it is somebody else's, and stays.
     IAM is eventually consistent: whoever uses a new role retries on the error of the service that it gives the role to.
     """
 
@@ -46,6 +49,7 @@ class Role(Step[RoleOut]):
     service: str
     policy: Callable[[Run], Statements]
     needs: tuple[Step[Any], ...] = ()
+    source: Callable[[Run], str] | None = None
 
     @property
     def purpose(self) -> str:
@@ -58,7 +62,8 @@ class Role(Step[RoleOut]):
         service = self.service if self.service.endswith(".amazonaws.com") else f"{self.service}.amazonaws.com"
         statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
         if service in SENDS_SOURCE_ACCOUNT:
-            statement["Condition"] = {"StringEquals": {"aws:SourceAccount": run.settings.account_id}}
+            statement["Condition"] = {"StringEquals": {"aws:SourceAccount": run.settings.account_id}, **(
+                {"ArnLike": {"aws:SourceArn": self.source(run)}} if self.source else {})}
         return {"Version": "2012-10-17", "Statement": [statement]}
 
     def _wanted(self, run: Run) -> dict[str, Any]:
@@ -84,14 +89,20 @@ class Role(Step[RoleOut]):
             policy = run.at(self.site).iam.get_role_policy(RoleName=role["RoleName"], PolicyName=self.label)
         except run.at(self.site).iam.exceptions.NoSuchEntityException:
             return None
-        return RoleOut(role["RoleName"], role["Arn"], role["AssumeRolePolicyDocument"], policy["PolicyDocument"])
+        return RoleOut(role["RoleName"], role["Arn"], role["AssumeRolePolicyDocument"], policy["PolicyDocument"],
+                       role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"))
+
+    def _is_bound(self, run: Run, out: RoleOut) -> bool:
+        boundary = run.settings.iam.permissions_boundary
+        return boundary is None or out.boundary == boundary
 
     def ensure(self, run: Run) -> RoleOut:
         out, trust, policy = run.found(self), self._trust(run), self._wanted(run)
-        if out and (out.trust, out.policy) == (trust, policy):
+        if out and (out.trust, out.policy) == (trust, policy) and self._is_bound(run, out):
             return out
         iam, name = run.at(self.site).iam, self._name(run)
         stands = out.trust if out else self._made(run, trust)
+        self._bind(run, out)
         if out is None or out.policy != policy:
             run.retry(f"role {name} takes its policy", lambda: iam.put_role_policy(
                 RoleName=name, PolicyName=self.label, PolicyDocument=json.dumps(policy)), BUSY, within=PROPAGATION)
@@ -100,16 +111,26 @@ class Role(Step[RoleOut]):
                 RoleName=name, PolicyDocument=json.dumps(trust)), BUSY, within=PROPAGATION)
         return run.wait_until(
             f"role {name} is as it should be", lambda: self.find(run), within=PROPAGATION,
-            ready=lambda seen: seen is not None and (seen.trust, seen.policy) == (trust, policy),
+            ready=lambda seen: (seen is not None and (seen.trust, seen.policy) == (trust, policy)
+                                and self._is_bound(run, seen)),
             show=lambda seen: "policies not up to date yet" if seen else "not visible yet") or run.output(self)
+
+    def _bind(self, run: Run, out: RoleOut | None) -> None:
+        """Put the boundary before the policy: who may make roles only with a boundary may not give others rights."""
+        boundary, name = run.settings.iam.permissions_boundary, self._name(run)
+        if boundary is not None and (out is None or out.boundary != boundary):
+            run.retry(f"role {name} takes its boundary", lambda: run.at(self.site).iam.put_role_permissions_boundary(
+                RoleName=name, PermissionsBoundary=boundary), BUSY, within=PROPAGATION)
 
     def _made(self, run: Run, trust: dict[str, Any]) -> Any:
         """The trust policy of the role: of a new one, or of ours that a run left without its policy."""
+        boundary: Any = run.settings.iam.permissions_boundary
         if (role := self._role(run)) is None:
             try:
                 run.at(self.site).iam.create_role(
                     RoleName=self._name(run), AssumeRolePolicyDocument=json.dumps(trust), Tags=as_list(
-                        run.tags(self.site, self._name(run))), Description=f"drctl: {self.label} in {self.region}")
+                        run.tags(self.site, self._name(run))), Description=f"drctl: {self.label} in {self.region}",
+                    **({"PermissionsBoundary": boundary} if boundary else {}))
             except run.at(self.site).iam.exceptions.EntityAlreadyExistsException:
                 # Made moments ago, by a call whose answer was lost or by somebody else: reads miss it still.
                 role = run.wait_until(f"role {self._name(run)} can be seen", lambda: self._role(run),
@@ -124,6 +145,8 @@ class Role(Step[RoleOut]):
             yield Finding(f"role {out.name} is not trusted to {self.service} alone")
         if out.policy != self._wanted(run):
             yield Finding(f"role {out.name} may do other things than {self.label} needs")
+        if not self._is_bound(run, out):
+            yield Finding(f"role {out.name} has not the boundary {run.settings.iam.permissions_boundary}")
 
     def destroy(self, run: Run) -> None:
         role = self._role(run)

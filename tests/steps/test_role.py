@@ -12,12 +12,15 @@ from drctl.aws.clients import Aws
 from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import Refused
-from drctl.settings import Settings
+from drctl.settings import Iam, Settings, Site
+from drctl.stack import stack_of
+from drctl.steps import flow_logs
 from drctl.steps.role import Role
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.lifecycle import lagging
 
 SITE = Settings().primary
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 
 
 def statements(_: Run) -> list[dict[str, Any]]:
@@ -41,6 +44,56 @@ def test_only_this_account_may_make_the_service_use_the_role(run: Run) -> None:
     trust = ensure_with_needs(run, ROLE).trust["Statement"][0]
     assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": run.settings.account_id}}
+
+
+def test_a_service_that_tells_what_it_uses_a_role_for_may_use_it_for_that_alone(run: Run) -> None:
+    role = Role(SITE, "flow-logs", "vpc-flow-logs", statements, source=lambda run: flow_logs.source(run, SITE))
+    condition = ensure_with_needs(run, role).trust["Statement"][0]["Condition"]
+    assert condition == {"StringEquals": {"aws:SourceAccount": run.settings.account_id},
+                         "ArnLike": {"aws:SourceArn": "arn:aws:ec2:us-east-1:123456789012:vpc-flow-log/*"}}
+
+
+@pytest.mark.parametrize("site", Settings().sites, ids=lambda site: site.region)
+def test_every_service_that_tells_what_it_uses_a_role_for_is_held_to_it(run: Run, site: Site) -> None:
+    roles = [step for step in stack_of(run.settings).steps if isinstance(step, Role) and step.site == site]
+    told = {role.label: role._trust(run)["Statement"][0].get("Condition", {}) for role in roles}
+    bus = f"rule/bus-events-{site.region}-lab/rule-event-forwarding-{site.region}-lab"
+    assert {label: one["ArnLike"]["aws:SourceArn"] for label, one in told.items() if one} == {
+        "flow-logs": f"arn:aws:ec2:{site.region}:123456789012:vpc-flow-log/*",
+        "forwarding": f"arn:aws:events:{site.region}:123456789012:{bus}"}
+
+
+def bound(boundary: str | None) -> Settings:
+    return Settings(iam=Iam(permissions_boundary=boundary))
+
+
+def test_a_role_is_made_with_the_boundary_of_the_configuration(make_run: Callable[..., Run]) -> None:
+    run = make_run(bound(BOUNDARY))
+    out = ensure_with_needs(run, ROLE)
+    assert out.boundary == BOUNDARY
+    assert list(ROLE.verify(run, out)) == []
+    again = make_run(bound(BOUNDARY))
+    ensure_with_needs(again, ROLE)
+    assert changes(again, ROLE) == 0
+
+
+@pytest.mark.parametrize("before", [None, "arn:aws:iam::123456789012:policy/another"])
+def test_a_boundary_that_is_missing_or_another_is_told_and_put(
+        make_run: Callable[..., Run], before: str | None) -> None:
+    ensure_with_needs(make_run(bound(before)), ROLE)
+    run = make_run(bound(BOUNDARY))
+    seen = run.refresh(ROLE)
+    assert seen is not None
+    assert [str(one.text) for one in ROLE.verify(run, seen)] == [f"role {seen.name} has not the boundary {BOUNDARY}"]
+    assert ensure_with_needs(run, ROLE).boundary == BOUNDARY
+
+
+def test_a_boundary_that_the_configuration_does_not_ask_for_is_somebody_elses_and_stays(
+        make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(make_run(bound(BOUNDARY)), ROLE)
+    run = make_run(bound(None))
+    assert ensure_with_needs(run, ROLE).boundary == BOUNDARY
+    assert changes(run, ROLE) == 0
 
 
 def test_a_role_for_lambda_has_the_trust_that_lambda_documents(run: Run) -> None:

@@ -1,0 +1,1 @@
+"""Policies for those who run drctl: what was recorded in the lab, scoped to one stack."""
