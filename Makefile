@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: demo lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
+.PHONY: demo docs lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -29,6 +29,9 @@ lab-test: $(VENV)/lab ## Scenarios with your configuration and app, each in a la
 
 screenshot: $(VENV)/lab ## The picture of a drill's report in docs/, taken anew with a headless Chromium.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/screenshot.sh
+
+docs: $(VENV)/dev ## The references in docs/, written anew from the configuration's models and the runbooks.
+	@$(BIN)/python -m tests.documents
 
 test: $(VENV)/dev ## The whole test suite.
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
