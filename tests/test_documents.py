@@ -3,34 +3,88 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from pydantic import BaseModel
 
 from drctl.cli.main import COMMANDS
+from tests.cli.test_examples import takes
 from tests.documents import configuration
 from tests.documents.__main__ import DOCS, MADE
+from tests.documents.screen import decide_screen
 
 ROOT = Path(__file__).parent.parent
 KEYS = list(configuration.all_keys())
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+#: Characters of a picture at most: a page with all of them has to open at once.
+LARGEST = 150_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("part", [
     "Prerequisites", "Configuration", "What it costs per month", "How long it takes", "A drill, explained",
-    "Cleaning up", "Troubleshooting", "Limits of the lab", "```mermaid"])
+    "Cleaning up", "Troubleshooting", "Limits of the lab", "Beside the alternatives", "FAQ", "docs/stack.svg",
+    "docs/failover.svg"])
 def test_trap_14_the_readme_has_everything_a_user_looks_for(part: str) -> None:
     assert part in README
 
 
-def test_every_command_is_in_the_readme_and_every_link_leads_somewhere() -> None:
+def test_every_command_is_in_the_readme() -> None:
     for command in COMMANDS:
         assert f"drctl {command}" in README
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#: ]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8")):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), f"{there.name} has no part #{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_in_a_document_is_one_that_drctl_takes(page: Path) -> None:
+    for line in command_lines(page.read_text(encoding="utf-8")):
+        assert takes(shlex.split(line, comments=True)), line
+
+
+def command_lines(text: str) -> Iterator[str]:
+    """What follows a prompt in a document's consoles and begins with drctl."""
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in re.findall(r"^\$ (.+)$", block, re.MULTILINE):
+            yield from (part for part in line.split(" && ") if part.startswith("drctl "))
+
+
+def test_the_operations_guide_shows_the_decide_screen_as_it_is() -> None:
+    shown = (DOCS / "operations.md").read_text(encoding="utf-8")
+    assert decide_screen() in shown, f"drctl prints:\n{decide_screen()}"
+
+
+def test_every_field_that_is_to_prove_something_is_in_reports() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "drctl").rglob("*.py"))
+    named = set(re.findall(r"`([a-z_]+)`", (DOCS / "hipaa.md").read_text(encoding="utf-8"))) - {"aws"}
+    assert {"rto_s", "met", "journal_hash"} <= named
+    assert {name for name in named if not re.search(rf"""["'}}]{name}["']|\b{name}=""", source)} == set()
+
+
+@pytest.mark.parametrize("picture", sorted(DOCS.glob("*.svg")), ids=lambda picture: picture.name)
+def test_a_picture_needs_nothing_else_and_can_be_read_on_light_and_dark(picture: Path) -> None:
+    text = picture.read_text(encoding="utf-8")
+    ElementTree.fromstring(text)  # noqa: S314  # our own file
+    assert not re.search(r"(?:href|src|url\()=?[\"']?https?:", text)
+    assert len(text) < LARGEST
+    assert "prefers-color-scheme:dark" in text or "rich-terminal" in text
 
 
 def test_every_decision_record_says_status_context_decision_and_consequences() -> None:
