@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from drctl.cli.main import COMMANDS
 from tests.cli.test_examples import takes
-from tests.documents import configuration
+from tests.documents import configuration, picture
 from tests.documents.__main__ import DOCS, MADE
 from tests.documents.screen import decide_screen
 
@@ -78,9 +78,9 @@ def test_every_field_that_is_to_prove_something_is_in_reports() -> None:
     assert {name for name in named if not re.search(rf"""["'}}]{name}["']|\b{name}=""", source)} == set()
 
 
-@pytest.mark.parametrize("picture", sorted(DOCS.glob("*.svg")), ids=lambda picture: picture.name)
-def test_a_picture_needs_nothing_else_and_can_be_read_on_light_and_dark(picture: Path) -> None:
-    text = picture.read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", sorted(DOCS.glob("*.svg")), ids=lambda file: file.name)
+def test_a_picture_needs_nothing_else_and_can_be_read_on_light_and_dark(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
     ElementTree.fromstring(text)  # noqa: S314  # our own file
     assert not re.search(r"(?:href|src|url\()=?[\"']?https?:", text)
     assert len(text) < LARGEST
@@ -135,3 +135,17 @@ class Unsaid(BaseModel):
     unsaid: int = 1
     said: int = 2
     """What it means."""
+
+
+def test_the_picture_of_the_demo_shows_commands_and_the_end_of_what_they_said() -> None:
+    long = "\n".join(f"line {number}" for number in range(picture.MOST + 3))
+    said = (f"\n\x1b[1m$ drctl provision\x1b[0m\n{long}\n\n"
+            "\x1b[1m$ drctl teardown\x1b[0m\n  RTO 70.0 s   MISSED\n0 & done\n")
+    shown = [line.plain for line in picture.shown(said)]
+    assert shown[:3] == ["$ drctl provision", "  … 3 lines more", "line 3"]
+    assert shown[-3:] == ["$ drctl teardown", "  RTO 70.0 s   MISSED", "0 & done"]
+    drawn = picture.picture(said)
+    ElementTree.fromstring(drawn)  # noqa: S314  # our own
+    assert "teardown" in drawn
+    assert "@font-face" not in drawn
+    assert drawn == picture.picture(said)
