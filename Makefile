@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: demo policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
+.PHONY: demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -27,8 +27,15 @@ demo: $(VENV)/lab ## Provision, status, live drill and teardown on the embedded 
 lab-test: $(VENV)/lab ## Scenarios with your configuration and app, each in a lab of its own; CONFIG=my.yaml SCENARIOS='region-lost'.
 	@$(BIN)/drctl lab scenario $(SCENARIOS) $(if $(CONFIG),-c $(CONFIG))
 
+demo-picture: $(VENV)/dev ## The picture of the demo's terminal in docs/, recorded anew.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh > $(VENV)/demo.txt
+	@$(BIN)/python -m tests.documents.picture $(VENV)/demo.txt
+
 screenshot: $(VENV)/lab ## The picture of a drill's report in docs/, taken anew with a headless Chromium.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/screenshot.sh
+
+docs: $(VENV)/dev ## The references in docs/, written anew from the configuration's models and the runbooks.
+	@$(BIN)/python -m tests.documents
 
 test: $(VENV)/dev ## The whole test suite.
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder

@@ -1,7 +1,9 @@
 """The configuration: what a stack looks like, checked in full before anything is called.
 
 `load` (in `drctl.configuration`) reads a file into these models and reports every problem at once with path and line.
-Durations are plain numbers whose unit is in the field's name; sizes likewise.
+Durations are plain numbers whose unit is in the field's name; sizes likewise. Each key's meaning is the text below it,
+for whoever reads the code and for docs/configuration.md; a key that holds others means what its model's docstring says.
+Nothing reads these texts when drctl runs: pydantic's own way of taking them would double the time this module needs.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field
+
+from drctl.settings_operation import Alarms, Backup, Estimate, Failover, Iam, Lab, Logs, Model
 
 T = TypeVar("T")
 Role = Literal["primary", "standby"]
@@ -21,50 +25,60 @@ Cidr = IPv4Network
 LAB_ACCOUNT = "123456789012"
 
 
-class Model(BaseModel):
-    """A part of the configuration: closed (unknown keys are refused) and frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Regions(Model):
     """Home of the stack by design; which region is active in a run is observed, never read from here."""
 
     primary: str = "us-east-1"
+    """The region that is active by design."""
     standby: str = "us-west-2"
+    """The region that waits by design."""
 
 
 class Objectives(Model):
     """What the business was promised; drills are judged against it."""
 
     rto_minutes: Annotated[float, Field(gt=0)] = 15
+    """Longest time without an acknowledged write."""
     rpo_minutes: Annotated[float, Field(ge=0)] = 15
+    """Most time of acknowledged writes that may be lost; the alarm on the lag takes it too."""
 
 
 class Network(Model):
     """Address plan and ways in and out."""
 
     primary_cidr: Cidr = IPv4Network("10.0.0.0/16")
+    """Addresses of the primary region's VPC: private, /16 to /22."""
     standby_cidr: Cidr = IPv4Network("10.1.0.0/16")
+    """Addresses of the standby region's VPC; they must not overlap, for the regions are peered."""
     availability_zones: Annotated[int, Field(ge=2, le=6)] = 3
+    """Zones of each region with public, private and database subnets."""
     egress: Literal["endpoints", "nat", "nat-per-az"] = "endpoints"
+    """How functions reach AWS: interface endpoints, one NAT gateway a region, or one a zone."""
     admit_cidrs: tuple[Cidr, ...] = ()
+    """Who may reach the balancers: 25 ranges at most."""
     admit_cloudfront: bool = False
-    #: The balancer admits 0.0.0.0/0 only when this is said in words.
+    """Whether CloudFront's managed prefix list is admitted too; it weighs 55 of a security group's 60 rules."""
     open_to_the_world: bool = False
+    """Says in words that 0.0.0.0/0 is meant; the balancers admit it only then."""
 
 
 class Dns(Model):
     """The hosted zone and the name users type."""
 
     zone: str = "dr.example.com"
-    #: An existing zone's id; without it the zone is made (and has to be delegated by the parent's owner).
+    """The hosted zone: a domain name in lower case, without final dot."""
     zone_id: str | None = None
+    """An existing zone's id: used as it is, never deleted. Without it the zone is made, and has to be delegated by the
+    parent's owner."""
     record: str = "app"
+    """The label that makes the name users type, in front of the zone."""
     health_interval_s: Literal[10, 30] = 10
+    """How often each of Route 53's checkers asks."""
     health_threshold: Annotated[int, Field(ge=1, le=10)] = 3
-    #: Minutes that users have to be away from their region before the switch there is set, so that they stay.
+    """Failed looks in a row before a check turns."""
     latch_minutes: Annotated[int, Field(ge=1, le=60)] = 5
+    """How long users have to be away from their region before the switch there is set, so that they stay. As seconds it
+    must be more than interval x (threshold + 1) + 120, else the latch would undo an operator's turn."""
 
     @property
     def name(self) -> str:
@@ -76,145 +90,76 @@ class Tls(Model):
     """Where the balancers' certificates come from: requested from ACM, given by ARN, or off for development only."""
 
     mode: Literal["acm", "given", "off"] = "acm"
+    """Requested from ACM and validated by drctl, given by ARN, or off for development only."""
     primary_certificate_arn: str | None = None
+    """With `given`: a certificate of the primary region, issued, that covers the users' name."""
     standby_certificate_arn: str | None = None
+    """The same for the standby region."""
     policy: str = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    """Security policy of the balancers' listeners, by its name in Elastic Load Balancing."""
 
 
 class Database(Model):
     """The Aurora PostgreSQL global database."""
 
     engine_version: str = "16.6"
+    """Full version, in quotes; asked of AWS in both regions before anything is made."""
     instance_class: str = "db.serverless"
+    """`db.serverless`, or a memory-optimized class (db.r5 or newer); global databases refuse burstable ones."""
     instances: Annotated[int, Field(ge=1, le=15)] = 1
+    """Instances in each region; two give a region a reader in another zone."""
     min_acu: Annotated[float, Field(ge=0.5, le=256)] = 0.5
+    """With `db.serverless`: the least capacity of an instance, in steps of 0.5."""
     max_acu: Annotated[float, Field(ge=1, le=256)] = 4
+    """With `db.serverless`: the most."""
     name: str = "app"
+    """The database's name: lower-case letters, digits and underscores, no reserved word."""
     username: str = "dradmin"
+    """The master user's name: 16 characters at most, no reserved word."""
     backup_retention_days: Annotated[int, Field(ge=1, le=35)] = 7
-    #: `rds.global_db_rpo` in seconds; None leaves it unset, which is advised with two regions.
+    """How long Aurora keeps backups for point-in-time recovery."""
     rpo_limit_s: Annotated[int, Field(ge=20)] | None = None
+    """`rds.global_db_rpo`: commits wait while the lag is over it. Unset is advised with two regions."""
 
 
 class App(Model):
     """The function behind the balancer: drctl's sample application, or a package of the user's own."""
 
-    #: Directory or zip file with the user's package; None deploys the sample application.
     package: str | None = None
+    """Directory or zip file with your package; without it the sample application is deployed."""
     entry_point: str = "app.main.handler"
+    """Module and function that Lambda calls."""
     memory_mb: Annotated[int, Field(ge=128, le=10240)] = 512
+    """Memory of the function, which its share of CPU goes by."""
     timeout_s: Annotated[int, Field(ge=1, le=900)] = 10
+    """How long an invocation may take."""
     health_path: str = "/health"
+    """Path that balancers and Route 53 ask; it should answer without the database."""
 
 
 class Storage(Model):
     """Lifetimes in the replicated data buckets, in days."""
 
     noncurrent_days: Annotated[int, Field(ge=1)] = 90
+    """How long a version is kept after it was overwritten or deleted."""
     access_log_days: Annotated[int, Field(ge=1)] = 365
+    """How long the balancers' access logs are kept."""
 
 
 class EventBuses(Model):
     """The event buses of both regions."""
 
     source: str = "drctl.app"
+    """Events with this source are forwarded to the other region."""
     archive_days: Annotated[int, Field(ge=1)] = 30
+    """How long each bus's archive keeps events."""
 
 
 class Waf(Model):
     """Web ACL in front of each balancer; requests per five minutes and address before it blocks."""
 
     rate_limit: Annotated[int, Field(ge=100, le=20_000_000)] = 2000
-
-
-class Alarms(Model):
-    """Thresholds, and who hears."""
-
-    email: str | None = None
-    database_cpu_percent: Annotated[float, Field(gt=0, le=100)] = 80
-    database_connections: Annotated[int, Field(ge=1)] = 200
-    replication_lag_s: Annotated[float, Field(gt=0)] = 60
-    error_percent: Annotated[float, Field(gt=0, le=100)] = 5
-    certificate_days: Annotated[int, Field(ge=1)] = 30
-
-
-class Logs(Model):
-    """Retention of every log group in days (a value CloudWatch Logs accepts)."""
-
-    retention_days: int = 90
-
-
-class Failover(Model):
-    """How requests are made while a region is lost, when no one may wait for what does not answer, and the order."""
-
-    #: Whether users are sent to the other region while its database is promoted, or once it takes writes.
-    order: Literal["side-by-side", "database-first"] = "side-by-side"
-    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 2
-    read_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5
-    attempts: Annotated[int, Field(ge=1, le=8)] = 2
-
-
-class Backup(Model):
-    """AWS Backup plan with a copy to the other region."""
-
-    enabled: bool = False
-    schedule: str = "cron(0 5 ? * * *)"
-    retention_days: Annotated[int, Field(ge=1)] = 35
-
-
-class Estimate(Model):
-    """What a month is taken to bring; nothing but `plan` and `prices` reads it, to tell what the stack costs."""
-
-    requests_millions: Annotated[float, Field(ge=0)] = 0
-    #: Request and answer together, in thousands of bytes.
-    request_kb: Annotated[float, Field(ge=0)] = 16
-    #: Milliseconds that the app's function works on a request.
-    request_ms: Annotated[float, Field(ge=0)] = 5
-    database_gb: Annotated[float, Field(ge=0)] = 10
-    database_writes_millions: Annotated[float, Field(ge=0)] = 2.5
-    object_gb: Annotated[float, Field(ge=0)] = 1
-    #: Of the objects, what is new in a month and so replicated.
-    object_gb_new: Annotated[float, Field(ge=0)] = 0.1
-    events_millions: Annotated[float, Field(ge=0)] = 0.05
-    logs_gb: Annotated[float, Field(ge=0)] = 2
-    #: What the functions send and fetch through endpoints or NAT.
-    egress_gb: Annotated[float, Field(ge=0)] = 5
-
-
-class Iam(Model):
-    """What every role of the stack carries beside its own policy."""
-
-    #: ARN of a managed policy that no role of the stack may go beyond; None asks for no boundary.
-    permissions_boundary: str | None = None
-
-
-class TrafficWrite(Model):
-    """The request that writes a numbered row; `{row}` in the path and in any text of the JSON body becomes the row."""
-
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    path: str = "/patients"
-    body: dict[str, JsonValue] = {"name": "{row}", "birth_date": "1980-02-29"}
-
-
-class TrafficRead(Model):
-    """The request that reads a row back, whose answer has to contain it; the path holds `{id}`, `{row}`, or both."""
-
-    path: str = "/patients/{id}"
-
-
-class Traffic(Model):
-    """How the lab's clients use the app behind the name; as it stands, drctl's sample application."""
-
-    write: TrafficWrite = TrafficWrite()
-    read: TrafficRead = TrafficRead()
-    #: Where the JSON answer to a write says what the app calls the row: a key, or keys with dots between them.
-    id_field: str = "id"
-
-
-class Lab(Model):
-    """What the lab does with this stack; AWS never sees it."""
-
-    traffic: Traffic = Traffic()
+    """Requests of one address in five minutes before it is blocked."""
 
 
 @dataclass(frozen=True)
@@ -235,9 +180,11 @@ class Settings(Model):
     """One stack."""
 
     target: Target = "lab"
+    """Where drctl works; without a configuration it can touch the lab only."""
     environment: str = "lab"
-    #: The only account drctl may touch; required for `target: aws`.
+    """Part of every name and tag: lower-case letters, digits and hyphens, 20 characters at most."""
     account_id: str = LAB_ACCOUNT
+    """The only account drctl may touch; required for `target: aws`."""
     regions: Regions = Regions()
     objectives: Objectives = Objectives()
     network: Network = Network()
@@ -255,10 +202,10 @@ class Settings(Model):
     estimate: Estimate = Estimate()
     iam: Iam = Iam()
     lab: Lab = Lab()
-    #: Deletion protection of database and balancers, at every level that has it.
     deletion_protection: bool = False
-    #: Extra tags on everything that can carry them.
+    """Deletion protection of database and balancers, at every level that has it; teardown refuses until it is false."""
     tags: dict[str, str] = {}
+    """Extra tags on everything that can carry them: 40 at most."""
 
     @property
     def primary(self) -> Site:

@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "ground": set(),
 }
 #: Modules of drctl that everybody stands on.
-GROUND = {"settings", "names", "errors", "home", "configuration", "configuration_rules", "packaging",
-          "processes", ""}
+GROUND = {"settings", "settings_operation", "names", "errors", "home", "configuration", "configuration_rules",
+          "packaging", "processes", ""}
 #: What the lab may know of the rest: data and the classification of calls, so that it stays an independent AWS.
 LAB_MAY_KNOW = {"drctl.aws.durations", "drctl.aws.calls", "drctl.aws.tags", "drctl.errors", "drctl.home",
                 "drctl.processes", "drctl"}

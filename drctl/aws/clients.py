@@ -22,7 +22,7 @@ from drctl import __version__
 from drctl.aws.fence import Fence
 from drctl.aws.hooks import Listener, listen
 from drctl.aws.retries import retry_with_care
-from drctl.settings import Failover
+from drctl.settings_operation import Failover
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient

@@ -97,13 +97,14 @@ def _line(run: Run, one: Numbered) -> Iterator[str]:
     beside = f" (side by side with {', '.join(map(str, one.beside))})" if one.beside else ""
     yield f"\n{one.number:2}. {action.title}{beside}"
     yield f"      why       {action.why}"
-    yield f"      usually   {_minutes(action.typical_minutes)}"
+    yield f"      usually   {in_minutes(action.typical_minutes)}"
     yield f"      if stuck  {action.if_stuck}"
     for command in action.by_hand(run):
         yield f"      $ {command}"
 
 
-def _minutes(minutes: float) -> str:
+def in_minutes(minutes: float) -> str:
+    """A span as runbooks write it."""
     return f"{minutes * 60:.0f} s" if minutes < 1 else f"{minutes:g} min"
 
 

@@ -9,12 +9,16 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drctl import __version__
+from drctl.cli import options
 from drctl.errors import ConfigurationError, DrctlError, Interrupted
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: Subcommand: module below drctl.cli.commands, and the line `--help` shows, so that help imports no command.
 COMMANDS = {
@@ -31,6 +35,7 @@ COMMANDS = {
     "report": ("report", "The report of one run."),
     "policy": ("policy", "IAM policies for whoever does a run on this stack."),
     "lab": ("lab", "The simulated AWS on this machine."),
+    "completion": ("completion", "The script that lets a shell complete drctl's commands."),
 }
 
 
@@ -44,10 +49,17 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, text = COMMANDS[cmd_name]
-        if ctx.resilient_parsing or _only_help():
+        if _only_help() and not ctx.resilient_parsing:
             return click.Command(cmd_name, short_help=text)
         command: click.Command = importlib.import_module(f"drctl.cli.commands.{module}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names and their lines come from the table, so that completing a command imports none."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -67,8 +79,11 @@ def _only_help() -> bool:
     return len(sys.argv) < 2 or sys.argv[1] in {"--help", "-h"}
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=(
-    "Without -c/--config (or DRCTL_CONFIG) every command works on the lab, a simulated AWS on this machine. "
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=options.examples(
+    ("drctl provision", "build the stack in the lab"),
+    ("drctl failover --drill", "rehearse the loss of a region, measured"),
+    ("drctl status -c config/dev.yaml", "what stands on AWS, and who is active")) + (
+    "\n\nWithout -c/--config (or DRCTL_CONFIG) every command works on the lab, a simulated AWS on this machine. "
     "Exit codes: 0 done, 1 failed (run it again), 2 bad usage or configuration, 3 refused by a guard, "
     "4 checks found problems, 130 interrupted (run it again)."))
 @click.version_option(__version__, prog_name="drctl")

@@ -11,6 +11,20 @@ import click
 Command = Callable[..., Any]
 
 
+def examples(*shown: tuple[str, str]) -> str:
+    """The end of a command's help: what people type, and what for."""
+    width = max(len(line) for line, _ in shown)
+    lines = (f"  {line:{width}}  {why}".rstrip() for line, why in shown)
+    return "\n".join(("\b", "Examples:", *lines))
+
+
+def run_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """For a shell that completes a run: `last`, and the runs of this home, newest first."""
+    from drctl.engine import rundir
+
+    return [name for name in ("last", *(run.id for run in rundir.all_runs())) if name.startswith(incomplete)]
+
+
 def config(command: Command) -> Command:
     """`-c/--config`, or DRCTL_CONFIG; with neither, the packaged lab configuration."""
     return click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), envvar="DRCTL_CONFIG",

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from drctl.errors import ConfigurationError
 from drctl.lab.damages import DAMAGES
-from drctl.settings import Model
+from drctl.settings_operation import Model
 
 #: What a field of a report has to be: that value, or a number between two.
 Expected = str | bool | int | float | None | tuple[float, float]

@@ -95,7 +95,7 @@ class FailoverRecords(Step[RecordsOut]):
     def _refuse_canonical(self, run: Run) -> None:
         """A CNAME lets no other record of its name be (Route 53 Developer Guide, "Supported DNS record types")."""
         for record in self._there(run, "CNAME").values():
-            raise Refused(f"{run.settings.dns.name} is a CNAME, kept for {record.get('TTL')} s by resolvers, that is "
+            raise NotOurs(f"{run.settings.dns.name} is a CNAME, kept for {record.get('TTL')} s by resolvers, that is "
                           "not this stack's: it is not replaced",
                           next_step="remove the record, or choose another dns.record")
 

@@ -24,7 +24,8 @@ from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import perform
 from drctl.lab import outages
 from drctl.lab.server import Lab
-from drctl.settings import Failover, Settings, Site
+from drctl.settings import Settings, Site
+from drctl.settings_operation import Failover
 from drctl.steps.control_bucket import ControlBucket
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 from tests.conftest import SPEED, ensure_with_needs

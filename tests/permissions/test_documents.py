@@ -16,7 +16,8 @@ from drctl.lab.authorization import PREFIXES, table
 from drctl.permissions import documents
 from drctl.permissions.documents import FOR, LIMIT, RUNS, allowed, policies_of, size, statements
 from drctl.permissions.scopes import SCOPES
-from drctl.settings import Iam, Settings
+from drctl.settings import Settings
+from drctl.settings_operation import Iam
 from tests.permissions.spelled import SPOKEN_OF, operations_in_the_code
 
 GOLDEN = Path(__file__).parent / "golden"

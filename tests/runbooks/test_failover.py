@@ -7,7 +7,8 @@ from typing import Literal
 from drctl.actions.decide import Decide
 from drctl.engine.runbook import Action, SideBySide
 from drctl.runbooks.failover import fail_over, noting
-from drctl.settings import Failover, Settings
+from drctl.settings import Settings
+from drctl.settings_operation import Failover
 from drctl.stack import stack_of
 
 

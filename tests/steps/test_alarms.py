@@ -12,8 +12,8 @@ import pytest
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
-from drctl.settings import Alarms as Thresholds
 from drctl.settings import Settings
+from drctl.settings_operation import Alarms as Thresholds
 from drctl.steps.alarms import Alarms
 from drctl.steps.key import Key
 from drctl.steps.topic import Topic

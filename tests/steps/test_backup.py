@@ -11,8 +11,8 @@ from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.lab.backup_gaps import add_recovery_point
-from drctl.settings import Backup as Choices
 from drctl.settings import Settings
+from drctl.settings_operation import Backup as Choices
 from drctl.steps import backup as backups
 from drctl.steps.backup import Backup
 from drctl.steps.key import Key

@@ -16,7 +16,8 @@ from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import ConfigurationError, Refused
 from drctl.lab.clock import CLOCK
-from drctl.settings import Alarms, Settings, Tls
+from drctl.settings import Settings, Tls
+from drctl.settings_operation import Alarms
 from drctl.steps.certificate import Certificate
 from drctl.steps.given_certificate import GivenCertificate, covers
 from drctl.steps.zone import Zone

@@ -12,7 +12,8 @@ from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.lab import interfaces
-from drctl.settings import Logs, Settings
+from drctl.settings import Settings
+from drctl.settings_operation import Logs
 from drctl.steps import flow_logs
 from drctl.steps.flow_logs import FlowLogs, FlowLogsOut, log_group_name
 from drctl.steps.key import Key

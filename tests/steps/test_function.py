@@ -14,7 +14,8 @@ from drctl.engine.run import Run
 from drctl.engine.step import dependencies
 from drctl.errors import Refused
 from drctl.packaging import archive
-from drctl.settings import App, Logs, Settings
+from drctl.settings import App, Settings
+from drctl.settings_operation import Logs
 from drctl.steps import function_role
 from drctl.steps.endpoints import Endpoints
 from drctl.steps.function import Function

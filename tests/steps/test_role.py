@@ -12,7 +12,8 @@ from drctl.aws.clients import Aws
 from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import Refused
-from drctl.settings import Iam, Settings, Site
+from drctl.settings import Settings, Site
+from drctl.settings_operation import Iam
 from drctl.stack import stack_of
 from drctl.steps import flow_logs
 from drctl.steps.role import Role

@@ -12,7 +12,8 @@ from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.lab.topics import confirm
-from drctl.settings import Alarms, Settings
+from drctl.settings import Settings
+from drctl.settings_operation import Alarms
 from drctl.steps.key import Key
 from drctl.steps.topic import Topic
 from tests.conftest import ensure_with_needs

@@ -12,7 +12,11 @@ from drctl.cli.asked import Asked
 from drctl.cli.render import emit, show_failover
 
 
-@click.command("failback", epilog="Example: drctl failback -c config/production.yaml")
+@click.command("failback", epilog=options.examples(
+    ("drctl failback -c config/production.yaml", "home again, once the lost region is back"),
+    ("drctl failback --show -c config/production.yaml", "the runbook, with AWS CLI commands"),
+    ("drctl failback --rebuild -c config/production.yaml", "make the old region's cluster anew, if Aurora did not"),
+    ("drctl failback --lost us-east-1", "no note tells which region was lost: this one")))
 @options.config
 @options.as_json
 @options.yes

@@ -25,14 +25,14 @@ RULES: tuple[tuple[tuple[str, ...], str, Callable[[Mapping[str, Any]], bool]], .
     (("to",), "--to goes with a failover, or with --show; a drill moves away from the active region",
      lambda asked: not asked["drill"] or asked["show"]))
 MODES = ("live", "isolated", "tabletop")
-EXAMPLES = """\b
-Examples:
-  drctl failover --allow-data-loss 60s           the active region is gone
-  drctl failover --planned                       both regions are healthy: no loss
-  drctl failover --drill                         there and back, measured
-  drctl failover --drill --mode tabletop         changes nothing, prints the calls
-  drctl failover --show                          the runbook, with AWS CLI commands
-"""
+EXAMPLES = options.examples(
+    ("drctl failover", "shows what is known, and does nothing"),
+    ("drctl failover --allow-data-loss 60s", "the active region is gone"),
+    ("drctl failover --planned", "both regions are healthy: no loss"),
+    ("drctl failover --drill", "there and back, measured"),
+    ("drctl failover --drill --mode tabletop", "changes nothing, prints the calls"),
+    ("drctl failover --show", "the runbook, with AWS CLI commands"),
+    ("drctl failover --escalate 20261129-0312 --allow-data-loss 5m", "a planned move whose region died"))
 
 
 @click.command("failover", epilog=EXAMPLES)
@@ -46,8 +46,8 @@ Examples:
               "unknown, or the region seems healthy; the reason goes into the report.")
 @click.option("--planned", is_flag=True, help="A switchover without loss, and stay; refused unless both sides are "
               "healthy.")
-@click.option("--escalate", metavar="RUN", help="A planned failover whose region has died: go on with RUN as an "
-              "unplanned one.")
+@click.option("--escalate", metavar="RUN", shell_complete=options.run_ids, help="A planned failover whose region has "
+              "died: go on with RUN as an unplanned one.")
 @click.option("--drill", is_flag=True, help="Rehearse; see --mode.")
 @click.option("--mode", type=click.Choice(MODES), help="Drill: live moves the stack there and back; isolated proves a "
               "copy in the standby region; tabletop changes nothing.")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from drctl.lab.process import LabState
 
 
-@click.group("lab")
+@click.group("lab", epilog=options.examples(
+    ("drctl lab up", "start it; any command starts one when none runs"),
+    ("drctl lab outage start --region us-east-1", "a region is gone"),
+    ("drctl lab scenario region-lost", "the whole story, in a lab of its own"),
+    ("drctl lab down", "end it, and what was built in it")))
 def command() -> None:
     """The simulated two-region AWS on this machine: no account, no network, no Docker.
 
@@ -29,7 +33,11 @@ command.add_command(traffic)
 command.add_command(scenario)
 
 
-@command.command("up", epilog="Example: drctl lab up --speed 60; AWS CLI: aws --endpoint-url $ENDPOINT ec2 …")
+@command.command("up", epilog=options.examples(
+    ("drctl lab up --speed 20", "20 AWS seconds in a second"),
+    ("drctl lab up --faults 0.2 --seed 7", "a fifth of all calls goes wrong, the same ones each time"),
+    ("drctl lab up --without clone-of-a-secondary", "one rule switched off"),
+    ('aws --endpoint-url "$(drctl lab up --json | jq -r .endpoint)" ec2 describe-vpcs', "the AWS CLI sees the lab")))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on loopback; default: a free one.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=None,
               help="AWS seconds in a second; default: DRCTL_SPEED, or 60.")
@@ -51,7 +59,7 @@ def up(port: int, speed: float | None, without: tuple[str, ...], faults: float, 
         f"clients at {lab.edge}"))
 
 
-@command.command("down")
+@command.command("down", epilog=options.examples(("drctl lab down", "nothing of the lab is left but its runs")))
 @options.as_json
 def down(as_json: bool) -> None:
     """End the lab of this home and the traffic in it; what was built in it, and what the traffic saw, is gone."""
@@ -74,7 +82,7 @@ def running_lab() -> LabState:
     return lab
 
 
-@command.command("status")
+@command.command("status", epilog=options.examples(("drctl lab status --json", "for a script")))
 @options.as_json
 def status(as_json: bool) -> None:
     """Address, speed, AWS time, calls, lag, outages and faults of the lab of this home; exit 1 when none answers."""
@@ -100,7 +108,9 @@ def _faults(faults: dict[str, Any]) -> str:
     return f"{faults['rate']:g} of the calls, seed {faults['seed']}: {struck} of {faults['calls']}"
 
 
-@command.command("rules", epilog="A rule is switched off with: drctl lab up --without NAME")
+@command.command("rules", epilog=options.examples(
+    ("drctl lab rules", "every rule, and what it refuses or delays"),
+    ("drctl lab up --without clone-of-a-secondary", "a lab without one of them")))
 @options.as_json
 def rules(as_json: bool) -> None:
     """What the lab refuses or delays as AWS does: name and sense of every rule."""
@@ -111,7 +121,10 @@ def rules(as_json: bool) -> None:
         f"{one['name']:38} {one['rule']}{'' if one['on'] else ' (off)'}" for one in known)))
 
 
-@command.command("lag", epilog="Examples: drctl lab lag 20s; drctl lab lag 20m; drctl lab lag default")
+@command.command("lag", epilog=options.examples(
+    ("drctl lab lag", "how far behind the copy is"),
+    ("drctl lab lag 20m", "twenty minutes from now on"),
+    ("drctl lab lag default", "as ever")))
 @click.argument("lag", required=False, metavar="[500ms|20s|20m|1h|default]")
 @options.as_json
 def lag(lag: str | None, as_json: bool) -> None:
@@ -144,7 +157,10 @@ def _lag(lag_ms: float) -> str:
     return f"{lag_ms:g} ms" if lag_ms < 1000 else f"{lag_ms / 1000:g} s"
 
 
-@command.group("outage")
+@command.group("outage", epilog=options.examples(
+    ("drctl lab outage start --region us-east-1 --mode hang", "connections are taken and never answered"),
+    ("drctl lab outage list", "what is gone, and how many requests it has struck"),
+    ("drctl lab outage end", "all of it is back")))
 def outage() -> None:
     """Take a region, or one service of it, away from the lab, and give it back."""
 
@@ -156,7 +172,10 @@ _gray = click.option("--gray", type=click.Choice(["slow-database", "lying-health
                           "one availability zone is gone.")
 
 
-@outage.command("start", epilog="Example: drctl lab outage start --region us-east-1 --service rds --mode hang")
+@outage.command("start", epilog=options.examples(
+    ("drctl lab outage start --region us-east-1", "a region refuses connections"),
+    ("drctl lab outage start --region us-east-1 --service rds --mode hang", "one service of it never answers"),
+    ("drctl lab outage start --region us-east-1 --gray slow-database --delay 4s", "it half works")))
 @click.option("--region", metavar="REGION", required=True, help="The region, for example us-east-1.")
 @_service
 @click.option("--bucket", metavar="BUCKET", default="", help="One bucket, with --service s3.")
@@ -209,7 +228,9 @@ def _start_outage(region: str, service: str, bucket: str, mode: str, as_json: bo
     emit(told, as_json=as_json, text=lambda: click.echo(f"lab: {_place(told)} {word}, mode {told['mode']}"))
 
 
-@outage.command("end")
+@outage.command("end", epilog=options.examples(
+    ("drctl lab outage end", "all outages"),
+    ("drctl lab outage end --region us-east-1 --service rds", "that one")))
 @_region
 @_service
 @_gray
@@ -224,7 +245,7 @@ def end(region: str | None, service: str, gray: str | None, as_json: bool) -> No
         f"lab: {ended} answers again" if ended else "lab: there was no such outage"))
 
 
-@outage.command("list")
+@outage.command("list", epilog=options.examples(("drctl lab outage list --json", "for a script")))
 @options.as_json
 def outages(as_json: bool) -> None:
     """The outages there are, and how many requests each has struck."""

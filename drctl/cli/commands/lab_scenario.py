@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 SPEED = 60.0
 
 
-@click.command("scenario", epilog="Examples: drctl lab scenario --list; drctl lab scenario region-lost lying-health; "
-                                  "drctl lab scenario all -c production.yaml; drctl lab scenario ./my-own.yaml")
+@click.command("scenario", epilog=options.examples(
+    ("drctl lab scenario --list", "what there is, and why each matters"),
+    ("drctl lab scenario region-lost lying-health", "these two"),
+    ("drctl lab scenario all -c config/production.yaml", "all of them with your configuration: for your CI"),
+    ("drctl lab scenario ./my-own.yaml", "one of your own")))
 @click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--list", "listing", is_flag=True, help="The scenarios there are, and why each matters.")
 @click.option("--speed", type=click.FloatRange(min=1, max=1000), default=SPEED, show_default=True,

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 EVERY = 1.0
 
 
-@click.group("traffic")
+@click.group("traffic", epilog=options.examples(
+    ("drctl lab traffic start", "clients begin to write and read"),
+    ("drctl lab traffic status --watch", "what they see, once a second"),
+    ("drctl lab traffic stop", "their record stays until the lab goes")))
 def traffic() -> None:
     """Clients in the lab that use the stack through the users' name, all the time, and remember what was acknowledged.
 
@@ -30,7 +33,9 @@ def traffic() -> None:
     """
 
 
-@traffic.command("start", epilog="Example: drctl lab traffic start --clients 8 --rate 40 --label before-the-drill")
+@traffic.command("start", epilog=options.examples(
+    ("drctl lab traffic start", "four clients, with the sample application"),
+    ("drctl lab traffic start --clients 8 --rate 40 --label before-the-drill", "more of them, with a name")))
 @options.config
 @click.option("--clients", type=click.IntRange(1, 64), default=None,
               help="Clients, each with a resolver and a connection of its own; default: 4.")
@@ -54,7 +59,7 @@ def start(config_path: Path | None, clients: int | None, rate: float | None, lab
         f"record {found.record}"))
 
 
-@traffic.command("stop")
+@traffic.command("stop", epilog=options.examples(("drctl lab traffic stop --json", "for a script")))
 @options.as_json
 def stop(as_json: bool) -> None:
     """Stop the traffic after the requests under way, and tell what it saw; its record stays until the lab goes."""
@@ -69,7 +74,7 @@ def stop(as_json: bool) -> None:
         f"traffic {found.label}: stopped; {_figures(shown)}; record {found.record}"))
 
 
-@traffic.command("status")
+@traffic.command("status", epilog=options.examples(("drctl lab traffic status --watch", "until Ctrl-C")))
 @click.option("--watch", is_flag=True, help="Go on telling, once a second, until the traffic ends or Ctrl-C.")
 @options.as_json
 def status(watch: bool, as_json: bool) -> None:

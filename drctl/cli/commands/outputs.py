@@ -10,7 +10,9 @@ from drctl.cli import options
 from drctl.cli.render import emit, show_outputs
 
 
-@click.command("outputs")
+@click.command("outputs", epilog=options.examples(
+    ("drctl outputs -c config/dev.yaml", "addresses, buckets, and the name servers for the parent zone"),
+    ("drctl outputs -c config/dev.yaml --json", "the same for a script")))
 @options.config
 @options.as_json
 def command(config_path: Path | None, as_json: bool) -> None:

@@ -10,7 +10,9 @@ from drctl.cli import options
 from drctl.cli.render import emit
 
 
-@click.command("plan", epilog="Example: drctl plan -c config/dev.yaml --exit-code")
+@click.command("plan", epilog=options.examples(
+    ("drctl plan -c config/dev.yaml", "what provision would do, what it costs, and how long it takes"),
+    ("drctl plan --exit-code", "in a pipeline: exit 4 when there is something to do")))
 @options.config
 @options.as_json
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when there is something to do, with 0 when there is not.")

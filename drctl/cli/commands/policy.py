@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 RUNS = ("provision", "drill", "failover", "teardown", "read")
 
 
-@click.command("policy", epilog="Example: drctl policy failover -c config/production.yaml")
+@click.command("policy", epilog=options.examples(
+    ("drctl policy failover -c config/production.yaml", "what an operator on call may do, and how to attach it"),
+    ("drctl policy provision --json", "one JSON document, for the pipeline that makes the role")))
 @click.argument("run", type=click.Choice(RUNS))
 @options.config
 @options.as_json

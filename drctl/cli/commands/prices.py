@@ -11,7 +11,9 @@ from drctl.cli import options
 from drctl.cli.render import emit, heading, rows, verdict
 
 
-@click.group("prices", invoke_without_command=True)
+@click.group("prices", invoke_without_command=True, epilog=options.examples(
+    ("drctl prices -c config/production.yaml", "a month of the configured stack, by part"),
+    ("drctl prices refresh -c config/production.yaml", "ask AWS's Price List; its answers win from then on")))
 @options.config
 @options.as_json
 @click.pass_context
@@ -31,7 +33,8 @@ def command(context: click.Context, config_path: Path | None, as_json: bool) -> 
     emit(estimate.with_prices(), as_json=as_json, text=lambda: show_prices(estimate))
 
 
-@command.command("refresh")
+@command.command("refresh", epilog=options.examples(
+    ("drctl prices refresh -c config/production.yaml", "ask AWS's Price List; its answers win from then on")))
 @options.config
 @options.as_json
 def refresh(config_path: Path | None, as_json: bool) -> None:

@@ -12,7 +12,10 @@ from drctl.cli.asked import Asked
 from drctl.cli.render import emit, show_outputs
 
 
-@click.command("provision", epilog="Example: drctl provision -c config/dev.yaml")
+@click.command("provision", epilog=options.examples(
+    ("drctl provision", "build the stack in the lab"),
+    ("drctl provision -c config/dev.yaml", "build it on AWS, or converge what stands"),
+    ("drctl provision -c config/dev.yaml --yes --json", "the same in a script: no question, one JSON document")))
 @options.config
 @options.as_json
 @options.yes

@@ -11,8 +11,12 @@ from drctl.cli.render import emit, show_report, show_verification
 from drctl.errors import ChecksFailed
 
 
-@click.command("report", epilog="Example: drctl report last")
-@click.argument("run", default="last")
+@click.command("report", epilog=options.examples(
+    ("drctl report last", "the newest run: outcome, times, figures, what failed"),
+    ("drctl report last --open", "the same as a page, in the browser"),
+    ("drctl report 20261129-0312 --verify", "is the journal of that run whole, and equal to its copies"),
+    ("drctl report 20261129-0312 -c config/dev.yaml", "a run of another machine")))
+@click.argument("run", default="last", shell_complete=options.run_ids)
 @options.config
 @options.as_json
 @click.option("--open", "opens", is_flag=True, help="Show the report as a page, in the browser.")

@@ -17,8 +17,11 @@ CARRIED_OUT_BY = {"provision": "provision", "drill": "failover", "failover": "fa
                   "teardown": "teardown"}
 
 
-@click.command("resume", epilog="Example: drctl resume; on another machine: drctl resume -c config/dev.yaml")
-@click.argument("run", required=False)
+@click.command("resume", epilog=options.examples(
+    ("drctl resume", "go on with the newest run that stopped on its way"),
+    ("drctl resume 20261129-0312", "with this one"),
+    ("drctl resume -c config/dev.yaml", "on another machine: the run is fetched from the control buckets")))
+@click.argument("run", required=False, shell_complete=options.run_ids)
 @options.config
 @options.as_json
 @options.yes

@@ -11,7 +11,10 @@ from drctl.cli import options
 from drctl.cli.render import emit, show_runs, show_trend
 
 
-@click.command("runs")
+@click.command("runs", epilog=options.examples(
+    ("drctl runs", "runs of this machine, those that can be resumed first"),
+    ("drctl runs --fetch -c config/production.yaml", "those of other machines too"),
+    ("drctl runs --trend", "recovery times of all drills and failovers")))
 @options.config
 @options.as_json
 @click.option("--fetch", is_flag=True, help="Bring the runs of other machines here first, from the control buckets.")

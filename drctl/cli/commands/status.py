@@ -10,7 +10,9 @@ from drctl.cli import options
 from drctl.cli.render import emit, show_status
 
 
-@click.command("status")
+@click.command("status", epilog=options.examples(
+    ("drctl status -c config/production.yaml", "who is active, who answers, what is left to be done"),
+    ("drctl status -c config/production.yaml --json", "the same for a script")))
 @options.config
 @options.as_json
 def command(config_path: Path | None, as_json: bool) -> None:

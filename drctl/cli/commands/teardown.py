@@ -13,7 +13,9 @@ from drctl.cli.render import emit, show_teardown
 from drctl.errors import Refused
 
 
-@click.command("teardown", epilog="Example: drctl teardown -c config/dev.yaml")
+@click.command("teardown", epilog=options.examples(
+    ("drctl teardown", "remove the stack from the lab"),
+    ("drctl teardown -c config/dev.yaml", "remove it from AWS, data included; asks for the environment's name")))
 @options.config
 @options.as_json
 @options.yes
