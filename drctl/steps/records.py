@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
@@ -51,7 +51,7 @@ class FailoverRecords(Step[RecordsOut]):
             return None
         return RecordsOut(run.settings.dns.name, tuple(_target(record) for record in own.values()), own)
 
-    def _there(self, run: Run, kind: str = "A") -> dict[str, Any]:
+    def _there(self, run: Run, kind: Literal["A", "CNAME"] = "A") -> dict[str, Any]:
         """All records of the name and of that type by set identifier (empty for a simple record)."""
         zone, name = run.found(self.zone), run.settings.dns.name
         if zone is None:
