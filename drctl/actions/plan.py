@@ -72,7 +72,7 @@ class Plan:
 
 def _as_dict(intent: Intent) -> dict[str, Any]:
     return {"step": intent.step.key, "region": intent.step.region, "what": intent.what, "texts": list(intent.texts),
-            "way": intent.way, "waits": list(intent.waits)}
+            "way": intent.way, "waits": list(intent.waits), "after": list(intent.after)}
 
 
 def plan(run: Looking, steps: Iterable[Step[Any]], prices: Prices, within_s: float = WITHIN_S,

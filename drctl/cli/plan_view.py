@@ -25,15 +25,19 @@ WORDS: Mapping[What, str] = {
     "refused": "refused", "not-ours": "not ours", "unknown": "not seen"}
 #: Lines of a step that a screen shows; `--json` has them all.
 LINES = 4
+#: Columns of a plan that goes into a file.
+WIDTH = 160
 
 
 def show_plan(plan: Plan, settings: Settings) -> None:
     """What provision would do, what that costs and how long it takes."""
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH
     tree = Tree(Text(f"{settings.environment}: {_headline(plan)}", style="bold"))
     for site in settings.sites:
         _add_region(tree, site, [one for one in plan.intents if one.step.region == site.region])
-    console.print(tree)
+    console.print(tree, soft_wrap=False)
     for one in plan.leftovers:
         console.print(f"[yellow]left over[/]  {one.kind} {one.id} ({one.region}): it carries this stack's tag and "
                       "belongs to nothing in the configuration; drctl leaves it until teardown")
@@ -59,15 +63,29 @@ def _add_region(tree: Tree, site: Site, found: Iterable[Intent]) -> None:
     branch = tree.add(Text(f"{site.region} ({site.role})", style="bold"))
     for intent in shown:
         sign, colour = SIGNS[intent.what]
-        leaf = branch.add(Text(f"{sign} {intent.step.key}: {WORDS[intent.what]}", style=colour))
-        for text in intent.texts[:LINES]:
+        leaf = branch.add(Text.assemble((f"{sign} {_named(intent.step.key, site)}: {WORDS[intent.what]}", colour),
+                                        (_after(intent, site), "dim")))
+        texts = intent.texts if intent.what != "create" else ()  # that it is not there says it all
+        for text in texts[:LINES]:
             leaf.add(Text(text))
-        if len(intent.texts) > LINES:
-            leaf.add(Text(f"and {len(intent.texts) - LINES} more: --json", style="dim"))
+        if len(texts) > LINES:
+            leaf.add(Text(f"and {len(texts) - LINES} more: --json", style="dim"))
         for text in intent.waits:
             leaf.add(Text(f"provision waits until {text}", style="dim"))
         if intent.way:
             leaf.add(Text(f"way: {intent.way}"))
+
+
+def _named(key: str, site: Site) -> str:
+    """A step's key; in its own region without the region."""
+    return key.removesuffix(f" {site.region}")
+
+
+def _after(intent: Intent, site: Site) -> str:
+    """What has to be there before, as far as a line holds."""
+    said = [_named(key, site) for key in intent.after]
+    more = f" and {len(said) - LINES} more" if len(said) > LINES else ""
+    return f", after {', '.join(said[:LINES])}{more}" if said else ""
 
 
 def show_bill(bill: Bill, console: Console | None = None) -> None:
@@ -87,7 +105,7 @@ def _show_assumptions(bill: Bill, console: Console) -> None:
     for name in bill.unpriced:
         console.print(f"[yellow]no price is known of {name}, so it is not in the sum: drctl prices refresh[/]")
     taken = ", ".join(f"{name} {value:g}" for name, value in bill.assumptions.items())
-    console.print(f"[dim]taken for a month (estimate in the configuration): {taken}; {LEFT_OUT}[/]")
+    console.print(f"\n[dim]taken for a month (estimate in the configuration): {taken};\n{LEFT_OUT}[/]\n")
 
 
 def show_prices(bill: Bill) -> None:
@@ -100,8 +118,13 @@ def show_prices(bill: Bill) -> None:
     table.add_row("sum", f"{bill.planned:.0f}", style="bold")
     console.print(table)
     _show_assumptions(bill, console)
-    for name, price in sorted(bill.prices.items()):
-        console.print(f"  {name:38} {price.value:>12.10g} per {price.unit}; {price.source}; read {price.read}")
+    alike: dict[tuple[str, str], list[str]] = {}
+    for spelled, price in sorted(bill.prices.items()):
+        name, _, region = spelled.partition(" ")
+        words = f"{price.value:>12.10g} per {price.unit}; {price.source}; read {price.read}"
+        alike.setdefault((name, words), []).append(region)
+    for (name, words), regions in alike.items():
+        console.print(f"  {name:27} {words}; {', '.join(regions)}")
 
 
 def _dollars(planned: float, now: float) -> tuple[str, str, str]:

@@ -38,6 +38,8 @@ class Intent:
     #: What a person does about what is in the way.
     way: str = ""
     waits: tuple[str, ...] = ()
+    #: Keys of the steps that have to be there before, and are not yet what they will be.
+    after: tuple[str, ...] = ()
 
 
 def intents(run: Looking, steps: Iterable[Step[Any]], seen: Mapping[Step[Any], Seen]) -> list[Intent]:
@@ -84,8 +86,9 @@ def _done(run: Looking, step: Step[Any], seen: Seen, late: list[Step[Any]], firs
     """Provision changes the step; `first` is the first thing that it would do."""
     makes: What = ("create" if seen.out is None else
                    "replace" if any(one.anew for one in seen.findings) else "change")
-    texts = tuple(one.text for one in seen.findings) or tuple(f"once {need.key} is there" for need in late)
-    return Intent(step, makes, seen.out, texts or (first,), waits=tuple(run.waits))
+    after = tuple(need.key for need in late)
+    texts = tuple(one.text for one in seen.findings) or (() if after else (first,))
+    return Intent(step, makes, seen.out, texts, waits=tuple(run.waits), after=after)
 
 
 def _unknown(step: Step[Any], out: Any, why: str) -> Intent:

@@ -51,7 +51,7 @@ def test_each_example_is_a_command_line_that_drctl_takes(name: str) -> None:
 def takes(words: list[str]) -> bool:
     """Whether a command line has a command and options that exist; nothing is run."""
     name, rest = words[0], words[1:]
-    while rest and isinstance(ALL.get(name), click.Group):
+    while rest and isinstance(ALL.get(name), click.Group) and not rest[0].startswith("-"):
         name, rest = f"{name} {rest[0]}", rest[1:]
     try:
         return name in ALL and bool(ALL[name].make_context(name, rest))

@@ -42,7 +42,7 @@ def test_a_plan_on_the_screen_is_a_tree_by_region_with_its_price_and_its_longest
         cli: Cli, at_the_lab: Callable[[], Between]) -> None:
     end = cli("plan")
     assert end.code == 0, end.err
-    for words in ("us-east-1 (primary)", "us-west-2 (standby)", "+ network us-east-1: create",
+    for words in ("us-east-1 (primary)", "us-west-2 (standby)", "+ network: create", "+ subnets: create, after network",
                   "US dollars a month, both regions", "database_gb 10", "the longest way",
                   "database instances us-west-2"):
         assert words in end.out, words
