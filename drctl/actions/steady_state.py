@@ -65,8 +65,8 @@ class SteadyState(Action):
             health = pool.submit(copy_context().run, self._health, run)
             questions: tuple[Callable[[], Iterable[str]], ...] = (
                 lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
-                lambda: self._lag(run, health), lambda: self._standby_answers(health), lambda: self.where_users_are(run),
-                lambda: self._app(run), lambda: self._certificate(run))
+                lambda: self._lag(run, health), lambda: self._standby_answers(health), lambda: self._app(run),
+                lambda: self.where_users_are(run), lambda: self._certificate(run))
             asked = [pool.submit(copy_context().run, _answered, question) for question in questions]
         findings = tuple(finding for answer in asked for finding in answer.result())
         for finding in findings:
