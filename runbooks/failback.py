@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from drctl.actions.aftermath import CloseAftermath
 from drctl.actions.control import Commit, Settle
-from drctl.actions.dns_switch import ProveDns, TurnDns
+from drctl.actions.dns_switch import ProveDns, TurnDns, UsersAreAt
 from drctl.actions.fencing import Fence, Unfence
 from drctl.actions.heartbeats import WhileWriting
 from drctl.actions.loss import NoteLoss
@@ -58,7 +58,7 @@ def failback(stack: Stack, active: Site, begin: Callable[[], None], settle: Call
 def _go_home(stack: Stack, active: Site, prefix: str) -> tuple[Action, ...]:
     home = stack.settings.primary
     return (steady_state(stack, active, home, after_users=True),
-            WhileWriting(move(stack, home), active, home, prefix))
+            WhileWriting(move(stack, home), active, home, prefix, fled=UsersAreAt(stack.front.balancer.at(home))))
 
 
 def _reconcile(stack: Stack, lost: Site) -> tuple[Action, ...]:

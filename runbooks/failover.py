@@ -7,7 +7,7 @@ from collections.abc import Callable
 from drctl.actions.aftermath import NoteAftermath
 from drctl.actions.control import Commit, Settle
 from drctl.actions.decide import Decide
-from drctl.actions.dns_switch import ProveDns, TurnDns
+from drctl.actions.dns_switch import ProveDns, TurnDns, UsersAreAt
 from drctl.actions.failover import Failover
 from drctl.actions.fencing import FenceIfItAnswers, NoteFencing, Unfence
 from drctl.actions.heartbeats import WhileWriting
@@ -26,7 +26,7 @@ def planned(stack: Stack, source: Site, begin: Callable[[], None], settle: Calla
     target = stack.settings.other(source)
     return Runbook("planned failover", gate=(steady_state(stack, source, target, after_users=True),), lines=(
         Commit(begin),
-        WhileWriting(move(stack, target), source, target),
+        WhileWriting(move(stack, target), source, target, fled=UsersAreAt(stack.front.balancer.at(target))),
         PublishReadiness(),
         Settle(settle),
     ))

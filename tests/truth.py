@@ -73,7 +73,7 @@ def draw(seed: int, kind: str) -> Case:
     """The case of a seed."""
     chance = random.Random(f"{kind}-{seed}")  # noqa: S311  # repeatable, not secret
     lag_ms = USUAL_MS if kind != "unplanned" else chance.choice((USUAL_MS, 5_000.0, 20_000.0, 60_000.0))
-    rate = chance.choice((10.0, 20.0, 40.0) if kind == "unplanned" else (100.0, 150.0, 200.0))
+    rate = chance.choice((10.0, 20.0, 40.0) if kind == "unplanned" else (200.0, 300.0))
     return Case(seed, kind, lag_ms, chance.randint(2, 8), rate, chance.choice(outages.MODES))
 
 
@@ -305,7 +305,7 @@ def tell(all_told: Sequence[Told]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="truth", description=__doc__)
     parser.add_argument("--drills", type=int, default=15)
-    parser.add_argument("--planned", type=int, default=30)
+    parser.add_argument("--planned", type=int, default=45)
     parser.add_argument("--unplanned", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

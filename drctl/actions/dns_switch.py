@@ -9,16 +9,17 @@ itself and nothing in us-east-1 (AWS blog, "Creating Disaster Recovery Mechanism
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drctl.aws import dns
 from drctl.aws.commands import Command
-from drctl.aws.errors import or_none
+from drctl.aws.errors import AwsError, or_none
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action, Change
 from drctl.engine.waiting import minutes
-from drctl.errors import Refused
+from drctl.errors import DrctlError, Refused
 from drctl.settings import Both, Site
 from drctl.steps import parameters
 from drctl.steps.balancer import Balancer
@@ -170,3 +171,16 @@ def where_users_are_sent(run: Run, servers: tuple[str, ...], balancer: str) -> S
 def sent_by_name(run: Run, balancer: Balancer) -> Sent:
     """The same beside a balancer, as the name servers tell that its own region knows."""
     return where_users_are_sent(run, name_servers(run, balancer.site), balancer.dns_name(run))
+
+
+@dataclass(frozen=True)
+class UsersAreAt:
+    """Whether users are sent to a balancer; what cannot be seen does not tell so."""
+
+    balancer: Balancer
+
+    def __call__(self, run: Run) -> bool:
+        """Ask the name servers, as the balancer's own region knows them."""
+        with suppress(DrctlError, *AwsError):
+            return sent_by_name(run, self.balancer).is_with_the_balancer
+        return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -20,11 +20,13 @@ from drctl.engine.run import Run
 from drctl.engine.runbook import Action, perform
 from drctl.engine.waiting import minutes
 from drctl.engine.witness import Audit, Gap, Witness, Write, at_stake, first_in, last_in, ranges, recovered, span_of
-from drctl.errors import DrctlError
+from drctl.errors import DrctlError, WaitTimeout
 from drctl.settings import Site
 
 #: AWS seconds between two heartbeats: the resolution of RTO and RPO.
 EVERY_S = 1.0
+#: AWS seconds in which writers usually write, before it is asked whether they can.
+FIRST_WRITE_S = 20.0
 #: Real seconds for the answer to one: what hangs with its region must not keep the others from being written.
 ANSWER_S = 5.0
 #: Real seconds after which one is given up once its region is taken for lost.
@@ -138,6 +140,9 @@ class WhileWriting(Action):
     #: Prefix of the figures in the report; empty for the way out.
     prefix: str = ""
     ask: Ask = probe.ask
+    #: Whether users have fled to `target` before: there nobody can write until the database has followed them. None
+    #: where that cannot be, as in a drill, which begins with a stack that is well.
+    fled: Callable[[Run], bool] | None = None
     why = "RTO and RPO are taken from writes, not from status fields"
     typical_minutes = 0.0
     if_stuck = "see the line that is not done"
@@ -159,19 +164,32 @@ class WhileWriting(Action):
         begun = run.clock.now()
         witness.begin()
         try:
-            run.wait_until("a first write is acknowledged", witness.tried, bool, within=minutes(2), every=1.0,
-                           show=lambda _: witness.in_words())
+            fled = not self._has_written(run, witness)
             began, ended = play_witnessed(run, witness, self.lines, self.target)
         finally:
             witness.end()
         first = first_write(witness, self.target, began)
         last = last_in(self.source.region, witness.acknowledged(), first)
-        if last is None or last.at < begun:  # an earlier run, or a person, has moved the database
+        if last is None or (last.at < begun and not fled):  # an earlier run, or a person, has moved the database
             run.say(f"{self.source.region} took no write any more when this began: the move is not measured")
             return
         gap = Gap(last, first)
         measure_writes(run, witness, gap, self.prefix)
         run.measure(f"{self.prefix}rto_s", round(recovered(gap, witness, ended), 1))
+
+    def _has_written(self, run: Run, witness: Witness) -> bool:
+        """Wait for a first write; False where nobody can write before the database moves. WaitTimeout otherwise."""
+        def wait(within: float) -> None:
+            run.wait_until("a first write is acknowledged", witness.tried, bool, within=within, every=1.0,
+                           show=lambda _: witness.in_words())
+        try:
+            wait(FIRST_WRITE_S)
+        except WaitTimeout:
+            if self.fled is not None and self.fled(run):
+                run.say(f"users are in {self.target.region}, where nobody can write yet: the database follows them")
+                return False
+            wait(minutes(2))
+        return True
 
 
 def first_write(witness: Witness, target: Site, since: float) -> Write:

@@ -65,8 +65,8 @@ class SteadyState(Action):
             health = pool.submit(copy_context().run, self._health, run)
             questions: tuple[Callable[[], Iterable[str]], ...] = (
                 lambda: self._membership(run), lambda: instances(run, self.source), lambda: instances(run, self.target),
-                lambda: self._lag(run, health), lambda: self._standby_answers(health), lambda: self._name(run),
-                lambda: self._app(run), lambda: self._certificate(run))
+                lambda: self._lag(run, health), lambda: self._standby_answers(health), lambda: self._app(run),
+                lambda: self.where_users_are(run), lambda: self._certificate(run))
             asked = [pool.submit(copy_context().run, _answered, question) for question in questions]
         findings = tuple(finding for answer in asked for finding in answer.result())
         for finding in findings:
@@ -125,17 +125,22 @@ class SteadyState(Action):
                 yield (f"the balancer's certificate in {self.target.region} is {one['Status']}, browsers refuse it: "
                        f"{one['CertificateArn']}")
 
-    def _name(self, run: Run) -> Iterable[str]:
+    def where_users_are(self, run: Run) -> Iterable[str]:
         """Users are sent to the region that is to be left, or where they may be, to the one that is moved to."""
         servers = name_servers(run, self.source)
-        sent = where_users_are_sent(run, servers, self.balancer.dns_name(run))
-        if sent.is_with_the_balancer:
-            return
+        try:
+            sent = where_users_are_sent(run, servers, self.balancer.dns_name(run))
+        except AwsError as error:  # balancers may be what users have fled from
+            trouble = in_words(error)
+        else:
+            if sent.is_with_the_balancer:
+                return
+            trouble = f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
         if self.there is not None and where_users_are_sent(
                 run, servers, self.there.dns_name(run)).is_with_the_balancer:
             run.say(f"users are sent to {self.target.region} already: the writer follows them")
         else:
-            yield f"users are not sent to {self.source.region}: {run.settings.dns.name} answers {sent}"
+            yield trouble
 
 
 def covers(certified: str, name: str) -> bool:
@@ -249,11 +254,16 @@ def lag_by_hand(run: Run, site: Site) -> Command:
         "StartTime": TimeAgo(10), "EndTime": TimeAgo()})
 
 
+def in_words(error: Exception) -> str:
+    """What AWS answered."""
+    return f"AWS answered {code_of(error)}: {message_of(error)}"
+
+
 def _answered(question: Callable[[], Iterable[str]]) -> list[str]:
     """The findings of a question; that it could not be asked is one too."""
     try:
         return list(question())
     except AwsError as error:
-        return [f"AWS answered {code_of(error)}: {message_of(error)}"]
+        return [in_words(error)]
     except DrctlError as error:
         return [error.message]

@@ -47,6 +47,8 @@ class Outage(Model):
     bucket: str = ""
     mode: Literal["refuse", "error", "hang"] = "refuse"
     gray: str = ""
+    #: Real time by which a slow database answers late, such as 100ms; empty for what the lab usually takes.
+    delay: str = ""
 
 
 class Step(Model):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from drctl.actions.dns_switch import ProveDns, Sent, TurnDns, is_turned, name_servers
+from drctl.actions.dns_switch import ProveDns, Sent, TurnDns, UsersAreAt, is_turned, name_servers
+from drctl.actions.steady_state import SteadyState
 from drctl.aws.clients import Aws
 from drctl.aws.dns import Answer
 from drctl.engine.run import Run
@@ -127,25 +129,55 @@ def test_the_proof_by_hand_asks_the_region_that_is_proven_and_no_other(run: Run)
     assert lines[1].startswith("dig +short app.dr.example.com @$(aws ssm get-parameter --name /drctl/lab/name-servers")
 
 
-def test_the_proof_waits_until_the_zones_servers_answer_with_the_balancer(
-        run: Run, lab: Lab, aws: Aws) -> None:
+@pytest.fixture
+def users_there(run: Run, lab: Lab, aws: Aws) -> Edge:
+    """The name leads to the standby's balancer."""
     run.name_server = ("127.0.0.1", lab.dns_port)
     edge = Edge(THERE, ZONE, tls=False)
     balancer = ensure_with_needs(run, edge.balancer)
-    aws[THERE.region].ssm.put_parameter(Name="/drctl/lab/name-servers", Value="ns-1.example,ns-2.example",
-                                        Type="String")
-    assert name_servers(run, THERE) == ("ns-1.example", "ns-2.example")
+    for site in (HERE, THERE):
+        aws[site.region].ssm.put_parameter(Name="/drctl/lab/name-servers", Value="ns-1.example,ns-2.example",
+                                           Type="String")
     zone = ensure_with_needs(run, ZONE)
     aws[HERE.region].route53.change_resource_record_sets(HostedZoneId=zone.id, ChangeBatch={"Changes": [{
         "Action": "CREATE", "ResourceRecordSet": {
             "Name": run.settings.dns.name, "Type": "A", "AliasTarget": {
                 "HostedZoneId": balancer.zone_id, "DNSName": balancer.dns_name, "EvaluateTargetHealth": False}}}]})
+    return edge
+
+
+def test_the_proof_waits_until_the_zones_servers_answer_with_the_balancer(run: Run, users_there: Edge) -> None:
+    assert name_servers(run, THERE) == ("ns-1.example", "ns-2.example")
     outages.start(HERE.region, "", "refuse")
     try:
         run.lost = HERE.region
-        perform(run, ProveDns(edge.balancer, THERE))
+        perform(run, ProveDns(users_there.balancer, THERE))
     finally:
         outages.end()
+
+
+def test_where_users_are_is_not_told_of_what_cannot_be_seen(run: Run, users_there: Edge) -> None:
+    assert UsersAreAt(users_there.balancer)(run)
+    outages.start(THERE.region, "ssm", "error")
+    try:
+        assert not UsersAreAt(users_there.balancer)(run)
+    finally:
+        outages.end()
+
+
+@pytest.mark.parametrize(("followed", "told"), [(True, []), (False, ["ServiceUnavailable"])])
+def test_a_gate_that_follows_users_needs_no_balancers_where_they_have_fled_from(
+        run: Run, users_there: Edge, followed: bool, told: list[str]) -> None:
+    database: Any = None
+    gate = SteadyState(database, Edge(HERE, ZONE, tls=False).balancer, HERE, THERE,
+                       users_there.balancer if followed else None)
+    outages.start(HERE.region, "elasticloadbalancing", "error")
+    try:
+        findings = list(gate.where_users_are(run))
+    finally:
+        outages.end()
+    assert [word for word in told if not any(word in one for one in findings)] == []
+    assert len(findings) == len(told)
 
 
 def test_one_common_address_is_enough() -> None:

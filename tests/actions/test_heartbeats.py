@@ -14,6 +14,7 @@ from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.engine.witness import Audit, Write
+from drctl.errors import WaitTimeout
 from drctl.settings import Site
 from tests.engine.fakes import OTHER, SITE, offline_run
 
@@ -52,16 +53,18 @@ class Clients:
     by_name: bool = True
     calls: list[str] = field(default_factory=list)
     written: list[Write] = field(default_factory=list)
+    before: int = 0
 
     def begin(self) -> None:
         self.calls.append("begin")
+        self.before = len(self.written)
 
     def end(self) -> None:
         self.calls.append("end")
 
     def tried(self) -> int:
         self.write()
-        return len(self.written)
+        return len(self.written) - self.before
 
     def write(self) -> None:
         if self.databases.writer:
@@ -141,6 +144,30 @@ def test_a_move_that_was_made_before_is_told_as_not_measured_and_fails_nothing()
     assert run.measures == {}
     assert [record["text"] for record in records if record["event"] == "note"] == [
         "us-east-1 took no write any more when this began: the move is not measured"]
+
+
+def test_users_who_have_fled_are_followed_though_nobody_can_write_and_it_counts_from_their_last_write() -> None:
+    run = offline_run(speed=100)
+    databases = TwoDatabases(writer="", rows=list(range(10)))
+    run.clients = Clients(run, databases, written=[Write(1, -500.0, SITE.region)])
+    WhileWriting((Move(databases),), SITE, OTHER, ask=databases.ask, fled=lambda _: True).do(run)
+    assert run.measures["lost_rows"] == 0
+    assert run.measures["rto_s"] >= 500
+
+
+def test_where_users_have_not_fled_nothing_moves_before_somebody_can_write() -> None:
+    run = offline_run(speed=100_000)
+    databases = TwoDatabases(writer="")
+    asked: list[Run] = []
+
+    def stayed(run: Run) -> bool:
+        asked.append(run)
+        return False
+
+    run.clients = Clients(run, databases)
+    with pytest.raises(WaitTimeout, match="a first write is acknowledged"):
+        WhileWriting((Move(databases),), SITE, OTHER, ask=databases.ask, fled=stayed).do(run)
+    assert (databases.writer, asked) == ("", [run])
 
 
 def test_clients_of_the_users_name_are_the_witness_where_there_are_any() -> None:

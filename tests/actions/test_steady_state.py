@@ -36,7 +36,7 @@ class Gate(SteadyState):
         self.asked.append(self.target.region)
         return self.says
 
-    def _name(self, run: Run) -> Iterable[str]:
+    def where_users_are(self, run: Run) -> Iterable[str]:
         return ()
 
     def _app(self, run: Run) -> Iterable[str]:

@@ -11,7 +11,7 @@ from drctl.lab.resolver import NEGATIVE_TTL_S, Resolver, Unresolved
 from drctl.lab.traffic_target import Asked, Target
 from drctl.lab.traffic_user import Unanswered, User, Way
 from tests.lab.conftest import eventually
-from tests.lab.traffic_world import CLIENT, EAST, EAST_TOO, NAME, WEST, Authority, World, target, world
+from tests.lab.traffic_world import CLIENT, EAST, EAST_TOO, NAME, WEST, WEST_NAME, Authority, World, target, world
 
 GET = Asked("GET", "/patients/id-0")
 #: Real seconds that a user waits who waits in vain, and one who does not.
@@ -68,6 +68,17 @@ def test_the_shortest_ttl_of_an_answer_counts(there: World, resolver: Resolver, 
     assert resolver.addresses() == (EAST, EAST_TOO)
     there.sent_to = (WEST,)
     watch.now += 0.1
+    assert resolver.addresses() == (WEST,)
+
+
+def test_a_cname_is_kept_for_its_own_ttl_while_its_addresses_are_asked_for_again(
+        there: World, resolver: Resolver, watch: Watch) -> None:
+    there.renamed = "east.elb.example.com"
+    assert resolver.addresses() == (EAST,)
+    there.renamed, there.sent_to = WEST_NAME, (EAST_TOO,)
+    watch.now += 59.9  # an hour is over in a minute at speed 60
+    assert resolver.addresses() == (EAST_TOO,)
+    watch.now += 1
     assert resolver.addresses() == (WEST,)
 
 

@@ -19,13 +19,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from dnslib import QTYPE, RCODE, RR, A, DNSRecord
+from dnslib import CNAME, QTYPE, RCODE, RR, A, DNSRecord
 
 from drctl.lab.traffic_target import Target
 from drctl.lab.traffic_user import Way
 
 NAME: Final = "app.dr.example.com"
 EAST, EAST_TOO, WEST = "203.0.113.1", "203.0.113.2", "203.0.113.9"
+WEST_NAME: Final = "west.elb.example.com"
 REGIONS: Final = {EAST: "us-east-1", EAST_TOO: "us-east-1", WEST: "us-west-2"}
 CLIENT: Final = "198.51.100.1"
 BODY: Final = {"name": "{row}", "birth_date": "1980-02-29"}
@@ -46,6 +47,8 @@ class World:
         #: What the name server answers: addresses with a TTL in seconds, or a response code, or nothing.
         self.sent_to: tuple[str, ...] = (EAST,)
         self.ttl = 60
+        #: What the name is a CNAME of, kept for an hour; "" for addresses of its own.
+        self.renamed = ""
         self.code = "NOERROR"
         self.silent = False
         self.truncates = False
@@ -88,7 +91,12 @@ class World:
         if self.truncates and not by_tcp:
             reply.header.tc = 1
         else:
-            reply.add_answer(*(RR(question.q.qname, QTYPE.A, rdata=A(one), ttl=self.ttl) for one in self.sent_to))
+            name = question.q.qname
+            if self.renamed and str(name).rstrip(".") == NAME:
+                reply.add_answer(RR(name, QTYPE.CNAME, rdata=CNAME(self.renamed), ttl=3600))
+                name = self.renamed
+            found = (WEST,) if str(name).rstrip(".") == WEST_NAME else self.sent_to
+            reply.add_answer(*(RR(name, QTYPE.A, rdata=A(one), ttl=self.ttl) for one in found))
         return None if self.silent else bytes(reply.pack())
 
     def serve(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
