@@ -50,7 +50,7 @@ def has_answered(answer: Any) -> bool:
     if not is_unseen(answer):
         return True
     if isinstance(answer.error, ClientError):
-        return status_of(answer.error) < FAILED
+        return not _failed(answer.error)
     return isinstance(answer.error, ProbeFailed | Refused)
 
 
@@ -73,7 +73,8 @@ def manner(answers: Answers) -> tuple[Manner, str]:
 def in_short(unanswered: Unanswered) -> str:
     """Why something was not seen, in a few words that are the same for the same reason."""
     if isinstance(unanswered.error, ClientError):
-        return code_of(unanswered.error)
+        status = status_of(unanswered.error)  # an answer without a body, to HeadObject, has no code
+        return f"answered {status}" if status >= FAILED else code_of(unanswered.error)
     if unanswered.error is None or not was_silent(unanswered.error):
         return unanswered.why
     return "no answer"
@@ -88,8 +89,14 @@ def unseen(seen: Mapping[str, Answers]) -> Iterator[Unseen]:
 
 
 def refusal(seen: Mapping[str, Answers]) -> Exception | None:
-    """What there is instead of any answer: the first error that is no silence, where nothing at all was seen."""
+    """What there is instead of any answer, where nothing at all was seen: the first error by which AWS, or the SDK,
+    refuses. Raised as it is, it names its call."""
     every = [answer for answers in seen.values() for answer in answers.values()]
     if not all(map(is_unseen, every)):
         return None
-    return next((one.error for one in every if one.error is not None and not was_silent(one.error)), None)
+    return next((one.error for one in every if one.error is not None and not was_silent(one.error)
+                 and not _failed(one.error)), None)
+
+
+def _failed(error: Exception) -> bool:
+    return isinstance(error, ClientError) and status_of(error) >= FAILED

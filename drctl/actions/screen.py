@@ -15,6 +15,7 @@ from drctl.actions.dns_switch import Sent
 from drctl.actions.fencing import NO_APP
 from drctl.actions.picture import expected_minutes, newest_lag
 from drctl.actions.readiness import Published
+from drctl.actions.steady_state import Lag
 from drctl.engine.lease import Seen
 from drctl.engine.looks import Answers
 from drctl.settings import Settings, Site
@@ -108,11 +109,16 @@ class Screen:
     @property
     def reader(self) -> Site:
         """The region that a failover would go to."""
-        return next((site for site in self.settings.sites if site.region != self.writer), self.settings.standby)
+        primary, standby = self.settings.sites
+        return primary if self.writer == standby.region else standby
+
+    @cached_property
+    def _lag(self) -> tuple[Lag | None, str]:
+        answers = self.seen[self.reader.region]
+        return newest_lag(answers[look.LAG], answers[look.PROBE])
 
     def _database(self) -> Told:
-        out = self.database
-        lag, lag_from = newest_lag(self.seen[self.reader.region][look.LAG], self.seen[self.reader.region][look.PROBE])
+        out, (lag, lag_from) = self.database, self._lag
         told: Told = {"active": self.writer, "lag_s": None if lag is None else round(lag.seconds, 3),
                       "lag_age_s": None if lag is None else round(lag.age_s), "lag_from": lag_from}
         if out is None:
@@ -140,18 +146,19 @@ class Screen:
 
     def _failover(self) -> Told:
         """What a failover now would cost, and what keeps it from being possible; empty for nothing."""
-        told = self._database()
+        told, (lag, _) = self._database(), self._lag
         minutes, minutes_from = expected_minutes(self.local.usual_minutes)
         return {"from": self.writer, "to": self.reader.region, "blocked": self._blocked(), "minutes": minutes,
                 "minutes_from": minutes_from, "loss_s": told["lag_s"], "loss_age_s": told["lag_age_s"],
-                "loss_from": told["lag_from"]}
+                "loss_from": told["lag_from"],
+                "grows": asdict(lag.growth) if lag is not None and lag.growth is not None else None}
 
     def _blocked(self) -> str:
         to = self.reader.region
-        if to in self.silent:
-            return f"{to} does not answer"
         if self.database is None:
             return "no global database is seen"
+        if to in self.silent:
+            return f"{to} does not answer"
         if self.writer is None or self.database.changing_roles:
             return "roles are being changed"
         return self._blocked_by_copy(self.database.member(to), to)

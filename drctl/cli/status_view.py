@@ -6,17 +6,19 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Any
 
 import click
 
-from drctl.cli.decision import seconds
+from drctl.cli.decision import less_if_lost, seconds
 
 #: Columns of the names on the left, and between two regions.
 NAMES, GAP = 13, 2
+#: Columns of one region at most where there is no terminal.
+CELL = 60
 GOOD, BAD, DOUBTFUL = "green", "red", "yellow"
 #: AWS seconds after which a lag says little of now.
 OLD_S = 120
@@ -62,7 +64,7 @@ def lines(seen: Told, width: int = 0) -> Iterator[str]:
         for part in textwrap.wrap(f"{region} {words}{users}", (width or 10_000) - 2):
             yield click.style(f"  {part}", fg=BAD, bold=True)
     table = list(_regions(seen))
-    half = (width - NAMES - GAP) // 2 if width else max(len(text) for row in table for text in row.texts)
+    half = (width - NAMES - GAP) // 2 if width else min(CELL, max(len(text) for row in table for text in row.texts))
     for row in table:
         yield from row.lines((half, half))
     yield ""
@@ -141,7 +143,7 @@ def _both(seen: Told) -> Iterator[Row]:
     yield Row("switch", (seen["switch"],), ("" if seen["switch"] == "at rest" else DOUBTFUL,))
     engine = f"; engine {database['engine_version']}" if database.get("engine_version") else ""
     changing = ", roles are being changed" if database.get("changing_roles") else ""
-    yield Row("database", (f"{database['status']}{changing}{engine}; lag {_lag(database)}",),
+    yield Row("replication", (f"{database['status']}{changing}{engine}; lag {_lag(database)}",),
               ("" if database["status"] == "available" and not changing else DOUBTFUL,))
     for region, writer in database["told_otherwise"].items():
         yield Row("", (f"{region} tells otherwise: {writer or 'no region'} writes",), (DOUBTFUL,))
@@ -151,7 +153,7 @@ def _both(seen: Told) -> Iterator[Row]:
     yield from _runs(seen)
     for number, text in enumerate(seen["left"]):
         yield Row("to be done" if not number else "", (text,), (DOUBTFUL,))
-    for number, text in enumerate(_unseen(seen["not_seen"])):
+    for number, text in enumerate(_unseen(seen)):
         yield Row("not seen" if not number else "", (text,), (DOUBTFUL,))
 
 
@@ -166,14 +168,20 @@ def _failover(told: Told) -> Iterator[Row]:
     if told["blocked"]:
         yield Row("a failover", (f"to {told['to']} is not possible now: {told['blocked']}",), (BAD,))
         return
-    loss = "an unknown time of writes" if told["loss_s"] is None else f"{seconds(told['loss_s'], '.1f')} of writes"
-    if told["loss_s"] is not None and told["loss_age_s"] <= OLD_S:
-        loss = f"at most {loss}"
-    elif told["loss_s"] is not None:
-        loss += (f" if the region was lost {told['loss_age_s'] / 60:.0f} min ago, when the lag was measured last, and "
-                 "more if later")
-    yield Row("a failover", (f"to {told['to']} now loses {loss} and takes {told['minutes']:g} min "
+    yield Row("a failover", (f"to {told['to']} now loses {_loss(told)}; it takes {told['minutes']:g} min "
                              f"({told['minutes_from']})",))
+
+
+def _loss(told: Told) -> str:
+    """As the decide screen has it: what is known of the lag, and what it may mean."""
+    if told["loss_s"] is None:
+        return "an unknown time of writes"
+    lag = f"{seconds(told['loss_s'], '.1f')} of writes"
+    if told["grows"]:
+        return f"at most {lag}; {less_if_lost(told['grows']['seconds'], told['grows']['since'], told['from'])}"
+    if told["loss_age_s"] > OLD_S:
+        return f"{lag} if {told['from']} was lost {told['loss_age_s'] / 60:.0f} min ago, when the lag was measured last"
+    return f"at most {lag}"
 
 
 def _readiness(told: Told) -> Row:
@@ -222,10 +230,13 @@ def _runs(seen: Told) -> Iterator[Row]:
         yield Row("runs" if not number else "", (text,), ("" if text.startswith("none") else DOUBTFUL,))
 
 
-def _unseen(found: Iterable[Told]) -> Iterator[str]:
-    """One line for a region and a reason."""
+def _unseen(seen: Told) -> Iterator[str]:
+    """One line for a region and a reason; of a region that does not answer not each part by its name."""
     def place(one: Told) -> tuple[str, str]:
         return one["region"], one["because"]
 
-    for (region, because), some in groupby(sorted(found, key=place), place):
-        yield f"{region}: {', '.join(one['what'] for one in some)}: {because}"
+    for (region, because), some in groupby(sorted(seen["not_seen"], key=place), place):
+        what = [one["what"] for one in some]
+        if region in seen["silent"] and len(what) > 1:
+            what = ["all of it", *(["health checks, which Route 53 tells there"] if "health checks" in what else [])]
+        yield f"{region}: {', '.join(what)}: {because}"

@@ -18,7 +18,7 @@ from drctl.engine.looks import Answers, look_in_groups
 from drctl.engine.survey import Silent, WouldChange
 
 #: Real seconds for all looks, and for those at one region once the other has told everything: it may be lost.
-WITHIN_S, GRACE_S = 6.5, 3.0
+WITHIN_S, GRACE_S = 6.0, 2.0
 #: How the end of a call without an answer is recorded.
 UNANSWERED = frozenset({"NoAnswer", "AnswerLost"})
 
