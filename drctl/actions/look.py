@@ -18,6 +18,7 @@ from drctl.actions.past_drills import newest_of_others
 from drctl.actions.prove_health import is_green, reports
 from drctl.actions.readiness import last_published
 from drctl.actions.steady_state import replication_lag
+from drctl.aws.errors import or_none
 from drctl.aws.fence import GLOBAL
 from drctl.engine.copies import Shelf
 from drctl.engine.lease import Lease
@@ -84,10 +85,12 @@ def looks_at(run: Run, parts: Parts, site: Site, known: Collection[str]) -> Look
         DRILLS: lambda: newest_of_others(Shelf(region.s3, bucket, run.settings.account_id, site.region), known)}
 
 
-def probed(run: Run, site: Site) -> dict[str, Any]:
-    """What a region's database says of itself through the probe, asked once: one that sleeps is not waited for."""
+def probed(run: Run, site: Site) -> dict[str, Any] | None:
+    """What a region's database says of itself through the probe, asked once: one that sleeps is not waited for, and
+    None stands for one that is not there."""
     call = probe.invocation(run, site, "probe", {"action": "health"})
-    return probe.told(run, site, "probe", call.send(run.aws))
+    answer = or_none(lambda: call.send(run.aws))
+    return None if answer is None else probe.told(run, site, "probe", answer)
 
 
 def health(run: Run, checks: HealthChecks) -> Mapping[str, str] | None:

@@ -139,7 +139,7 @@ class Screen:
         """What the database of a region says of itself."""
         told = self.seen[region][look.PROBE]
         if not isinstance(told, dict):
-            return "not seen"
+            return "not seen" if is_unseen(told) else "no probe"
         if not told.get("ok"):
             return f"fails its probe: {probe.in_words(told)}"
         return "writes" if told.get("writer") else "reads"
@@ -147,11 +147,18 @@ class Screen:
     def _failover(self) -> Told:
         """What a failover now would cost, and what keeps it from being possible; empty for nothing."""
         told, (lag, _) = self._database(), self._lag
-        minutes, minutes_from = expected_minutes(self.local.usual_minutes)
+        minutes, minutes_from = self._minutes()
         return {"from": self.writer, "to": self.reader.region, "blocked": self._blocked(), "minutes": minutes,
                 "minutes_from": minutes_from, "loss_s": told["lag_s"], "loss_age_s": told["lag_age_s"],
                 "loss_from": told["lag_from"],
                 "grows": asdict(lag.growth) if lag is not None and lag.growth is not None else None}
+
+    def _minutes(self) -> tuple[float, str]:
+        """What moves took that this machine knows, else what the last drill took that another has made."""
+        drill, usual = self._last_drill() or {}, self.local.usual_minutes
+        if usual is None and drill.get("rto_s") and str(drill.get("mode", "")).startswith("live"):
+            return round(drill["rto_s"] / 60, 1), "the last drill of this stack"
+        return expected_minutes(usual)
 
     def _blocked(self) -> str:
         to = self.reader.region

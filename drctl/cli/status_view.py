@@ -15,8 +15,8 @@ import click
 
 from drctl.cli.decision import less_if_lost, seconds
 
-#: Columns of the names on the left, and between two regions.
-NAMES, GAP = 13, 2
+#: Columns of the names on the left with what surrounds them, and between two regions.
+NAMES, GAP = 14, 2
 #: Columns of one region at most where there is no terminal.
 CELL = 60
 GOOD, BAD, DOUBTFUL = "green", "red", "yellow"
@@ -41,7 +41,7 @@ class Row:
         for number, parts in enumerate(zip_longest(*cells, fillvalue="")):
             padded = [part.ljust(width) for part, width in zip(parts[:-1], widths, strict=False)] + [parts[-1]]
             shown = [click.style(part, fg=colour or None) for part, colour in zip(padded, self.colours, strict=False)]
-            yield (f"  {self.name if not number else '':{NAMES - 2}} " + (" " * GAP).join(shown)).rstrip()
+            yield (f"  {self.name if not number else '':{NAMES - 3}} " + (" " * GAP).join(shown)).rstrip()
 
 
 def show_status(seen: Told) -> None:
@@ -112,7 +112,7 @@ def _row(name: str, cells: Sequence[tuple[str, str]]) -> Row:
 
 
 def _answers(told: Mapping[str, str]) -> str:
-    return f"{told['answers']}: {told['why']}" if told["why"] else told["answers"]
+    return told["why"] if told["answers"] == "no" else ": ".join(filter(None, (told["answers"], told["why"])))
 
 
 def _database(seen: Told, region: str) -> tuple[str, str]:
@@ -122,7 +122,7 @@ def _database(seen: Told, region: str) -> tuple[str, str]:
     if seen["database"]["status"] in {"absent", "not seen"}:
         shown = seen["database"]["status"]
     good = (shown, probe) in {("writer", "writes"), ("connected", "reads")}
-    text = shown if shown == probe else f"{shown}; {'probe ' if probe == 'not seen' else ''}{probe}"
+    text = f"{shown}; {'probe ' if probe == 'not seen' else ''}{probe}"
     return text, GOOD if good else BAD if probe.startswith("fails") else DOUBTFUL
 
 
@@ -238,5 +238,5 @@ def _unseen(seen: Told) -> Iterator[str]:
     for (region, because), some in groupby(sorted(seen["not_seen"], key=place), place):
         what = [one["what"] for one in some]
         if region in seen["silent"] and len(what) > 1:
-            what = ["all of it", *(["health checks, which Route 53 tells there"] if "health checks" in what else [])]
+            what = ["all of it" + (" and the health checks, which are asked there" if "health checks" in what else "")]
         yield f"{region}: {', '.join(what)}: {because}"
