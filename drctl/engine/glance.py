@@ -17,7 +17,7 @@ from drctl.engine.events import Events, Record
 from drctl.engine.looks import Answers, look_in_groups
 from drctl.engine.survey import Silent, WouldChange
 
-#: Real seconds for all looks, and for those at one region once the other has told everything: it may be lost.
+#: Real seconds for all looks, and at least for those at one region once the other has told everything: it may be lost.
 WITHIN_S, GRACE_S = 6.0, 2.0
 #: How the end of a call without an answer is recorded.
 UNANSWERED = frozenset({"NoAnswer", "AnswerLost"})

@@ -112,8 +112,8 @@ def look_in_groups(groups: Mapping[str, Mapping[str, Callable[[], Any]]], within
                    grace_s: float) -> dict[str, Answers]:
     """Answers by group and name; what has not answered by the end is Unanswered, and tells how long was waited.
 
-    The end comes when all have answered; `grace_s` real seconds after all of one group have; and after `within_s` in
-    any case.
+    The end comes when all have answered; `grace_s` real seconds after all of one group have, or as long again as that
+    has taken, for on a slow machine or line another may be as slow; and after `within_s` in any case.
     """
     changed, began = threading.Event(), time.monotonic()
     asked = {group: {name: Pending(f"{name} {group}", look, changed.set) for name, look in looks.items()}
@@ -124,7 +124,8 @@ def look_in_groups(groups: Mapping[str, Mapping[str, Callable[[], Any]]], within
         if all(ended):
             break
         if any(ended) and not whole:
-            until, whole = min(until, time.monotonic() + grace_s), True
+            now = time.monotonic()
+            until, whole = min(until, now + max(grace_s, now - began)), True
             continue
         changed.wait(left)
         changed.clear()

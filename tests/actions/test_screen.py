@@ -175,9 +175,9 @@ def test_who_holds_a_lease_is_told_with_the_way_to_go_on() -> None:
     assert left["left"] == ["the failover that run r-1 has begun has not come to its end: drctl resume r-1"]
 
 
-NOTHING = {"DATABASE": None, "APP": NO_APP, "CERTIFICATE": None, "PROBE": None, "SWITCH": False, "LAG": None,
-           "READY": None, "NAME": Unanswered("absent", NotBuilt("absent")),
-           "LEASE": Unanswered("none", NoControlBucket("none"))}
+NOTHING: dict[str, Any] = {
+    "DATABASE": None, "APP": NO_APP, "CERTIFICATE": None, "PROBE": None, "SWITCH": False, "LAG": None, "READY": None,
+    "NAME": Unanswered("absent", NotBuilt("absent")), "LEASE": Unanswered("none", NoControlBucket("none"))}
 
 
 def test_a_stack_of_which_nothing_was_found_in_either_region_is_nowhere() -> None:

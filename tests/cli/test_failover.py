@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -357,6 +357,8 @@ def test_a_region_that_hangs_is_told_within_seconds_by_what_needs_both(
 
 #: What one look may take of real time, whatever happens; on a machine of its own it takes less than five seconds.
 STATUS_S = 10.0
+#: A pace at which no health check turns red within one look, so that users stay where they are.
+UNNOTICED = 5.0
 
 
 def status_in_time(story: Story, *more: str) -> Result:
@@ -366,6 +368,20 @@ def status_in_time(story: Story, *more: str) -> Result:
     assert time.monotonic() - began < STATUS_S
     assert story.changes_since(mark) == {}
     return end
+
+
+def all_seen_but(story: Story, may_be_hidden: Callable[[Any], bool]) -> Any:
+    """What a look tells that has seen everything else: on a machine that is too busy it takes more than one."""
+    looks: list[Any] = []
+
+    def look() -> bool:
+        end = status_in_time(story, "--json")
+        assert end.code == 0, end.err
+        looks.append(end.json)
+        return all(map(may_be_hidden, end.json["not_seen"]))
+
+    until(look, "nothing else is hidden")
+    return looks[-1]
 
 
 def users_are_in(story: Story, region: str) -> bool:
@@ -384,15 +400,13 @@ def test_status_says_which_region_does_not_answer_and_what_users_get(
     left = WEST if gone == EAST else EAST
     with lost(gone, "hang"):
         until(lambda: users_are_in(story, left), "the users of a dead region have fled")
-        end, shown = status_in_time(story, "--json"), status_in_time(story).out
-    assert end.code == 0, end.err
-    seen = end.json
+        seen = all_seen_but(story, lambda one: bool(one["region"] == gone))
+        shown = status_in_time(story).out
     assert (seen["silent"], seen["users"], seen["next"]) == ([gone], users, step)
     assert f"{gone} DOES NOT ANSWER: {users}" in shown
     assert ("next: drctl failover" in shown) == bool(step)
     assert "no answer within " in shown
     assert "no answer yet" not in shown
-    assert {one["region"] for one in seen["not_seen"]} == {gone}
     assert seen["probes"] == {gone: "not seen", left: "reads" if gone == EAST else "writes"}
     assert seen["health"][left] == ("not seen" if gone == EAST else "healthy")
     assert (seen["failover"]["blocked"] == "") == bool(step)
@@ -409,7 +423,7 @@ def test_status_says_which_region_does_not_answer_and_what_users_get(
     (EAST, "refuse", "DOES NOT ANSWER"), (WEST, "refuse", "DOES NOT ANSWER"),
     (EAST, "error", "ANSWERS WITH ERRORS ONLY"), (WEST, "error", "ANSWERS WITH ERRORS ONLY")])
 def test_status_says_how_a_region_fails_to_answer(story: Story, gone: str, mode: str, words: str) -> None:
-    with lost(gone, mode):
+    with story.pace(UNNOTICED), lost(gone, mode):
         end = status_in_time(story)
     assert end.code == 0, end.err
     assert f"lab: active in {EAST}\n  {gone} {words}" in end.out
@@ -423,17 +437,15 @@ def test_status_says_how_a_region_fails_to_answer(story: Story, gone: str, mode:
     (EAST, "lambda", "error", {"probe", "app"}), (EAST, "acm", "refuse", {"certificate"})])
 def test_one_service_that_does_not_answer_hides_nothing_else(
         story: Story, gone: str, service: str, mode: str, unseen: set[str]) -> None:
-    with lost(gone, mode, service):
-        end = status_in_time(story, "--json")
-    assert end.code == 0, end.err
-    seen = end.json
-    assert {(one["region"], one["what"]) for one in seen["not_seen"]} == {(gone, what) for what in unseen}
+    with story.pace(UNNOTICED), lost(gone, mode, service):
+        seen = all_seen_but(story, lambda one: bool(one["region"] == gone and one["what"] in unseen))
+    assert {one["what"] for one in seen["not_seen"]} == unseen
     assert (seen["silent"], seen["database"]["active"], seen["dns"]["region"]) == ([], EAST, EAST)
 
 
 @pytest.mark.parametrize("mode", ["hang", "error"])
 def test_where_no_region_answers_status_says_so_in_time_and_is_no_success(story: Story, mode: str) -> None:
-    with lost(EAST, mode):
+    with story.pace(UNNOTICED), lost(EAST, mode):
         outages.start(WEST, "", mode)
         end = status_in_time(story, "--json")
     assert end.code == 1
@@ -451,7 +463,7 @@ def test_status_asks_little_and_changes_nothing(story: Story) -> None:
 
 def test_status_that_watches_tells_a_line_for_each_look_until_ctrl_c(story: Story) -> None:
     process = story.begin(story.machines[0], "status", "--watch", "0.5")
-    until(lambda: process.out.read_text().count("\n") >= 2, "two looks are told")
+    until(lambda: process.out.exists() and process.out.read_text().count("\n") >= 2, "two looks are told")
     os.kill(process.pid, signal.SIGINT)
     end = ended(process)
     assert (end.code, end.err.strip()) == (130, "interrupted: stopped; nothing was changed")

@@ -40,8 +40,8 @@ def half() -> Screen:
     """A provision that died on its way, and a service that fails."""
     run = {"run": "20260901-130000-provision-dead", "command": "provision", "outcome": "interrupted",
            "next": "drctl resume 20260901-130000-provision-dead"}
-    return screen(region(EAST, **(NOTHING | {"LEASE": None, "APP": None, "READY": BROKEN})),
-                  region(WEST, **NOTHING), Local(None, (run,), None))
+    part: dict[str, Any] = NOTHING | {"LEASE": None, "APP": None, "READY": BROKEN}
+    return screen(region(EAST, **part), region(WEST, **NOTHING), Local(None, (run,), None))
 
 
 def busy() -> Screen:

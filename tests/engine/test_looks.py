@@ -196,7 +196,8 @@ def test_a_group_that_hangs_is_waited_for_a_little_once_another_has_told_everyth
 
 
 def test_where_each_group_hangs_in_part_the_whole_ends_in_time(hang: Hang) -> None:
-    groups = {"east": {"one": hang, "two": lambda: 2}, "west": {"one": lambda: 1, "two": hang}}
+    groups: dict[str, dict[str, Callable[[], object]]] = {
+        "east": {"one": hang, "two": lambda: 2}, "west": {"one": lambda: 1, "two": hang}}
     told: dict[str, dict[str, object]] = {}
     assert seconds(lambda: told.update(look_in_groups(groups, 0.3, LONG))) < SOON
     assert (told["east"]["two"], told["west"]["one"]) == (2, 1)
