@@ -122,7 +122,7 @@ def _database(seen: Told, region: str) -> tuple[str, str]:
     if seen["database"]["status"] in {"absent", "not seen"}:
         shown = seen["database"]["status"]
     good = (shown, probe) in {("writer", "writes"), ("connected", "reads")}
-    text = f"{shown}; {'probe ' if probe == 'not seen' else ''}{probe}"
+    text = shown if shown == probe else f"{shown}; {'probe ' if probe == 'not seen' else ''}{probe}"
     return text, GOOD if good else BAD if probe.startswith("fails") else DOUBTFUL
 
 
@@ -235,8 +235,11 @@ def _unseen(seen: Told) -> Iterator[str]:
     def place(one: Told) -> tuple[str, str]:
         return one["region"], one["because"]
 
-    for (region, because), some in groupby(sorted(seen["not_seen"], key=place), place):
-        what = [one["what"] for one in some]
-        if region in seen["silent"] and len(what) > 1:
-            what = ["all of it" + (" and the health checks, which are asked there" if "health checks" in what else "")]
-        yield f"{region}: {', '.join(what)}: {because}"
+    for region in seen["silent"]:
+        found = [one for one in seen["not_seen"] if one["region"] == region]
+        checks = any(one["what"] == "health checks" for one in found)
+        yield (f"{region}: all of it{' and the health checks, which are asked there' * checks}: "
+               + ", ".join(dict.fromkeys(one["because"] for one in found)))
+    others = [one for one in seen["not_seen"] if one["region"] not in seen["silent"]]
+    for (region, because), some in groupby(sorted(others, key=place), place):
+        yield f"{region}: {', '.join(one['what'] for one in some)}: {because}"

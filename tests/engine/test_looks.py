@@ -190,7 +190,8 @@ def test_a_look_that_hangs_does_not_keep_the_process() -> None:
 
 def test_a_group_that_hangs_is_waited_for_a_little_once_another_has_told_everything(hang: Hang) -> None:
     told: dict[str, dict[str, object]] = {}
-    groups = {"east": {"one": lambda: 1, "two": lambda: 2}, "west": {"one": hang, "two": lambda: 3}}
+    groups: dict[str, dict[str, Callable[[], object]]] = {
+        "east": {"one": lambda: 1, "two": lambda: 2}, "west": {"one": hang, "two": lambda: 3}}
     assert seconds(lambda: told.update(look_in_groups(groups, LONG, 0.2))) < SOON
     assert told == {"east": {"one": 1, "two": 2}, "west": {"one": Unanswered("no answer within 1 s"), "two": 3}}
 
@@ -207,4 +208,5 @@ def test_where_each_group_hangs_in_part_the_whole_ends_in_time(hang: Hang) -> No
 def test_groups_that_all_answer_are_not_waited_for_and_a_failure_is_an_answer() -> None:
     told = look_in_groups({"east": {"one": lambda: 1}, "west": {"one": fail}}, LONG, LONG)
     assert told == {"east": {"one": 1}, "west": {"one": Unanswered("no such thing")}}
-    assert look_in_groups({}, LONG, LONG) == {}
+    nothing: dict[str, dict[str, Callable[[], object]]] = {}
+    assert look_in_groups(nothing, LONG, LONG) == {}
