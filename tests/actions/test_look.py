@@ -10,7 +10,9 @@ import pytest
 from drctl.actions import look
 from drctl.actions.dns_switch import TurnDns
 from drctl.actions.look import Parts, looks_at
+from drctl.actions.past_drills import newest_of_others
 from drctl.actions.readiness import PublishReadiness
+from drctl.engine.copies import Shelf
 from drctl.engine.glance import glance_at
 from drctl.engine.run import Run
 from drctl.engine.runbook import perform
@@ -142,3 +144,11 @@ def test_an_empty_account_shows_no_stack(run: Run) -> None:
     found = glance_at({site.region: {name: one for name, one in looks_at(run, parts(), site, ()).items()
                                      if name in names} for site in (HERE, THERE)})
     assert screen(region(HERE.region) | found[HERE.region], region(THERE.region) | found[THERE.region]).is_nowhere
+
+
+def test_nothing_is_fetched_of_a_drill_older_than_one_that_this_machine_knows(run: Run) -> None:
+    bucket = run.name("s3", "control", THERE)
+    run.at(THERE).s3.put_object(Bucket=bucket, Key="runs/20310501-120000-drill-aaaa/report.json", Body=b"{}")
+    shelf = Shelf(run.at(THERE).s3, bucket, run.settings.account_id, THERE.region)
+    assert newest_of_others(shelf, {"20310601-120000-drill-bbbb"}) is None
+    assert newest_of_others(shelf, {"20310401-120000-drill-cccc"}) is not None
