@@ -364,10 +364,15 @@ UNNOTICED = 5.0
 
 
 def status_in_time(story: Story, *more: str) -> Result:
-    """One look, which changes nothing, and how it ended."""
-    mark, began = story.mark(), time.monotonic()
-    end = story("status", *more)
-    assert time.monotonic() - began < STATUS_S
+    """One look, which changes nothing, and how it ended; a machine that stands still for seconds does so once."""
+    mark, took = story.mark(), list[float]()
+    for _ in range(2):
+        began = time.monotonic()
+        end = story("status", *more)
+        took.append(time.monotonic() - began)
+        if took[-1] < STATUS_S:
+            break
+    assert min(took) < STATUS_S, took
     assert story.changes_since(mark) == {}
     return end
 
