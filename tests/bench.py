@@ -40,6 +40,8 @@ SPEED = 20
 PAIRS = 15
 #: Failovers from each kind of outage; and how slowly the one goes whose time is measured: a minute in twelve seconds.
 RUNS, SLOWLY = 3, 5.0
+#: What only looks at a stack that stands, by its name in the table and how it is called; `verify` belongs here too.
+LOOKS = {"plan": ("plan", "--json"), "status": ("status", "--json")}
 #: What the machine is worth at a moment: a fresh Python that makes one client takes 0.58 s on the machine for which a
 #: start of less than a second is promised, and twice or five times that where others share the cores.
 ONE_CLIENT = "import boto3; boto3.client('ec2', region_name='us-east-1')"
@@ -126,12 +128,31 @@ def build(environment: dict[str, str]) -> Iterator[Figure]:
     evidence = control_writes(after) - control_writes(before)
     yield Figure("changes of a second provision", after["mutating"] - before["mutating"] - evidence, 0, "calls",
                  "counted at the lab")
-    # In each region a lease taken and given back, a journal copied at once and at the end, and one of both a second.
-    yield Figure("lease and journal writes of a second provision", evidence, 8 + 2 * second["wall_seconds"], "calls",
+    # In each region a lease taken and given back, a journal copied at once and at the end, the report after it, and one
+    # of the first two a second.
+    yield Figure("lease and journal writes of a second provision", evidence, 10 + 2 * second["wall_seconds"], "calls",
                  f"both regions, in {second['wall_seconds']:.0f} s")
     calls, resources = after["total"] - before["total"], second["resources"]
     yield Figure("calls of a second provision", round(calls / resources, 3), 1.5, "calls a resource",
                  f"{calls} calls, {resources} resources, counted at the lab")
+    yield from looks(environment, resources)
+
+
+def looks(environment: dict[str, str], resources: int) -> Iterator[Figure]:
+    """What each command that only looks takes, and what it asks for; and that it changes nothing."""
+    for name, arguments in LOOKS.items():
+        seconds, before = [], lab_calls(environment)
+        for _ in range(RUNS):
+            began = time.perf_counter()
+            drctl(environment, *arguments)
+            seconds.append(time.perf_counter() - began)
+        after = lab_calls(environment)
+        calls = (after["total"] - before["total"]) / RUNS
+        yield Figure(f"{name} against the lab", round(statistics.median(seconds), 2), 5.0, "s",
+                     f"process start included, median of {RUNS}")
+        yield Figure(f"calls of {name}", round(calls / resources, 3), 1.2, "calls a resource",
+                     f"{calls:.0f} calls, {resources} resources, counted at the lab")
+        yield Figure(f"changes of {name}", after["mutating"] - before["mutating"], 0, "calls", f"in {RUNS} runs")
 
 
 def to_the_switchover(environment: dict[str, str]) -> Iterator[Figure]:

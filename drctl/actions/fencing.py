@@ -36,7 +36,7 @@ def fence_command(run: Run, site: Site, reserved: int = 0) -> Command:
 
 def is_fenced(run: Run, site: Site) -> bool:
     """Whether the app in a region is stopped, as AWS shows it."""
-    return _reserved(run, site) == 0
+    return reserved_for_app(run, site) == 0
 
 
 def look_command(run: Run, site: Site) -> Command:
@@ -45,8 +45,9 @@ def look_command(run: Run, site: Site) -> Command:
         "FunctionName": run.name("lambda", "app", site)})
 
 
-def _reserved(run: Run, site: Site, aws: Aws | None = None) -> int | None:
-    """The reserved concurrency of the app, None without one; NO_APP where there is no such function."""
+def reserved_for_app(run: Run, site: Site, aws: Aws | None = None) -> int | None:
+    """The reserved concurrency of the app, asked with one call; None without one, NO_APP where there is no such
+    function."""
     try:
         found: int | None = look_command(run, site).send(aws or run.aws).get("ReservedConcurrentExecutions")
     except AwsError as error:
@@ -88,7 +89,7 @@ class FenceIfItAnswers(Action):
         """What was reserved for the app before; where that cannot be read it is stopped all the same."""
         reserved = None
         with suppress(*AwsError):
-            reserved = _reserved(run, self.source, there)
+            reserved = reserved_for_app(run, self.source, there)
         fence_command(run, self.source).send(there)
         return reserved
 
@@ -145,11 +146,11 @@ class Fence(Change):
 
     def done(self, run: Run) -> bool:
         """A function that is not there serves nobody either."""
-        return _reserved(run, self.site) in {0, NO_APP}
+        return reserved_for_app(run, self.site) in {0, NO_APP}
 
     def do(self, run: Run) -> None:
         """What was reserved is noted first: afterwards nothing tells it any more."""
-        if reserved := _reserved(run, self.site):
+        if reserved := reserved_for_app(run, self.site):
             note_reserved(run, self.site, reserved)
         fence_command(run, self.site).send(run.aws)
 

@@ -58,16 +58,15 @@ class View:
 
     def picture(self, seen: Answers) -> Picture:
         """What the answers say, by the name of each look."""
-        database, known, lag_from = seen["database"], *_lag(seen)
+        database, known, lag_from = seen["database"], *newest_lag(seen["lag"], seen["probe"])
         lag = None if known is None else known.seconds
         promoted = isinstance(database, GlobalClusterOut) and database.writer == self.to.region
         blockers = tuple(self._after_promotion(database) if promoted else self._blockers(seen))
         unseen = () if promoted else tuple(self._unseen(seen))
         word, because = self._word(seen, (*blockers, *unseen), promoted)
-        minutes = (documented_minutes(), "documented durations; no run of this stack was measured yet") if (
-            self.usual_minutes is None) else (self.usual_minutes, "earlier runs of this stack")
-        return Picture(self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from, *minutes, blockers,
-                       unseen, word, because, tuple(self._gone(lag)), promoted, known)
+        return Picture(self.source.region, self.to.region, dict(self._alive(seen)), lag, lag_from,
+                       *expected_minutes(self.usual_minutes), blockers, unseen, word, because, tuple(self._gone(lag)),
+                       promoted, known)
 
     def _alive(self, seen: Answers) -> Iterable[tuple[str, str]]:
         for name, text in (("database", "global database"), ("probe", f"database of {self.to.region}, through the "
@@ -132,9 +131,9 @@ class View:
         yield f"objects and events not yet replicated stay in {self.source.region} until it is back"
 
 
-def _lag(seen: Answers) -> tuple[Lag | None, str]:
-    """What CloudWatch says last, else what the database says itself, with who says it; None when neither does."""
-    told, probed = seen["lag"], seen["probe"]
+def newest_lag(told: Any, probed: Any) -> tuple[Lag | None, str]:
+    """What CloudWatch says last, else what the database says itself through its probe, with who says it; None when
+    neither does."""
     if isinstance(told, Lag):
         return told, f"AuroraGlobalDBRPOLag{f', {told.age_s / 60:.0f} min old' if told.is_old else ''}"
     own = probed.get("lag_s") if isinstance(probed, dict) else None
@@ -151,6 +150,13 @@ def _in_words(answer: Any) -> str:
         role = "writes" if answer.get("writer") else "reads"
         return f"answers, {role}" if answer.get("ok") else f"NO: {probe.in_words(answer)}"
     return str(answer)
+
+
+def expected_minutes(usual: float | None) -> tuple[float, str]:
+    """Minutes that a failover takes, and what says so: what earlier ones took, else the documented durations."""
+    if usual is None:
+        return documented_minutes(), "documented durations; no run of this stack was measured yet"
+    return usual, "earlier runs of this stack"
 
 
 def documented_minutes() -> float:

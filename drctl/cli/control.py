@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 
 import click
 
@@ -17,10 +16,9 @@ from drctl.aws.hooks import Unheard
 from drctl.cli.session import Session, Way
 from drctl.engine import runner
 from drctl.engine.copies import Copying, Shelf
-from drctl.engine.holding import Holding, lasts, left_unfinished
+from drctl.engine.holding import Holding, lasts
 from drctl.engine.holding_aside import HoldingAside
 from drctl.engine.lease import Lease, NoControlBucket, Seen, Terms
-from drctl.engine.looks import Unanswered, look_all
 from drctl.engine.lost import SETTLE_S
 from drctl.engine.owner import myself
 from drctl.errors import DrctlError, Refused
@@ -31,8 +29,6 @@ from drctl.steps.control_bucket import CONTROL
 
 #: Seconds for a connection and for an answer of S3 where a lease is concerned: far less than it lasts.
 CONNECT_S, ANSWER_S = 3.0, 10.0
-#: Seconds to tell who holds them.
-HOLDERS_S = 2.0
 #: `--take-over` without a name: the person is asked to type it.
 ASK = "?"
 
@@ -65,15 +61,6 @@ class Control:
         """One in each region."""
         return [Lease(self.aws[site.region].s3, self._bucket(site.region), self.settings.account_id, site.region)
                 for site in self.sites]
-
-    def holders(self) -> tuple[dict[str, str], str]:
-        """Who holds the lease, by region, and what an earlier run has left unfinished, in words, when nobody holds it.
-
-        A region that does not answer is not waited for.
-        """
-        seen = look_all({lease.region: partial(_seen, lease) for lease in self.leases()}, HOLDERS_S)
-        return {region: _holder(one) for region, one in seen.items()}, _unfinished(
-            [one for one in seen.values() if isinstance(one, Seen)])
 
     def shelves(self) -> list[Shelf]:
         """Where copies of journals are kept, one in each region."""
@@ -178,26 +165,6 @@ def _typed(take_over: str, leases: Sequence[Lease]) -> str:
     except click.Abort:
         raise Refused("nobody typed the owner's name; nothing was changed",
                       next_step=f"--take-over {terms.owner.name}") from None
-
-
-def _holder(seen: Seen | Unanswered | None) -> str:
-    if isinstance(seen, Unanswered):
-        return f"not seen: {seen.within(HOLDERS_S)}"
-    if seen is None or seen.terms.released:
-        return "free"
-    terms = seen.terms
-    word = "left by" if seen.is_free else "held by"
-    return f"{word} {terms.owner.name} since {terms.since}: {terms.command}, run {terms.run}"
-
-
-def _unfinished(seen: Sequence[Seen]) -> str:
-    """What the newest holder has begun and not brought to its end; nothing while somebody may still be at it."""
-    begun = left_unfinished(one.terms for one in seen)
-    if not begun.get("run") or not all(one.is_free for one in seen):
-        return ""
-    said = f"the {begun['command']} that run {begun['run']} has begun has not come to its end"
-    # a drill with a fault cannot be gone on with: see settle_drill
-    return f"{said}: drctl {'failback' if begun['command'] == 'fault drill' else 'resume ' + begun['run']}"
 
 
 def _seen(lease: Lease) -> Seen | None:

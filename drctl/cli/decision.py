@@ -41,13 +41,17 @@ def seconds(count: float, how: str) -> str:
     return f"{count:{how}} s" + (f", {longer}" if minutes >= 2 else "")
 
 
+def less_if_lost(lag_s: float, since: float, lost: str) -> str:
+    """What a lag may mean that grows since a moment (seconds since 1970)."""
+    return (f"at most {seconds(lag_s, '.1f')} if {lost} took no write after "
+            f"{time.strftime('%H:%M UTC', time.gmtime(since))}, when it began to grow")
+
+
 def _expected_loss(picture: Picture) -> str:
     if picture.promoted:
         return "nothing more"
     lag = picture.lag
     if lag is not None and lag.growth is not None:
-        since = time.strftime("%H:%M UTC", time.gmtime(lag.growth.since))
-        return (f"at most that lag; at most {seconds(lag.growth.seconds, '.1f')} if {picture.lost} took no write after "
-                f"{since}, when it began to grow")
+        return f"at most that lag; {less_if_lost(lag.growth.seconds, lag.growth.since, picture.lost)}"
     old = lag is not None and lag.is_old
     return "that lag, if the region was lost when it was measured" if old else "at most that lag"

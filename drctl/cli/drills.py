@@ -14,7 +14,8 @@ from drctl.cli.asked import Asked
 from drctl.cli.by_hand import changes, runbook_of
 from drctl.cli.control import Control, held, held_by_survivor
 from drctl.cli.decision import show_decision
-from drctl.cli.failing_over import judged, note_move, settle_drill, usual_minutes
+from drctl.cli.earlier_runs import usual_minutes
+from drctl.cli.failing_over import judged, note_move, settle_drill
 from drctl.cli.finding_regions import GRACE_S, refuse_unless_both_answer, where_it_writes
 from drctl.cli.session import Session, notices, opened, take_for_lost
 from drctl.engine.lease import Seen

@@ -29,8 +29,8 @@ BOTH_S, SECOND_S = 30.0, 2.0
 
 def reports() -> list[Report]:
     """Every run of this home: those that did not come to their end first, then the others; each newest first."""
-    found = [_report(directory) for directory in rundir.all_runs()]
-    known = [report | _followed(report, found) for report in found]
+    found = [report_in(directory) for directory in rundir.all_runs()]
+    known = [report | followed_by(report, found) for report in found]
     return sorted(known, key=lambda report: not can_be_resumed(report))
 
 
@@ -41,7 +41,7 @@ def can_be_resumed(report: Report) -> bool:
 
 def with_what_followed(report: Report) -> Report:
     """The report of one run with what has become of it, as this home knows."""
-    return report | (_followed(report, _later(report)) if report["outcome"] in UNFINISHED else {})
+    return report | (followed_by(report, _later(report)) if report["outcome"] in UNFINISHED else {})
 
 
 def brought_to_its_end(report: Report) -> Report | None:
@@ -55,7 +55,7 @@ def brought_to_its_end(report: Report) -> Report | None:
 
 def _later(report: Report) -> list[Report]:
     """Those of this home that began after a run, the newest first: ids sort by time."""
-    return [_report(directory) for directory in rundir.all_runs() if directory.id > report["run"]]
+    return [report_in(directory) for directory in rundir.all_runs() if directory.id > report["run"]]
 
 
 def to_resume(run_id: str | None, settings: Callable[[], Settings]) -> tuple[Report, RunDirectory]:
@@ -153,7 +153,8 @@ def _journal(shelf: Shelf, run_id: str) -> bytes:
     return b""
 
 
-def _report(directory: RunDirectory) -> Report:
+def report_in(directory: RunDirectory) -> Report:
+    """The report of a run as its journal tells it; one that is under way on this machine is `running`."""
     records = directory.records()
     report = report_of(directory.id, records)
     ended = any(record["event"] == "run-ended" for record in records)
@@ -162,7 +163,7 @@ def _report(directory: RunDirectory) -> Report:
     return report
 
 
-def _followed(report: Report, others: Iterable[Report]) -> dict[str, str]:
+def followed_by(report: Report, others: Iterable[Report]) -> dict[str, str]:
     """The later run that has gone on with one that stopped on its way; without one, the later one of the same command
     that is done: what the first was to do then is no longer, whether they had to do with each other or not."""
     if report["outcome"] not in UNFINISHED:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from statistics import median
 from typing import Any
 
 import click
@@ -21,6 +19,7 @@ from drctl.actions.switchover import active_site
 from drctl.cli.asked import Asked
 from drctl.cli.control import held, held_by_survivor
 from drctl.cli.decision import show_decision
+from drctl.cli.earlier_runs import usual_minutes
 from drctl.cli.evidence import UNFINISHED
 from drctl.cli.finding_regions import (
     GRACE_S,
@@ -31,18 +30,15 @@ from drctl.cli.finding_regions import (
     site_named,
 )
 from drctl.cli.session import Session, confirm, notices, opened, take_for_lost
-from drctl.engine import rundir
 from drctl.engine.holding import Holding
 from drctl.engine.run import OUTAGE_BEGAN, Run
 from drctl.engine.runbook import Runbook, perform, play
 from drctl.errors import Refused
 from drctl.runbooks import failover as runbooks
-from drctl.settings import Settings, Site
+from drctl.settings import Site
 from drctl.stack import Stack, stack_of
 
 Report = dict[str, Any]
-#: Newest runs that are looked at for how long failovers take.
-EARLIER = 20
 
 
 def unplanned(asked: Asked) -> Report:
@@ -174,27 +170,6 @@ def _decision(session: Session, stack: Stack, source: Site, goes_on: Callable[[]
 
     return Decide(stack.database.global_cluster, stack.front.balancer.at(target), source, target, terms,
                   usual_minutes(settings), show, approve, GRACE_S if asks else NO_GRACE_S, goes_on)
-
-
-def usual_minutes(settings: Settings) -> float | None:
-    """Median of the minutes that this home's newest failovers and drills of the stack took; None without any."""
-    took = [seconds for report in _newest_reports()
-            if report.get("environment") == settings.environment and report.get("target") == settings.target
-            and (seconds := _execution_s(report)) is not None]
-    return round(median(took) / 60, 1) if took else None
-
-
-def _execution_s(report: Report) -> float | None:
-    """What a move took from the decision on: all the time that nobody was served, where it was planned."""
-    planned_move = str(report.get("mode", "")).startswith(("live", "planned"))
-    return report.get("execution_rto_s", report.get("rto_s") if planned_move else None)
-
-
-def _newest_reports() -> Iterator[Report]:
-    moves = [one for one in rundir.all_runs() if "failover" in one.id or "drill" in one.id]
-    for directory in moves[:EARLIER]:
-        with suppress(OSError, ValueError):
-            yield json.loads(directory.report.read_text(encoding="utf-8"))
 
 
 def bound_of(text: str | None) -> float | None:

@@ -221,36 +221,3 @@ def show_trend(moves: Iterable[Report]) -> None:
         click.echo(click.style(text, fg=None if move["met"] else "red") + ("  simulated" if move["simulated"] else ""))
     if not shown:
         click.echo("no drill was measured yet")
-
-
-def show_status(seen: Mapping[str, Any]) -> None:
-    """The stack on one screen."""
-    heading(f"{seen['environment']}: active in {seen['database'].get('active', 'an unknown region')}")
-    for region in seen["silent"]:
-        verdict(False, f"  {region} DOES NOT ANSWER" + (f": {seen['users']}" if seen["users"] else ""))
-    for part in ("database", "health", "switch", "dns", "lease", "certificates"):
-        click.echo(f"  {part:14}" + _in_words(part, seen[part]))
-    for text in seen["left"]:
-        click.echo(click.style(f"  to be done    {text}", fg="yellow"))
-    if seen["next"]:
-        click.echo(click.style("next: ", bold=True) + seen["next"])
-
-
-def _in_words(part: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if "not_seen" in value:
-        return click.style(f"not seen: {value['not_seen']}", fg="yellow")
-    match part:
-        case "database":
-            members = ", ".join(f"{region} {role}" for region, role in value["members"].items())
-            lag = f"{value['lag_s']:.2f} s" if isinstance(value["lag_s"], float) else "unknown"
-            return f"{value['status']}; {members}; lag {lag}; engine {value['engine_version']}"
-        case "dns":
-            told = ", ".join(value["addresses"]) or value["problem"] or "no address"
-            return f"{value['name']} answers with {value['region'] or 'nothing known'}: {told}"
-        case "certificates":
-            return ", ".join(f"{region}: " + (f"{days} days left" if isinstance(days, int) else _in_words("", days))
-                             for region, days in value.items()) or "none"
-        case _:
-            return ", ".join(f"{key} {word}" for key, word in value.items())

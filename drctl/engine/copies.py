@@ -19,6 +19,8 @@ from drctl.errors import DrctlError
 
 #: Prefix of everything about runs in a control bucket.
 RUNS = "runs/"
+#: Name of a run's report beside its journal.
+REPORT = "report.json"
 #: Real seconds between two looks at the journal, and what the end of a run waits for its last part.
 EVERY_S, LAST_PART_S = 2.0, 5.0
 
@@ -59,6 +61,15 @@ class Shelf:
             joined += answer["Body"].read()
         return joined
 
+    def report(self, run_id: str) -> dict[str, Any] | None:
+        """The report of a run that came to its end, whichever that was; None where there is none."""
+        answer: Any = or_none(lambda: self.s3.get_object(
+            Bucket=self.bucket, Key=f"{RUNS}{run_id}/{REPORT}", ExpectedBucketOwner=self.account))
+        if answer is None:
+            return None
+        found: dict[str, Any] = json.loads(answer["Body"].read())
+        return found
+
     def _parts(self, run_id: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{RUNS}{run_id}/journal/", ExpectedBucketOwner=self.account)
@@ -66,7 +77,8 @@ class Shelf:
 
 
 class Copying:
-    """Copies one run's journal to the shelves from threads of its own until it is ended."""
+    """Copies one run's journal to the shelves from threads of its own until it is ended; then the report, if there is
+    one by then, so that other machines can tell what came of the run without reading all that was done."""
 
     def __init__(self, run_id: str, journal: Path, shelves: Sequence[Shelf]) -> None:
         self._run_id, self._journal, self._shelves = run_id, journal, shelves
@@ -96,6 +108,7 @@ class Copying:
         while not self._ended.wait(EVERY_S):
             self._copy(shelf)
         self._copy(shelf)
+        self._copy_report(shelf)
 
     def _copy(self, shelf: Shelf) -> None:
         """The next part, up to the last whole line; a part that did not arrive is sent with the next one."""
@@ -108,6 +121,10 @@ class Copying:
                 return
             shelf.put(f"{self._run_id}/journal/{shelf.copied:012d}.jsonl", part)
             shelf.copied += len(part)
+
+    def _copy_report(self, shelf: Shelf) -> None:
+        with suppress(OSError, DrctlError, *AwsError):
+            shelf.put(f"{self._run_id}/{REPORT}", self._journal.with_name(REPORT).read_bytes())
 
 
 def records_of(journal: bytes) -> Iterator[dict[str, Any]]:

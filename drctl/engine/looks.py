@@ -108,6 +108,32 @@ def first_of(looks: Mapping[str, Callable[[], Any]], within_s: float, grace_s: f
     return {name: one.answer for name, one in asked.items()}
 
 
+def look_in_groups(groups: Mapping[str, Mapping[str, Callable[[], Any]]], within_s: float,
+                   grace_s: float) -> dict[str, Answers]:
+    """Answers by group and name; what has not answered by the end is Unanswered, and tells how long was waited.
+
+    The end comes when all have answered; `grace_s` real seconds after all of one group have, or as long again as that
+    has taken, for on a slow machine or line another may be as slow; and after `within_s` in any case.
+    """
+    changed, began = threading.Event(), time.monotonic()
+    asked = {group: {name: Pending(f"{name} {group}", look, changed.set) for name, look in looks.items()}
+             for group, looks in groups.items()}
+    until, whole = began + within_s, False
+    while (left := until - time.monotonic()) > 0:
+        ended = [all(one.ended for one in some.values()) for some in asked.values()]
+        if all(ended):
+            break
+        if any(ended) and not whole:
+            now = time.monotonic()
+            until, whole = min(until, now + max(grace_s, now - began)), True
+            continue
+        changed.wait(left)
+        changed.clear()
+    late = Unanswered(Unanswered().within(max(1, round(time.monotonic() - began))))
+    return {group: {name: one.answer if one.ended else late for name, one in some.items()}
+            for group, some in asked.items()}
+
+
 def _begin(looks: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Pending], threading.Event]:
     changed = threading.Event()
     return {name: Pending(name, look, changed.set) for name, look in looks.items()}, changed

@@ -91,6 +91,12 @@ class HealthChecks(Step[HealthChecksOut]):
         return HealthChecksOut(ids["primary-app"], ids["standby-app"], ids["switch"], ids["pin"], ids["combined"],
                                {label: check["HealthCheckConfig"] for label, check in current.items()}, tagged, spare)
 
+    def of_apps(self, run: Run) -> tuple[str, str] | None:
+        """Ids of the checks of both apps, the primary's first, asked with one call; None unless both are there."""
+        current, _ = self._checks(run)
+        ids = [current[label]["Id"] for label in LABELS[:2] if label in current]
+        return (ids[0], ids[1]) if len(ids) == 2 else None
+
     def _checks(self, run: Run) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Our checks by label, the newest of each, and the ids of older ones."""
         pages = run.at(self.region).route53.get_paginator("list_health_checks").paginate()

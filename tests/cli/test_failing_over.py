@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from drctl.cli.failing_over import settle_drill, usual_minutes
+from drctl.cli.earlier_runs import usual_minutes
+from drctl.cli.failing_over import settle_drill
 from drctl.engine.clock import Clock
 from drctl.engine.holding import Holding
 from drctl.engine.lease import Terms

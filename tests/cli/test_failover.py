@@ -6,15 +6,19 @@ The tests share one stack and follow each other; each leaves it at home in the p
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
 import pytest
 
+from drctl.aws import dns
 from drctl.cli.by_hand import runbook_of, target_of
+from drctl.cli.status_view import lines
 from drctl.configuration import packaged_lab
 from drctl.lab import outages
 from drctl.lab.clock import CLOCK
@@ -353,6 +357,53 @@ def test_a_region_that_hangs_is_told_within_seconds_by_what_needs_both(
     assert f"next: drctl status; {step}" in end.err
 
 
+#: What one look may take of real time, whatever happens; on a machine of its own it takes less than five seconds.
+STATUS_S = 10.0
+#: A pace at which no health check turns red within one look, so that users stay where they are.
+UNNOTICED = 5.0
+
+
+def status_in_time(story: Story, *more: str) -> Result:
+    """One look, which changes nothing, and how it ended; a machine that stands still for seconds does so once."""
+    mark, took = story.mark(), list[float]()
+    for _ in range(2):
+        began = time.monotonic()
+        end = story("status", *more)
+        took.append(time.monotonic() - began)
+        if took[-1] < STATUS_S:
+            break
+    assert min(took) < STATUS_S, took
+    assert story.changes_since(mark) == {}
+    return end
+
+
+def all_seen_but(story: Story, may_be_hidden: Callable[[Any], bool]) -> Any:
+    """What a look tells that has seen everything else: on a machine that is too busy it takes more than one."""
+    looks: list[Any] = []
+
+    def look() -> bool:
+        end = status_in_time(story, "--json")
+        assert end.code == 0, end.err
+        looks.append(end.json)
+        return all(map(may_be_hidden, end.json["not_seen"]))
+
+    until(look, "nothing else is hidden")
+    return looks[-1]
+
+
+def on_screen(seen: Any) -> str:
+    """What a look tells as people read it."""
+    return "\n".join(map(click.unstyle, lines(seen)))
+
+
+def users_are_in(story: Story, region: str) -> bool:
+    """Whether the name sends users to a region that answers, as the lab's name servers tell."""
+    server = ("127.0.0.1", story.place.lab.dns_port)
+    balancers = story.place.aws[region].elbv2.describe_load_balancers()["LoadBalancers"]
+    there = {address for one in balancers for address in dns.answers(one["DNSName"], server, 2.0)}
+    return bool(there & set(dns.answers(Settings().dns.name, server, 2.0)))
+
+
 @pytest.mark.parametrize(("gone", "users", "step"), [
     (EAST, "users are sent to us-west-2, whose database only reads: writes are refused there", "drctl failover"),
     (WEST, "users are sent to us-east-1, whose database writes", "")])
@@ -360,19 +411,80 @@ def test_status_says_which_region_does_not_answer_and_what_users_get(
         story: Story, gone: str, users: str, step: str) -> None:
     left = WEST if gone == EAST else EAST
     with lost(gone, "hang"):
-        until(lambda: story.status()["dns"].get("region") == left, "the users of a dead region have fled")
-        seen, shown = story.status(), story("status").out
+        until(lambda: users_are_in(story, left), "the users of a dead region have fled")
+        seen = all_seen_but(story, lambda one: bool(one["region"] == gone))
+        assert f"{gone} DOES NOT ANSWER" in status_in_time(story).out
+    shown = on_screen(seen)
     assert (seen["silent"], seen["users"], seen["next"]) == ([gone], users, step)
     assert f"{gone} DOES NOT ANSWER: {users}" in shown
     assert ("next: drctl failover" in shown) == bool(step)
-    assert "no answer within 5 s" in shown
+    assert "no answer within " in shown
     assert "no answer yet" not in shown
-    assert seen["health"][left] == ("its database reads, as its probe says" if gone == EAST else "healthy")
+    assert seen["probes"] == {gone: "not seen", left: "reads" if gone == EAST else "writes"}
+    assert seen["health"][left] == ("not seen" if gone == EAST else "healthy")
+    assert (seen["failover"]["blocked"] == "") == bool(step)
+    assert seen["failover"]["minutes"] > 0
     for region, (bucket_name, key) in SWITCHES.items():  # the latch keeps users where they have fled to
         story.place.aws[region].s3.delete_object(Bucket=bucket_name, Key=key)
-    until(lambda: story.status()["dns"]["region"] == EAST, "users are at home")
+    until(lambda: users_are_in(story, EAST), "users are at home")
     healthy = story.status()
     assert (healthy["silent"], healthy["users"], healthy["next"]) == ([], "", "")
+    assert healthy["not_seen"] == []
+
+
+@pytest.mark.parametrize(("gone", "mode", "words"), [
+    (EAST, "refuse", "DOES NOT ANSWER"), (WEST, "refuse", "DOES NOT ANSWER"),
+    (EAST, "error", "ANSWERS WITH ERRORS ONLY"), (WEST, "error", "ANSWERS WITH ERRORS ONLY")])
+def test_status_says_how_a_region_fails_to_answer(story: Story, gone: str, mode: str, words: str) -> None:
+    with story.pace(UNNOTICED), lost(gone, mode):
+        shown = on_screen(all_seen_but(story, lambda one: bool(one["region"] == gone)))
+    assert f"lab: active in {EAST}\n  {gone} {words}" in shown
+    assert f"not seen    {gone}: all of it" in shown
+
+
+@pytest.mark.parametrize(("gone", "service", "mode", "unseen"), [
+    (WEST, "s3", "hang", {"switch", "lease", "note of a failover", "drills of others"}),
+    (EAST, "route53", "hang", {"health checks"}), (EAST, "rds", "error", {"database"}),
+    (WEST, "cloudwatch", "refuse", {"replication lag", "readiness"}), (WEST, "ssm", "hang", {"users' name"}),
+    (EAST, "lambda", "error", {"probe", "app"}), (EAST, "acm", "refuse", {"certificate"})])
+def test_one_service_that_does_not_answer_hides_nothing_else(
+        story: Story, gone: str, service: str, mode: str, unseen: set[str]) -> None:
+    with story.pace(UNNOTICED), lost(gone, mode, service):
+        seen = all_seen_but(story, lambda one: bool(one["region"] == gone and one["what"] in unseen))
+    assert {one["what"] for one in seen["not_seen"]} == unseen
+    assert (seen["silent"], seen["database"]["active"], seen["dns"]["region"]) == ([], EAST, EAST)
+
+
+@pytest.mark.parametrize("mode", ["hang", "error"])
+def test_where_no_region_answers_status_says_so_in_time_and_is_no_success(story: Story, mode: str) -> None:
+    with story.pace(UNNOTICED), lost(EAST, mode):
+        outages.start(WEST, "", mode)
+        end = status_in_time(story, "--json")
+    assert end.code == 1
+    assert end.json["silent"] == [EAST, WEST]
+    assert end.json["failover"]["blocked"] == "no global database is seen"
+
+
+def test_status_asks_little_and_changes_nothing(story: Story) -> None:
+    before = Counter(story.place.lab.counting.calls)
+    assert status_in_time(story).code == 0
+    asked = Counter(story.place.lab.counting.calls) - before
+    assert [name for name in asked if name[3]] == []
+    assert sum(asked.values()) <= 36, "246 resources"
+
+
+def test_status_that_watches_tells_a_line_for_each_look_until_ctrl_c(story: Story) -> None:
+    process = story.begin(story.machines[0], "status", "--watch", "0.5")
+    until(lambda: process.out.exists() and process.out.read_text().count("\n") >= 2, "two looks are told")
+    os.kill(process.pid, signal.SIGINT)
+    end = ended(process)
+    assert (end.code, end.err.strip()) == (130, "interrupted: stopped; nothing was changed")
+    assert all(f"Z  active in {EAST}; {EAST} yes, app healthy, database writes" in line
+               for line in end.out.splitlines())
+
+
+def test_status_that_watches_is_no_document(story: Story) -> None:
+    assert story("status", "--watch", "--json").code == 2
 
 
 # Processes die and people hesitate -----------------------------------------------------------------------------------

@@ -154,6 +154,16 @@ def test_what_aws_refuses_to_show_is_told_with_its_call(place: Place, command: s
     assert end.json["error"]["failures"][0]["code"] == "AccessDenied"
 
 
+def test_status_of_an_account_in_which_half_stands_tells_what_is_missing(place: Place) -> None:
+    place.aws[EAST].s3.create_bucket(Bucket=f"s3-control-{EAST}-lab-123456789012")
+    end = place.drctl("status")
+    assert end.code == 0, end.err
+    assert "lab: there is no database" in end.out
+    assert "to be done  not all of the stack stands (no global database, no app in us-east-1, " in end.out
+    assert "no control bucket in us-west-2" in end.out
+    assert "not seen    " not in end.out
+
+
 def test_a_second_ctrl_c_ends_at_once_whatever_hangs(place: Place) -> None:
     hang, over = threading.Event(), threading.Event()
 

@@ -33,6 +33,8 @@ class FakeS3:
         self.objects[Key] = Body
 
     def get_object(self, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803  # S3's own name
+        if Key not in self.objects:
+            raise refusal("NoSuchKey", operation="GetObject")
         return {"Body": BytesIO(self.objects[Key])}
 
     def get_paginator(self, _: str) -> FakeS3:
@@ -156,3 +158,22 @@ def test_two_regions_that_hang_delay_the_end_no_longer_than_one(tmp_path: Path) 
     begun.end()
     over.set()
     assert copies.LAST_PART_S - 0.1 < time.monotonic() - began < copies.LAST_PART_S + 2
+
+
+def test_the_report_follows_the_journal_where_there_is_one_at_the_end(tmp_path: Path) -> None:
+    journal, with_one, without = tmp_path / "journal.jsonl", FakeS3(), FakeS3()
+    journal.write_bytes(b'{"n":1}\n')
+    for s3 in (without, with_one):
+        begun = copying(journal, s3)
+        begun.begin()
+        if s3 is with_one:
+            (tmp_path / "report.json").write_text('{"outcome": "done"}')
+        begun.end()
+    assert shelf(with_one).report(RUN) == {"outcome": "done"}
+    assert shelf(with_one).journal(RUN) == journal.read_bytes()
+    assert shelf(with_one).runs() == [RUN]
+    assert list(without.objects) == [f"runs/{RUN}/journal/000000000000.jsonl"]
+
+
+def test_a_run_without_a_report_in_a_control_bucket_has_none() -> None:
+    assert shelf(FakeS3()).report(RUN) is None

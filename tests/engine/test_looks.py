@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from drctl.engine.looks import Pending, Unanswered, first_of, look_all
+from drctl.engine.looks import Pending, Unanswered, first_of, look_all, look_in_groups
 
 #: Seconds that a test may take at most where nothing is to be waited for, on a busy machine.
 SOON = 5.0
@@ -183,3 +183,30 @@ def test_a_look_that_hangs_does_not_keep_the_process() -> None:
             "Pending('one', hang); first_of({'two': hang}, 0.01); print(look_all({'three': hang}, 0.01))")
     end = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=LONG / 2)
     assert (end.returncode, end.stdout.strip()) == (0, "{'three': Unanswered(why='no answer yet')}")
+
+
+# In groups -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_that_hangs_is_waited_for_a_little_once_another_has_told_everything(hang: Hang) -> None:
+    told: dict[str, dict[str, object]] = {}
+    groups: dict[str, dict[str, Callable[[], object]]] = {
+        "east": {"one": lambda: 1, "two": lambda: 2}, "west": {"one": hang, "two": lambda: 3}}
+    assert seconds(lambda: told.update(look_in_groups(groups, LONG, 0.2))) < SOON
+    assert told == {"east": {"one": 1, "two": 2}, "west": {"one": Unanswered("no answer within 1 s"), "two": 3}}
+
+
+def test_where_each_group_hangs_in_part_the_whole_ends_in_time(hang: Hang) -> None:
+    groups: dict[str, dict[str, Callable[[], object]]] = {
+        "east": {"one": hang, "two": lambda: 2}, "west": {"one": lambda: 1, "two": hang}}
+    told: dict[str, dict[str, object]] = {}
+    assert seconds(lambda: told.update(look_in_groups(groups, 0.3, LONG))) < SOON
+    assert (told["east"]["two"], told["west"]["one"]) == (2, 1)
+    assert isinstance(told["east"]["one"], Unanswered)
+
+
+def test_groups_that_all_answer_are_not_waited_for_and_a_failure_is_an_answer() -> None:
+    told = look_in_groups({"east": {"one": lambda: 1}, "west": {"one": fail}}, LONG, LONG)
+    assert told == {"east": {"one": 1}, "west": {"one": Unanswered("no such thing")}}
+    nothing: dict[str, dict[str, Callable[[], object]]] = {}
+    assert look_in_groups(nothing, LONG, LONG) == {}
