@@ -1,4 +1,4 @@
-"""The readiness metric: one when a run has just proven that the stack can be failed over, seen in both regions."""
+"""The readiness metric, seen in both regions: one when a run, or all rules, have just shown that a failover can begin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from typing import ClassVar
 from drctl.aws.commands import Command
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
-from drctl.steps.dashboard import NAMESPACE, READINESS
+from drctl.steps.dashboard import NAMESPACE, READINESS, SCORE
+
+
+def published(run: Run, *, ready: bool, score: int | None = None) -> Iterable[Command]:
+    """The calls that tell both regions whether a failover could begin now; with the score, of 100, where it is known.
+    """
+    values = {READINESS: float(ready)} | ({} if score is None else {SCORE: float(score)})
+    dimensions = [{"Name": "Environment", "Value": run.settings.environment}]
+    for site in run.settings.sites:
+        yield Command(site.region, "cloudwatch", "PutMetricData", {"Namespace": NAMESPACE, "MetricData": [
+            {"MetricName": name, "Value": value, "Dimensions": dimensions} for name, value in values.items()]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +36,7 @@ class PublishReadiness(Action):
         return "publish readiness"
 
     def by_hand(self, run: Run) -> Iterable[Command]:
-        for site in run.settings.sites:
-            yield Command(site.region, "cloudwatch", "PutMetricData", {"Namespace": NAMESPACE, "MetricData": [{
-                "MetricName": READINESS, "Value": 1.0,
-                "Dimensions": [{"Name": "Environment", "Value": run.settings.environment}]}]})
+        return published(run, ready=True)
 
     def needless(self, run: Run) -> bool:
         return not any(run.events.changes.values())

@@ -94,6 +94,26 @@ def refuse_unless_both_accept_credentials(run: Run) -> None:
     identity(run, {region: one for region, one in seen.items() if not isinstance(one, Unanswered)})
 
 
+def those_that_do_not_answer(run: Run) -> list[str]:
+    """The regions that are silent, asked at once by clients that nobody waits long for.
+
+    Refused where none answers, and where the credentials are not those of this account in one that does.
+    """
+    seen = look_all({site.region: partial(account, run.alone[site.region][site.region], site)
+                     for site in run.settings.sites}, LOCATE_S)
+    silent = [region for region, one in seen.items() if isinstance(one, Unanswered) and is_silence(one.error)]
+    if len(silent) == len(seen):
+        refuse_silent(seen)
+    for region, one in seen.items():
+        if isinstance(one, Unanswered) and region not in silent and one.error is not None:
+            raise one.error
+        if isinstance(one, str) and one != run.settings.account_id:
+            raise Refused(f"the credentials belong to account {one}; the configuration allows only "
+                          f"{run.settings.account_id} ({region}); nothing was changed",
+                          next_step="use the right profile (AWS_PROFILE), or correct account_id")
+    return silent
+
+
 def refuse_silent(seen: Answers, move: str = "drctl failover", writer: str = "", within_s: float = LOCATE_S) -> None:
     """Refused when a region has not answered a look; one that refuses, or fails, is there.
 

@@ -59,6 +59,15 @@ class Shelf:
             joined += answer["Body"].read()
         return joined
 
+    def last_part(self, run_id: str) -> bytes:
+        """The newest part of a run's journal, which has its end when the run had one; empty when there is none."""
+        parts = self._parts(run_id)
+        if not parts:
+            return b""
+        answer = self.s3.get_object(Bucket=self.bucket, Key=parts[-1], ExpectedBucketOwner=self.account)
+        body: bytes = answer["Body"].read()
+        return body
+
     def _parts(self, run_id: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{RUNS}{run_id}/journal/", ExpectedBucketOwner=self.account)
