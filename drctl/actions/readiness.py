@@ -1,4 +1,4 @@
-"""The readiness metric, seen in both regions: one when a run, or all rules, have just shown that a failover can begin."""
+"""The readiness metrics of both regions: one when a run, or all rules, have just shown that a failover can begin."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ from drctl.steps.global_cluster import GlobalClusterOut
 LOCATE_S = 8.0
 #: The same where nobody is in a hurry.
 PATIENCE_S = 15.0
+#: The same for a look that goes on without a region.
+SILENT_S = 5.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
 #: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease
@@ -100,10 +102,11 @@ def those_that_do_not_answer(run: Run) -> list[str]:
     Refused where none answers, and where the credentials are not those of this account in one that does.
     """
     seen = look_all({site.region: partial(account, run.alone[site.region][site.region], site)
-                     for site in run.settings.sites}, LOCATE_S)
+                     for site in run.settings.sites}, SILENT_S)
     silent = [region for region, one in seen.items() if isinstance(one, Unanswered) and is_silence(one.error)]
     if len(silent) == len(seen):
-        refuse_silent(seen)
+        raise Refused(f"{' and '.join(silent)} do not answer: nothing was changed",
+                      next_step="look at the network; then the same command again")
     for region, one in seen.items():
         if isinstance(one, Unanswered) and region not in silent and one.error is not None:
             raise one.error

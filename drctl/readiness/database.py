@@ -49,7 +49,9 @@ def _lag_over(read: Read, site: Site, limit_s: float, what: str) -> Iterator[Not
 def _pending(read: Read, site: Site) -> Iterator[Note]:
     cluster = read.out(read.stack.database.cluster.at(site))
     instances = read.out(read.stack.database.instances.at(site)).instances
-    waiting = [f"{one.id}: {', '.join(sorted(one.pending))}" for one in (cluster, *instances) if one.pending]
+    every: list[tuple[str, frozenset[str]]] = [(cluster.id, cluster.pending), *((one.id, one.pending)
+                                                                                for one in instances)]
+    waiting = [f"{name}: {', '.join(sorted(pending))}" for name, pending in every if pending]
     yield from (Found(f"{text} is accepted and not made yet", site.region) for text in waiting)
     if not waiting:
         yield Saw(f"no change waits in {site.region}")
@@ -60,7 +62,7 @@ def _versions(read: Read, _: Site) -> Iterator[Note]:
     here, there = read.out(read.stack.database.secret).version, read.told("secret", read.settings.standby)
     region = read.settings.standby.region
     if there != [here]:
-        yield Found(f"the current version of the secret is {here}, and in {region} {', '.join(there) or 'none'}", region)
+        yield Found(f"the secret's current version is {here}, and in {region} {', '.join(there) or 'none'}", region)
     else:
         yield Saw("both regions have the same current version")
 
@@ -72,7 +74,7 @@ RULES: tuple[Rule, ...] = (
          why="what is deleted by mistake in one region is gone from both"),
     Owns(id="DB-03", of=(GlobalCluster, *CLUSTERS), words=r" runs .*, the (configuration|global)", blocks=True,
          must="both clusters run the global database's engine version, and that the configured one",
-         why="Aurora refuses a switchover between versions, and a managed failover between minor ones of some releases"),
+         why="Aurora refuses a switchover between versions, and a managed failover between some"),
     Asks(id="DB-04", judge=_roles, everywhere=False, blocks=True, must="one region writes, and no role is changing",
          why="a failover that begins while another is under way is refused, and leaves nobody writing meanwhile",
          mend="drctl status"),

@@ -64,7 +64,8 @@ def _switch(read: Read, _: Site) -> Iterator[Note]:
     switch, pin = (read.told("switch", one) for one in (read.settings.standby, read.settings.primary))
     away = read.active.role == "standby"
     if switch and not away:
-        yield Found("the switch is turned to the standby region, whose database only reads", read.settings.standby.region)
+        yield Found("the switch is turned to the standby region, whose database only reads",
+                    read.settings.standby.region)
     if away and not switch:
         yield Found("the switch is not turned although the standby region writes: users go to the primary as soon as "
                     "its check is green", read.settings.standby.region)
@@ -95,14 +96,16 @@ RULES: tuple[Rule, ...] = (
     Owns(id="LB-05", of=(Listeners,), blocks=True, must="the listeners are as configured, with certificate and policy",
          why="users of the other region have to find the same doors here"),
     Owns(id="LB-06", of=(Listeners,), words=r"does not lead to the app", blocks=True,
-         must="the target group leads to the app's live version", why="users would be served by another version, or none"),
+         must="the target group leads to the app's live version",
+         why="users would be served by another version, or none"),
     Owns(id="LB-07", of=(Listeners,), words=r"let the balancer's target group invoke", blocks=True,
          must="the app lets its balancer invoke it", why="the balancer answers 502 otherwise"),
     Owns(id="LB-08", of=(Listeners,), words=r"^the health check of target group",
          must="the target group's health check is as it must be", why="it keeps the function warm, and shows it sick"),
     Owns(id="LB-09", of=(LogBucket,), must="the bucket for access logs stands as configured",
          why="the balancer's logs are gone without it"),
-    Owns(id="WAF-01", of=(Waf,), must="a web ACL stands in each region", why="a region that takes over is attacked too"),
+    Owns(id="WAF-01", of=(Waf,), must="a web ACL stands in each region",
+         why="a region that takes over is attacked too"),
     Owns(id="WAF-02", of=(Waf,), words=r"is not in front of", must="the web ACL is in front of the balancer",
          why="after a failover users would be unprotected"),
     Owns(id="WAF-03", of=(Waf,), words=r"^the rules of web ACL", must="the web ACL has the stack's rules",

@@ -70,7 +70,7 @@ def period(schedule: str) -> timedelta:
     if found := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule):
         return timedelta(**{f"{found[2]}s": int(found[1])})
     fields = schedule.removeprefix("cron(").removesuffix(")").split()
-    day, week = (fields[2], fields[4]) if len(fields) > 4 else ("*", "*")  # noqa: PLR2004  # minute to year
+    day, week = (fields[2], fields[4]) if len(fields) > 4 else ("*", "*")  # minute to year
     if day not in {"*", "?"}:
         return timedelta(days=31)
     return timedelta(days=1 if week in {"*", "?"} else 7)
@@ -141,8 +141,8 @@ def _aftermath(read: Read, site: Site) -> Iterator[Note]:
     if note is None:
         yield Saw(f"no note lies in {site.region}")
     else:
-        yield Found(f"the failover from {note.lost} ({f'run {note.run}' if note.run else 'by hand'}) has left something "
-                    "to be done", site.region)
+        who = f"run {note.run}" if note.run else "by hand"
+        yield Found(f"the failover from {note.lost} ({who}) has left something to be done", site.region)
 
 
 def _unfinished(read: Read, _: Site) -> Iterator[Note]:
@@ -168,7 +168,8 @@ RULES: tuple[Rule, ...] = (
          must="CloudWatch may publish to the topic, with the stack's key", why="otherwise alarms are dropped silently"),
     Asks(id="ALM-05", judge=_heard, must="somebody hears the alarms of each region",
          why="an unconfirmed subscription gets nothing, and says nothing"),
-    Asks(id="ALM-06", judge=_quiet, must="no alarm is on", why="a failover to a region that is in alarm may make it worse"),
+    Asks(id="ALM-06", judge=_quiet, must="no alarm is on",
+         why="a failover to a region that is in alarm may make it worse"),
     Owns(id="ALM-07", of=(Dashboard,), must="the dashboard shows both regions",
          why="it is what people look at while they decide"),
     Owns(id="BAK-01", of=(PrimaryCluster, StandbyCluster), words=r"BackupRetentionPeriod is not as configured",

@@ -35,8 +35,8 @@ def compared(read: Read, active: Values, other: Values, what: str) -> Iterator[N
     here, there = read.active.region, read.follower.region
     different = [name for name in sorted(active.keys() | other.keys()) if active.get(name) != other.get(name)]
     for name in different:
-        yield Found(f"{what} {name}: {_word(other.get(name))} in {there}, {_word(active.get(name))} in {here}, which is "
-                    "active", there)
+        yield Found(f"{what} {name}: {_word(other.get(name))} in {there}, {_word(active.get(name))} in {here}, which "
+                    "is active", there)
     if not different:
         yield Saw(f"{what} {', '.join(sorted(active)) or 'none'}: alike in {here} and {there}")
 
@@ -57,7 +57,7 @@ def _variables(read: Read, _: Site) -> Iterator[Note]:
                           if name not in REGIONAL_VARIABLES} for out in read.both(Function, label))
         # values may be secret where the package is the user's own
         changed = {name for name in active.keys() & other.keys() if active[name] != other[name]}
-        yield from compared(read, {name: "there" for name in active},
+        yield from compared(read, dict.fromkeys(active, "there"),
                             {name: "different" if name in changed else "there" for name in other},
                             f"environment of function {label},")
 
@@ -95,7 +95,7 @@ def _waf(read: Read, _: Site) -> Iterator[Note]:
     active, other = ({rule["Name"]: re.sub(r"arn:aws:\S+?(?=['\"])", "its own", repr(sorted(
         (key, value) for key, value in rule.items() if key != "VisibilityConfig"))) for rule in out.rules}
         for out in read.both(Waf))
-    yield from compared(read, {name: "there" for name in active},
+    yield from compared(read, dict.fromkeys(active, "there"),
                         {name: "there" if active.get(name, rule) == rule else "different"
                          for name, rule in other.items()}, "web ACL rule")
 
@@ -113,7 +113,7 @@ def _judges_by(alarm: Any) -> str:
 def _parameters(read: Read, _: Site) -> Iterator[Note]:
     active, other = ({name.rpartition("/")[2]: value for name, value in out.values.items()}
                      for out in read.both(Parameters))
-    regional = {name: "there" for name in REGIONAL_PARAMETERS}
+    regional = dict.fromkeys(REGIONAL_PARAMETERS, "there")
     yield from compared(read, {**active, **{name: regional[name] for name in active.keys() & regional.keys()}},
                         {**other, **{name: regional[name] for name in other.keys() & regional.keys()}}, "parameter")
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Place = tuple[str, str]
 
 
-class NotSeen(Exception):  # noqa: N818  # no error: it says why a rule cannot be judged
+class NotSeen(Exception):  # no error: it says why a rule cannot be judged
     """What a rule needs to know is not known, with the reason."""
 
 
@@ -87,7 +87,7 @@ class Read:
         if seen.unknown:
             raise NotSeen(seen.unknown)
         if seen.out is None:
-            raise NotSeen(f"{step.key} is absent")
+            raise NotSeen(f"{step.key} does not stand")
         return seen.out  # type: ignore[no-any-return]  # a step's output is of its own type
 
     def told(self, name: str, site: Site) -> Any:

@@ -66,7 +66,7 @@ class Verdict:
         rule = self.rule
         return {"id": rule.id, "must": rule.must, "why": rule.why, "severity": rule.severity, "state": self.state,
                 "findings": [{"region": one.region, "text": one.text, "mend": self.mend(one)} for one in self.found],
-                "not_seen": [{"region": one.region, "why": one.why} for one in self.unseen],
+                "not_seen": [{"region": one.region, "what": one.what, "why": one.why} for one in self.unseen],
                 "looked_at": [one.text for one in self.notes if isinstance(one, Saw)],
                 "not_asked": [one.why for one in self.notes if isinstance(one, NotAsked)]}
 

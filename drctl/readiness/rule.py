@@ -31,6 +31,8 @@ class Unseen:
 
     why: str
     region: str = ""
+    #: What was looked at, where that is one thing.
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,19 @@ class Owns(Rule):
         seen = read.seen[step]
         yield from (Found(one.text, step.region, one.mend) for one in own)
         if seen.unknown:
-            yield Unseen(f"{step.key}: {seen.unknown}", step.region)
+            yield Unseen(seen.unknown, step.region, step.key)
         elif seen.out is None:
             yield self._absent(read, step)
         elif seen.lacks:
-            yield Unseen(f"{step.key}: {seen.lacks}", step.region)
+            yield Unseen(seen.lacks, step.region, step.key)
         elif not own:
             yield Saw(step.key)
 
     def _absent(self, read: Read, step: Step[Any]) -> Note:
         below = read.missing_below(step)
         if below is not None:
-            return Unseen(f"{step.key} cannot be found before {below.key} stands", step.region)
-        return Unseen(f"{step.key} is absent", step.region) if self.words else Found(
+            return Unseen(f"{below.key} does not stand", step.region, step.key)
+        return Unseen(f"{step.key} does not stand", step.region, step.key) if self.words else Found(
             f"{step.key} is absent", step.region, PROVISION)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,48 +32,51 @@ if TYPE_CHECKING:
 @click.option("--list", "listed", is_flag=True, help="List the rules, ask nothing.")
 @click.option("--publish", is_flag=True, help="Put the score as a CloudWatch metric into both regions.")
 @click.pass_context
-def command(context: click.Context, config_path: Path | None, as_json: bool, junit: Path | None, watch: float | None,
-            rules: tuple[str, ...], listed: bool, publish: bool) -> None:
+def command(context: click.Context, /, config_path: Path | None, as_json: bool, **asked: Any) -> None:
     """Whether a failover could begin now: every rule of readiness over one read of the live stack; changes nothing.
 
     Exit code 4 when something was found, 1 when nothing was but something could not be seen, 0 when all is well.
     """
-    _refuse_what_makes_no_sense(as_json, watch, rules, publish)
-    if listed:
-        _list(rules, as_json)
+    _refuse_contradictions(as_json, asked)
+    if asked["listed"]:
+        _list(asked["rules"], as_json)
         return
     from drctl.cli.session import settings_of
 
     settings = settings_of(config_path)
-    while True:
-        found = _looked(settings, rules)
-        if junit is not None:
-            _write(found, junit)
-        if publish:
-            _publish(settings, found)
-        _show(settings, found, whole=not rules, as_json=as_json)
-        if watch is None:
-            break
+    found = _told(settings, as_json, asked)
+    while asked["watch"] is not None:
         from drctl.engine.clock import Clock
 
-        Clock(1.0).sleep(watch)
+        Clock(1.0).sleep(asked["watch"])
+        found = _told(settings, as_json, asked)
     if found.findings:
         context.exit(4)
     if found.those("unknown"):
         context.exit(1)
 
 
-def _refuse_what_makes_no_sense(as_json: bool, watch: float | None, rules: tuple[str, ...], publish: bool) -> None:
-    if as_json and watch is not None:
-        raise ConfigurationError("--watch is for people: --json is one document",
-                                 next_step="drctl verify --json, as often as wished")
-    if publish and rules:
-        raise ConfigurationError("--publish tells the score of all rules, and --rule chooses some",
-                                 next_step="leave one of them out")
+def _refuse_contradictions(as_json: bool, asked: Mapping[str, Any]) -> None:
+    """Bad usage gets exit 2 before anything is called."""
     from drctl.readiness.readiness import RULES
 
-    if unknown := sorted(set(rules) - {rule.id for rule in RULES}):
-        raise ConfigurationError(f"there is no rule {', '.join(unknown)}", next_step="drctl verify --list")
+    if as_json and asked["watch"] is not None:
+        raise click.UsageError("--watch is for people: --json is one document")
+    if asked["publish"] and asked["rules"]:
+        raise click.UsageError("--publish tells the score of all rules, and --rule chooses some")
+    if unknown := sorted(set(asked["rules"]) - {rule.id for rule in RULES}):
+        raise click.BadParameter(f"there is no rule {', '.join(unknown)}: drctl verify --list", param_hint="--rule")
+
+
+def _told(settings: Settings, as_json: bool, asked: Mapping[str, Any]) -> Readiness:
+    """One look, told as it was asked for."""
+    found = _looked(settings, asked["rules"])
+    if asked["junit"] is not None:
+        _write(found, asked["junit"])
+    if asked["publish"]:
+        _publish(settings, found)
+    _show(settings, found, whole=not asked["rules"], as_json=as_json)
+    return found
 
 
 def _list(chosen: tuple[str, ...], as_json: bool) -> None:
