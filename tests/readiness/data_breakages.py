@@ -28,8 +28,9 @@ def _parameter(here: Here, name: str, value: str, *, of: str = "instance") -> No
 
 
 def _reset(here: Here, name: str) -> None:
-    here.aws.rds.reset_db_parameter_group(DBParameterGroupName=here.name("params", "database"), Parameters=[
-        {"ParameterName": name, "ApplyMethod": "immediate"}])
+    here.aws.rds.reset_db_cluster_parameter_group(
+        DBClusterParameterGroupName=here.name("cluster-params", "database"),
+        Parameters=[{"ParameterName": name, "ApplyMethod": "immediate"}])
 
 
 def _delete_instance(here: Here) -> None:
@@ -48,7 +49,8 @@ def _secret(here: Here) -> Any:
 
 def _new_password(here: Here) -> None:
     """Somebody rotates the secret by hand, and the database does not know."""
-    here.aws.secrets.put_secret_value(**_secret(here), SecretString=json.dumps({"username": "dradmin", "password": "x"}))
+    value = json.dumps({"username": here.settings.database.username, "password": "another"})
+    here.aws.secrets.put_secret_value(**_secret(here), SecretString=value)
 
 
 def _database_log(here: Here) -> Any:
@@ -84,7 +86,8 @@ DATABASE = (
     Breakage("commits may wait for a lag", "DB-19", lambda here: _parameter(
         here, "rds.global_db_rpo", "60", of="cluster")),
     Breakage("one region has one more parameter", "PAR-08", lambda here: _parameter(
-        here, "log_min_duration_statement", "500"), back=lambda here: _reset(here, "log_min_duration_statement")),
+        here, "log_min_duration_statement", "500", of="cluster"),
+             back=lambda here: _reset(here, "log_min_duration_statement")),
     Breakage("the secret's copy is removed", "SEC-02", lambda here: here.other.aws.secrets.
              remove_regions_from_replication(**_secret(here), RemoveReplicaRegions=[here.site.region]), "standby"),
     Breakage("the secret has another key", "SEC-04", lambda here: here.aws.secrets.update_secret(

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drctl.actions.plan import plan
 from drctl.aws.clients import Aws, Credentials, Door, Region
-from drctl.aws.prices import Prices
 from drctl.engine import runner
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
@@ -140,12 +138,15 @@ class World:
         assert self.changes() == before, "verify has changed something"
         return found, time.perf_counter() - began
 
-    def is_as_planned(self) -> bool:
-        """Whether provision would do nothing."""
+    def wrong_with(self, *kinds: type[Step[Any]]) -> dict[str, list[str]]:
+        """What a look at the steps of these classes alone finds."""
+        run = Looking.of(self.run())
         try:
-            return not plan(Looking.of(self.run()), stack_of(self.settings).steps, Prices({}), looks=1).to_do
+            seen = survey(run, [step for step in stack_of(self.settings).steps if type(step) in kinds], 60, looks=1)
         finally:
             self.by_hand()
+        return {step.key: [one.unknown or ", ".join(each.text for each in one.findings) or "absent"]
+                for step, one in seen.items() if one.findings or one.unknown or one.out is None}
 
     def calls(self) -> int:
         """Calls that the lab has counted."""
