@@ -28,6 +28,7 @@ def told(aws: Aws, region: str, metric: str) -> list[float]:
 
 @pytest.mark.rule("replication-metrics")
 def test_what_could_not_be_replicated_is_counted_in_the_source_region_until_it_is_gone(world: World) -> None:
+    world.configure()
     world.allow(without="s3:ReplicateObject")
     version = world.put()
     assert world.settled() == "FAILED"
@@ -39,18 +40,21 @@ def test_what_could_not_be_replicated_is_counted_in_the_source_region_until_it_i
 
 @pytest.mark.rule("replication-metrics")
 def test_what_is_on_its_way_is_late_in_the_destination_region(world: World) -> None:
+    world.configure()
     CLOCK.set_speed(1.0)
     try:
         world.put()
         assert told(world.aws, THERE, "ReplicationLatency")[0] > 0
     finally:
         CLOCK.set_speed(SPEED)
+    CLOCK.after(0, lambda: None)  # the clock's thread looks again
     world.settled()
     assert told(world.aws, THERE, "ReplicationLatency") == [0.0]
 
 
 @pytest.mark.rule("replication-metrics")
 def test_a_rule_without_metrics_tells_nothing(world: World) -> None:
+    world.configure()
     assert told(world.aws, HERE, "OperationsFailedReplication") == [0.0]
     destination = {key: value for key, value in world.rule()["Destination"].items()
                    if key not in {"Metrics", "ReplicationTime"}}

@@ -113,10 +113,12 @@ def breakages(world: World, cases: Sequence[tuple[Breakage, int]], *, swapped: i
         told = broken(world, kind, number, away=index >= home)
         if index % WHOLE_EVERY == WHOLE_EVERY - 1 or index == len(cases) - 1:
             told.left |= amiss(world.judged()[0])
-        if told.left or told.failed:  # what comes next must begin on a ready stack
-            world.build()
-            CLOCK.skip(QUIET_S)
         yield told
+        if told.left or told.failed:  # what comes next must begin on a ready stack
+            extensions.reset()
+            world.make_ready(world.settings)
+            if index >= home:
+                world.move(world.settings.standby)
 
 
 def ready_stacks(world: World, count: int, seed: int, others: Sequence[dict[str, Any]] = OTHERS) -> Iterator[
