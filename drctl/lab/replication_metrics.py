@@ -43,8 +43,10 @@ def _configuration(bucket: FakeBucket) -> dict[str, Any]:
 def _of_rule(source: FakeBucket, one: Any, region: str) -> list[MetricDatum]:
     target = bucket_named(one["Destination"]["Bucket"].removeprefix("arn:aws:s3:::"))
     seen = [status_of(version) for name in source.keys for version in source.keys.getlist(name)]
-    dimensions = [{"Name": "SourceBucket", "Value": source.name}, {"Name": "RuleId", "Value": one["ID"]},
-                  {"Name": "DestinationBucket", "Value": target.name if target else ""}]
+    # In the order of S3's own documents: moto finds the datapoints of three dimensions in the order of a query alone.
+    dimensions = [{"Name": "SourceBucket", "Value": source.name},
+                  {"Name": "DestinationBucket", "Value": target.name if target else ""},
+                  {"Name": "RuleId", "Value": one["ID"]}]
     found = []
     if source.region_name == region:
         failed = sum(status == "FAILED" for status, _ in seen)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from drctl.lab.clock import CLOCK
+from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.standby_cluster import StandbyCluster
 from tests.readiness.breakages import Breakage, Here
 
@@ -49,7 +51,7 @@ def _secret(here: Here) -> Any:
 
 def _new_password(here: Here) -> None:
     """Somebody rotates the secret by hand, and the database does not know."""
-    value = json.dumps({"username": here.settings.database.username, "password": "another"})
+    value = json.dumps({"username": here.settings.database.username, "password": "Another-password-1"})
     here.aws.secrets.put_secret_value(**_secret(here), SecretString=value)
 
 
@@ -78,8 +80,7 @@ DATABASE = (
     Breakage("an instance is without Performance Insights", "DB-13", lambda here: _instance(
         here, EnablePerformanceInsights=False)),
     Breakage("an instance changes at its next window", "DB-16", lambda here: here.aws.rds.modify_db_instance(
-        **here.instance, DBInstanceClass="db.r6g.large"), back=lambda here: here.aws.rds.modify_db_instance(
-        **here.instance, DBInstanceClass="db.serverless", ApplyImmediately=True)),
+        **here.instance, DBInstanceClass="db.r6g.large"), also=(DatabaseInstances,)),
     Breakage("a database parameter is changed", "DB-18", lambda here: _parameter(here, "log_lock_waits", "0")),
     Breakage("connections without TLS are taken", "DB-18", lambda here: _parameter(
         here, "rds.force_ssl", "0", of="cluster")),
@@ -139,7 +140,10 @@ def _failed_object(here: Here) -> None:
     policy = here.aws.iam.get_role_policy(**role)["PolicyDocument"]
     here.aws.iam.delete_role_policy(**role)
     here.aws.s3.put_object(**here.bucket("data"), Key="records/1", Body=b"1")
-    CLOCK.skip(1200)
+    pause = threading.Event()
+    while here.aws.s3.head_object(**here.bucket("data"), Key="records/1").get("ReplicationStatus") == "PENDING":
+        CLOCK.skip(60)
+        pause.wait(0.02)
     here.aws.iam.put_role_policy(**role, PolicyDocument=json.dumps(policy))
 
 

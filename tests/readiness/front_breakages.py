@@ -9,7 +9,7 @@ from typing import Any
 
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.records import FailoverRecords
-from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY
+from drctl.steps.switch_bucket import SWITCH_KEY
 from tests.readiness.breakages import Breakage, Here, alias_of_changed
 from tests.readiness.data_breakages import lost_right
 
@@ -298,6 +298,4 @@ NAMES = (
     Breakage("the switch's bucket can be made public", "SWI-03", lambda here: here.aws.s3.delete_public_access_block(
         **here.bucket("switch"))),
     Breakage("the switch says another region", "SWI-04", _wrong_switch, "standby", back=_right_switch),
-    Breakage("a pin is left", "SWI-04", lambda here: _put(here, PIN_KEY), "primary",
-             back=lambda here: _take(here, PIN_KEY)),
 )

@@ -83,7 +83,8 @@ def broken(world: World, kind: Breakage, number: int, *, away: bool) -> Told:
         put_back(here, kind)
         told.left = amiss(world.judged()[0]) if kind.back else world.wrong_with(*kind.kinds)
     except Exception as error:  # what cannot be broken is told and counts as missed
-        told.failed = f"{type(error).__name__}: {error}"
+        failures = [str(one.error) for one in getattr(error, "failures", ())]
+        told.failed = f"{type(error).__name__}: {error} {'; '.join(failures)}"
         world.by_hand()
     return told
 

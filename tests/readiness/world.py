@@ -100,7 +100,7 @@ class World:
 
     def move(self, to: Site) -> None:
         """A switchover by hand: the database, and the switch."""
-        rds = self.at(to).rds
+        rds = self.at(self.settings.other(to)).rds  # the region that writes is asked
         known = rds.describe_global_clusters()["GlobalClusters"][0]
         member = next(one["DBClusterArn"] for one in known["GlobalClusterMembers"]
                       if one["DBClusterArn"].split(":")[3] == to.region)
