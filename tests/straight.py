@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -64,7 +65,8 @@ def asked(app: App, environ: dict[str, Any]) -> Told:
 def response(request: Any, told: Told) -> AWSResponse:
     """An answer as botocore reads it."""
     status, headers, body = told
-    return AWSResponse(request.url, status, _Headers(headers), _Raw(body))  # type: ignore[arg-type]  # read like one
+    dated = {"date": formatdate(usegmt=True), **headers}  # a server adds it
+    return AWSResponse(request.url, status, _Headers(dated), _Raw(body))  # type: ignore[arg-type]  # read like one
 
 
 def as_received(request: Any) -> tuple[dict[str, Any], bytes]:

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 #: What each room may import of drctl, besides itself.
 MAY_IMPORT = {
-    "cli": {"runbooks", "stack", "actions", "steps", "engine", "aws", "lab", "permissions", "ground"},
+    "cli": {"runbooks", "readiness", "stack", "actions", "steps", "engine", "aws", "lab", "permissions", "ground"},
+    "readiness": {"stack", "actions", "steps", "engine", "aws", "ground"},
     "runbooks": {"stack", "actions", "engine", "aws", "ground"},
     "stack": {"steps", "engine", "aws", "ground"},
     "actions": {"steps", "engine", "aws", "ground"},

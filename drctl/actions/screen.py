@@ -219,14 +219,15 @@ class Screen:
     # What was, and what is left --------------------------------------------------------------------------------------
 
     def _readiness(self) -> Told:
-        """The newest readiness that was published. The place for the score of the readiness rules."""
+        """The newest readiness that was published, and the score of the readiness rules."""
         asked = {region: answers[look.READY] for region, answers in self.seen.items()}
         known = {region: one for region, one in asked.items() if isinstance(one, Published)}
         if not known:
-            return {"value": None, "age_s": None, "region": None,
+            return {"value": None, "age_s": None, "region": None, "score": None,
                     "why": "not seen" if all(map(is_unseen, asked.values())) else "never published"}
         region, newest = max(known.items(), key=lambda one: one[1].hour)
-        return {"value": newest.value, "age_s": max(0, round(time.time() - newest.hour)), "region": region, "why": ""}
+        return {"value": newest.value, "age_s": max(0, round(time.time() - newest.hour)), "region": region,
+                "score": newest.score, "why": ""}
 
     def _last_drill(self) -> Told | None:
         """The newest drill of this machine's and those that control buckets tell of."""

@@ -25,6 +25,8 @@ from drctl.steps.global_cluster import GlobalClusterOut
 LOCATE_S = 8.0
 #: The same where nobody is in a hurry.
 PATIENCE_S = 15.0
+#: The same for a look that goes on without a region.
+SILENT_S = 5.0
 #: Real seconds that a person who is asked anyway can wait for the lost region's answers; nobody else waits.
 GRACE_S, NO_GRACE_S = 2.0, 0.05
 #: Real seconds for the writer's region to tell that it is there, once one region has told who writes; and for its lease
@@ -92,6 +94,27 @@ def refuse_unless_both_accept_credentials(run: Run) -> None:
     seen = look_all({site.region: partial(account, run.at(site), site) for site in run.settings.sites}, PATIENCE_S)
     refuse_silent(seen, within_s=PATIENCE_S)
     identity(run, {region: one for region, one in seen.items() if not isinstance(one, Unanswered)})
+
+
+def those_that_do_not_answer(run: Run) -> list[str]:
+    """The regions that are silent, asked at once by clients that nobody waits long for.
+
+    Refused where none answers, and where the credentials are not those of this account in one that does.
+    """
+    seen = look_all({site.region: partial(account, run.alone[site.region][site.region], site)
+                     for site in run.settings.sites}, SILENT_S)
+    silent = [region for region, one in seen.items() if isinstance(one, Unanswered) and is_silence(one.error)]
+    if len(silent) == len(seen):
+        raise Refused(f"{' and '.join(silent)} do not answer: nothing was changed",
+                      next_step="look at the network; then the same command again")
+    for region, one in seen.items():
+        if isinstance(one, Unanswered) and region not in silent and one.error is not None:
+            raise one.error
+        if isinstance(one, str) and one != run.settings.account_id:
+            raise Refused(f"the credentials belong to account {one}; the configuration allows only "
+                          f"{run.settings.account_id} ({region}); nothing was changed",
+                          next_step="use the right profile (AWS_PROFILE), or correct account_id")
+    return silent
 
 
 def refuse_silent(seen: Answers, move: str = "drctl failover", writer: str = "", within_s: float = LOCATE_S) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "provision": ("provision", "Build or converge both regions, verify them, print the outputs."),
     "plan": ("plan", "What provision would do, what it costs and how long it takes; changes nothing."),
+    "verify": ("verify", "Whether a failover could begin now: findings, and what mends them."),
     "status": ("status", "One screen: which region is active, roles, replication lag, health."),
     "failover": ("failover", "To the other region: unplanned, planned, or as a drill."),
     "failback": ("failback", "Home again, without loss, and everything that a failover has left."),

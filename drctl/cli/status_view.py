@@ -185,11 +185,12 @@ def _loss(told: Told) -> str:
 
 
 def _readiness(told: Told) -> Row:
-    """The place for the score of the readiness rules."""
+    """What runs and `drctl verify --publish` have told last."""
     if told["why"]:
         return Row("readiness", (told["why"],), (DOUBTFUL,))
     ready = told["value"] >= 1
-    return Row("readiness", (f"{'proven' if ready else 'NOT ready'}, as published {_ago(told['age_s'])} "
+    score = f", score {told['score']:.0f} of 100" if told["score"] is not None else ""
+    return Row("readiness", (f"{'proven' if ready else 'NOT ready'}{score}, as published {_ago(told['age_s'])} "
                              f"({told['region']})",), ("" if ready else BAD,))
 
 

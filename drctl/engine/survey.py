@@ -89,6 +89,10 @@ class Looking(Run):
         super().__post_init__()
         self.events.guard = self._judge
 
+    def take_for_silent(self, regions: Iterable[str]) -> None:
+        """Ask these regions nothing: others have found out that they do not answer."""
+        self._silent |= set(regions)
+
     def _judge(self, call: Call) -> None:
         if call.mutating:
             raise WouldChange(call)

@@ -58,7 +58,9 @@ def a_change_of_class_is_pending(proceed: Wrapped, self: RDSBackend, name: str, 
     """
     model = self.describe_db_instances(name)[0]
     wanted = db_kwargs.get("db_instance_class")
-    if not isinstance(model, DBInstanceClustered) or wanted in {None, model.db_instance_class}:
+    planned = model.__dict__.get("_lab_planned", {})
+    if not isinstance(model, DBInstanceClustered) or wanted is None or (
+            wanted == model.db_instance_class and "db_instance_class" not in planned):
         return proceed(name, db_kwargs)
     db_kwargs["db_instance_class"] = model.db_instance_class
     answer: DBInstance = proceed(name, db_kwargs)

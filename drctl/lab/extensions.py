@@ -53,6 +53,7 @@ from drctl.lab import (
     records,  # noqa: F401  # importing installs its rules
     replication,  # noqa: F401  # importing installs its rules
     replication_configuration,  # noqa: F401  # importing installs its rules
+    replication_metrics,  # noqa: F401  # importing installs its rules
     request_quotas,  # noqa: F401  # importing installs its rules
     role_documents,  # noqa: F401  # importing installs its rules
     role_users,  # noqa: F401  # importing installs its rules

@@ -12,15 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from moto.awslambda import urls
 from moto.awslambda.exceptions import InvalidParameterValueException, LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.utils import get_backend
+from moto.core.responses import ActionResult
 
-from drctl.lab.rules import is_on, layer_rule, rule
+from drctl.lab.rules import is_on, layer_rule, operation, rule
 
 #: Concurrent executions of an account in a region, and those that must stay for functions without a reservation
 #: (Lambda Developer Guide, "Lambda quotas" and "Configuring reserved concurrency for a function").
 ACCOUNT_LIMIT, UNRESERVED = 1_000, 100
+
+urls.url_paths[r"{0}/2016-08-19/account-settings/?$"] = LambdaResponse.dispatch
 
 _lock = threading.Lock()
 _running: Counter[tuple[str, str]] = Counter()
@@ -53,6 +58,18 @@ def concurrency_unreserved(proceed: Any, self: LambdaBackend, function_name: str
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{UNRESERVED}].")
     return proceed(function_name, wanted)
+
+
+@operation("account-settings", LambdaResponse, "get_account_settings")
+def get_account_settings(self: LambdaResponse) -> ActionResult:
+    """What the account may run at once in the region, and what of it no function has reserved.
+
+    Source: Lambda API Reference, GetAccountSettings: AccountLimit.
+    """
+    backend = get_backend(self.current_account, self.region)
+    reserved = sum(int(one.reserved_concurrency or 0) for one in backend.list_functions())
+    return ActionResult({"AccountLimit": {
+        "ConcurrentExecutions": ACCOUNT_LIMIT, "UnreservedConcurrentExecutions": ACCOUNT_LIMIT - reserved}})
 
 
 @rule("concurrency-shown", LambdaFunction, "get_code")

@@ -19,7 +19,7 @@ from drctl.lab.rules import rule
 ON_SOURCE = ("s3:GetReplicationConfiguration", "s3:ListBucket")
 ON_SOURCE_OBJECT = ("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging")
 ON_TARGET_OBJECT = ("s3:ReplicateObject", "s3:ReplicateTags")
-_STATUS = "_lab_replication_status"
+_STATUS, _SINCE = "_lab_replication_status", "_lab_replication_since"
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ def replication_status(proceed: Any, self: S3Response, *args: Any, **kwargs: Any
     return answer
 
 
+def status_of(version: Any) -> tuple[str, float]:
+    """How far a version is on its way, empty for one that has none, and when it was put, in AWS seconds."""
+    return version.__dict__.get(_STATUS, ""), version.__dict__.get(_SINCE, CLOCK.now())
+
+
 def send(bucket_name: str, version: Any) -> None:
     """Let a new version, or delete marker, take its way by every rule that covers it."""
     source = bucket_named(bucket_name)
@@ -99,7 +104,7 @@ def send(bucket_name: str, version: Any) -> None:
         return
     on_the_way = [Copying(source, version, configuration["Role"], one) for one in _covering(source, version)]
     if on_the_way:
-        version.__dict__[_STATUS] = "PENDING"
+        version.__dict__[_STATUS], version.__dict__[_SINCE] = "PENDING", CLOCK.now()
         regions = {bucket.region_name for one in on_the_way for bucket in (source, one.target) if bucket}
         CLOCK.after(seconds("object-replicate"), lambda: outages.when_up([(region, "s3") for region in regions],
                                                                          lambda: _arrive(on_the_way)))

@@ -31,7 +31,7 @@ RUNS: Mapping[str, tuple[str, ...]] = {
     "drill": ("drill", "drill-isolated"),
     "failover": ("failover", "failback"),
     "teardown": ("teardown",),
-    "read": ("read",),
+    "read": ("read", "verify"),
 }
 #: What each part is for, in words.
 FOR = {
@@ -42,6 +42,7 @@ FOR = {
     "failback": "besides, failbacks: what was lost is read from a copy of the rescue snapshot, made and removed",
     "teardown": "remove the stack, data included",
     "read": "status, outputs, runs and reports",
+    "verify": "besides, plan and verify, which look at everything that stands; verify --publish puts drctl's metrics",
 }
 Statement = dict[str, Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from drctl.aws.tags import as_map
@@ -39,6 +40,8 @@ class ClusterOut:
     pending: frozenset[str]
     #: Where RDS writes the database's log.
     logs: LogGroup | None
+    #: Up to when it can be restored; None before its first backup.
+    restorable_to: datetime | None = None
 
 
 def dead_end(status: str) -> str | None:
@@ -68,7 +71,7 @@ def out_of(seen: Any, logs: LogGroup | None) -> ClusterOut:
         int(seen.get("Port", 5432)), seen.get("DbClusterResourceId", ""), seen["Status"],
         seen.get("EngineVersion", ""), seen.get("KmsKeyId", ""), seen.get("DatabaseName", ""),
         seen.get("MasterUsername", ""), writer, as_map(seen.get("TagList")).get(CREDENTIALS_TAG, ""), settings,
-        frozenset(pending), logs)
+        frozenset(pending), logs, seen.get("LatestRestorableTime"))
 
 
 def _endpoint(seen: Any) -> str:

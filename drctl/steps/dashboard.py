@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Where readiness is published: 1 when a failover can begin now, with the dimension Environment, in both regions.
 NAMESPACE, READINESS = "drctl", "FailoverReadiness"
+#: And beside it what `drctl verify --publish` has counted, of 100.
+SCORE = "ReadinessScore"
 
 #: One line of a graph: region, namespace, metric, dimensions.
 Line = tuple[str, str, str, dict[str, str]]
@@ -77,6 +79,8 @@ class Dashboard(Step[DashboardOut]):
         environment = {"Environment": run.settings.environment}
         yield "Ready to fail over", "Minimum", [(site.region, NAMESPACE, READINESS, environment)
                                                 for site in run.settings.sites]
+        yield "Readiness score", "Minimum", [(site.region, NAMESPACE, SCORE, environment)
+                                             for site in run.settings.sites]
         checks = run.output(self.checks)
         yield "Health checks", "Minimum", [("us-east-1", "AWS/Route53", "HealthCheckStatus", {"HealthCheckId": check})
                                            for check in (checks.primary_app, checks.standby_app, checks.combined)]

@@ -27,7 +27,8 @@ TOO_YOUNG = (Refusal("AWS.SimpleQueueService.NonExistentQueue"), Refusal("QueueD
 THERE = (Refusal("QueueAlreadyExists"), Refusal("QueueNameExists"))
 #: Attributes reach all of SQS within a minute (SQS API Reference, SetQueueAttributes); Terraform provider: 2 min.
 PROPAGATION = minutes(2)
-WATCHED: Any = ("QueueArn", "KmsMasterKeyId", "MessageRetentionPeriod", "Policy")
+WATCHED: Any = ("QueueArn", "KmsMasterKeyId", "MessageRetentionPeriod", "Policy",
+                "ApproximateNumberOfMessages")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class QueueOut:
     key: str
     retention_s: int
     policy: str
+    #: How many wait in it, about.
+    messages: int = 0
 
 
 def queue_arn(run: Run, site: Site, name: str) -> str:
@@ -69,7 +72,8 @@ def find_queue(run: Run, site: Site, name: str) -> QueueOut | None:
     if seen is None:
         return None
     return QueueOut(url, seen.get("QueueArn", ""), seen.get("KmsMasterKeyId", ""),
-                    int(seen.get("MessageRetentionPeriod", "0")), seen.get("Policy", ""))
+                    int(seen.get("MessageRetentionPeriod", "0")), seen.get("Policy", ""),
+                    int(seen.get("ApproximateNumberOfMessages", "0")))
 
 
 def _url(run: Run, site: Site, name: str) -> str | None:

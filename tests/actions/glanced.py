@@ -51,7 +51,7 @@ def region(name: str, writer: str = EAST, users: str = EAST, **changed: Any) -> 
     is_writer = name == writer
     answers: Answers = {
         look.DATABASE: database(writer), look.PROBE: {"ok": True, "writer": is_writer},
-        look.LAG: None if is_writer else Lag(0.084, NOON), look.READY: Published(1.0, time.time() - 5 * 3600),
+        look.LAG: None if is_writer else Lag(0.084, NOON), look.READY: Published(1.0, time.time() - 5 * 3600, 97.0),
         look.APP: None, look.NAME: Sent(ADDRESSES[users], ADDRESSES[name]), look.SWITCH: False,
         look.CERTIFICATE: CertificateOut("arn", 364, "ISSUED", ("app.dr.example.com",)),
         look.LEASE: lease(released=True), look.NOTE: None, look.DRILLS: None}

@@ -84,3 +84,10 @@ def test_a_hundred_executions_stay_unreserved_and_reserving_none_takes_none(lamb
     assert refusal(partial(reserve, lambda_, 901)) == "InvalidParameterValueException"
     reserve(lambda_, 900)
     reserve(lambda_, 0)
+
+
+@pytest.mark.rule("account-settings")
+def test_an_account_tells_its_quota_and_what_nobody_has_reserved(lambda_: Any) -> None:
+    reserve(lambda_, 250)
+    limit = lambda_.get_account_settings()["AccountLimit"]
+    assert (limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]) == (1000, 750)

@@ -82,6 +82,8 @@ class Life:
         self.play("provision", "provision", speed=BUILDING)
         self.play("read", "status")
         self.play("read", "outputs")
+        self.play("verify", "plan")
+        self.play("verify", "verify", "--publish")
         self.play("drill", "failover", "--drill", "--mode", "tabletop")
         self.play("drill", "failover", "--drill")
         self.play("drill-isolated", "failover", "--drill", "--mode", "isolated")
