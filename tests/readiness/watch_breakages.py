@@ -65,25 +65,25 @@ def _no_points(here: Here) -> None:
         here.aws.backup.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=one["RecoveryPointArn"])
 
 
-def _journals(here: Here) -> Any:
+def _reports(here: Here) -> Any:
     return [(site, one["Key"]) for site in (here, here.other) for one in here.world.at(site.site).s3.list_objects_v2(
         **site.bucket("control"), Prefix="runs/").get("Contents", [])]
 
 
 def _long_ago(here: Here) -> None:
-    for site, key in _journals(here):
+    for site, key in _reports(here):
         site.aws.s3.delete_object(**site.bucket("control"), Key=key)
         here.world.keep_report(site.site, "drill", timedelta(days=200))
 
 
 def _lately(here: Here) -> None:
-    for site, key in _journals(here):
+    for site, key in _reports(here):
         site.aws.s3.delete_object(**site.bucket("control"), Key=key)
         here.world.keep_report(site.site, "drill", timedelta(days=3))
 
 
 def _never(here: Here) -> None:
-    for site, key in _journals(here):
+    for site, key in _reports(here):
         site.aws.s3.delete_object(**site.bucket("control"), Key=key)
         here.world.keep_report(site.site, "provision", timedelta(days=200))
 
