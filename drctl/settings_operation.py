@@ -65,6 +65,15 @@ class Backup(Model):
     """How long recovery points and their copies are kept."""
 
 
+class Trail(Model):
+    """CloudTrail: a record of what is done in the account, in all regions, and of each access to the data's objects."""
+
+    enabled: bool = False
+    """Whether there is one of the stack's own; where the account or its organisation has a trail, leave it off."""
+    retention_days: Annotated[int, Field(ge=1)] = 365
+    """How long its files are kept; its log group is kept as long as the others."""
+
+
 class Estimate(Model):
     """What a month is taken to bring; nothing but `plan` and `prices` reads it, to tell what the stack costs."""
 
