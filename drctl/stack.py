@@ -60,7 +60,9 @@ from drctl.steps.switch_bucket import SwitchBucket
 from drctl.steps.temporary_copy import ISOLATED, Beside, TemporaryCopy, copy_in, snapshot_in
 from drctl.steps.topic import Topic
 from drctl.steps.trail import Trail
+from drctl.steps.trail_alarms import TrailAlarms
 from drctl.steps.trail_bucket import TrailBucket
+from drctl.steps.trail_filters import TrailFilters
 from drctl.steps.trail_key import TrailKey
 from drctl.steps.waf import Waf
 from drctl.steps.zone import Zone
@@ -136,6 +138,7 @@ def stack_of(settings: Settings) -> Stack:
     dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all, *front.latch.all),
                           wires.replication.all, wires.dead_letters.all, front.checks)
     control = both(settings, ControlBucket)
+    topics = both(settings, lambda site: Topic(site, ground.at(site).key))
     leaves: list[Step[Any]] = [
         *control.all, dashboard,
         *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
@@ -146,15 +149,15 @@ def stack_of(settings: Settings) -> Stack:
         *(Waf(site, front.balancer.at(site), ground.at(site).key) for site in settings.sites),
         *(Parameters(site, database.cluster.at(site), database.secret, wires.data.at(site), wires.bus.at(site),
                      front.zone) for site in settings.sites),
-        *_alarms(settings, ground, database, wires, front, app, probe),
+        *_alarms(settings, topics, database, wires, front, app, probe),
         *(_backups(settings, ground, database) if settings.backup.enabled else ()),
-        *(_trail(settings, ground, wires) if settings.trail.enabled else ()),
+        *([_trail(settings, ground, wires, topics)] if settings.trail.enabled else []),
     ]
     steps = with_needs(leaves)
     beside = {site: _beside(site, ground.at(site), database) for site in settings.sites}
     copies = [*(copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()),
               *(copy_in(site, RESCUE, one, database.rescue.at(site)) for site, one in beside.items())]
-    retired = with_needs([*_backups(settings, ground, database), *_trail(settings, ground, wires),
+    retired = with_needs([*_backups(settings, ground, database), _trail(settings, ground, wires, topics),
                           *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm"),
                           *(step for copy in copies for step in copy.steps)])
     chosen = {step.key for step in steps}
@@ -186,7 +189,7 @@ def _ground(site: Site) -> Ground:
     egress = (Endpoints(site, network, subnets, tables, groups), Nat(site, network, subnets, tables))
     role = Role(site, "flow-logs", "vpc-flow-logs", partial(flow_logs.policy, site=site),
                 source=partial(flow_logs.source, site=site))
-    return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role))
+    return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role), LogBucket(site))
 
 
 def _database(settings: Settings, ground: Both[Ground]) -> Database:
@@ -222,7 +225,7 @@ def _beside(site: Site, ground: Ground, database: Database) -> Beside:
 
 
 def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
-    data = both(settings, lambda site: DataBucket(site, ground.at(site).key))
+    data = both(settings, lambda site: DataBucket(site, ground.at(site).key, ground.at(site).logs))
     bus = both(settings, lambda site: EventBus(site, settings.other(site)))
     dead_letters = both(settings, lambda site: DeadLetters(site, ground.at(site).key))
 
@@ -248,7 +251,7 @@ def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Fro
         "acm": lambda site: Certificate(site, zone), "given": GivenCertificate, "off": lambda _: None}
     certificate = both(settings, make[settings.tls.mode])
     balancer = both(settings, lambda site: Balancer(
-        site, ground.at(site).network, ground.at(site).subnets, ground.at(site).groups, LogBucket(site)))
+        site, ground.at(site).network, ground.at(site).subnets, ground.at(site).groups, ground.at(site).logs))
     listeners = both(settings, lambda site: Listeners(site, balancer.at(site), app.at(site), certificate.at(site)))
     switches = both(settings, SwitchBucket)
     checks = HealthChecks(primary, *balancer.all, *listeners.all, switches.standby, switches.primary)
@@ -264,10 +267,10 @@ def _latch(site: Site, ground: Ground, zone: Zone, balancer: Balancer, switches:
     return Latch(site, latch.LABEL, ground.key, role, zone, balancer, own, other)
 
 
-def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires: Wires, front: Front,
+def _alarms(settings: Settings, topics: Both[Topic], database: Database, wires: Wires, front: Front,
             app: Both[Function], probe: Both[Function]) -> Iterable[Step[Any]]:
     for site in settings.sites:
-        topic = Topic(site, ground.at(site).key)
+        topic = topics.at(site)
         yield Alarms(site, topic, front.balancer.at(site), front.listeners.at(site), database.cluster.at(site),
                      app.at(site), probe.at(site), front.latch.at(site), wires.dead_letters.at(site),
                      wires.replication.at(site), front.certificate.at(site))
@@ -283,10 +286,11 @@ def _backups(settings: Settings, ground: Both[Ground], database: Database) -> It
         yield Backup(site, vaults.at(site), vaults.beside(site), role, database.cluster.at(site))
 
 
-def _trail(settings: Settings, ground: Both[Ground], wires: Wires) -> Iterable[Step[Any]]:
+def _trail(settings: Settings, ground: Both[Ground], wires: Wires, topics: Both[Topic]) -> TrailAlarms:
     """Its home is where global services tell what they do; its files lie in the other region."""
     home, away = settings.sites
-    bucket = TrailBucket(away, TrailKey(away))
+    bucket = TrailBucket(away, TrailKey(away), ground.standby.logs)
     role = Role(home, trail_name.LABEL, "cloudtrail", partial(trail.policy, site=home),
                 source=trail_name.trail_arn)
-    yield Trail(home, bucket, ground.primary.key, role, wires.data.all)
+    record = Trail(home, bucket, ground.primary.key, role, wires.data.all)
+    return TrailAlarms(home, topics.primary, TrailFilters(home, record))

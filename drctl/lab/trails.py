@@ -8,6 +8,7 @@ from typing import Any
 from moto.cloudtrail.models import CloudTrailBackend, Trail
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.exceptions import JsonRESTError
+from moto.core.utils import unix_time
 
 from drctl.lab.key_times import is_known_to_services
 from drctl.lab.policies import Request, key_arn, key_by_arn, may_use_key, resource_verdict, trusts
@@ -99,6 +100,20 @@ def trail_log_role(proceed: Any, self: CloudTrailResponse) -> str:
                                                                "role.")
     answer: str = proceed()
     return answer
+
+
+@rule("trail-delivers", CloudTrailResponse, "get_trail_status")
+def trail_delivers(proceed: Any, self: CloudTrailResponse) -> str:
+    """A trail that writes tells when it has delivered to its log group last.
+
+    Source: CloudTrail API Reference, GetTrailStatus, LatestCloudWatchLogsDeliveryTime.
+    """
+    status = json.loads(proceed())
+    trail = next(one for one in self.cloudtrail_backend.describe_trails(include_shadow_trails=True)
+                 if json.loads(self.body)["Name"] in {one.trail_name, one.arn})
+    if status["IsLogging"] and trail.cw_log_group_arn:
+        status["LatestCloudWatchLogsDeliveryTime"] = unix_time()
+    return json.dumps(status)
 
 
 @operation("trail-delete", CloudTrailResponse, "delete_trail")

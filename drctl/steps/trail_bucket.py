@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from drctl.engine.run import Run
 from drctl.steps.bucket import Bucket
+from drctl.steps.log_bucket import DELETED_DAYS, LogBucket
 from drctl.steps.trail_key import TrailKey
 from drctl.steps.trail_name import LABEL, trail_arn
 
@@ -25,9 +26,13 @@ class TrailBucket(Bucket):
     label: ClassVar[str] = LABEL
 
     encryption_key: TrailKey
+    logs: LogBucket
 
     def encryption(self, run: Run) -> str:
         return run.output(self.encryption_key).arn
+
+    def logging(self, run: Run) -> dict[str, str]:
+        return self.logs.of(run, self)
 
     def policy(self, run: Run) -> list[dict[str, Any]]:
         """CloudTrail may deliver for this trail alone (CloudTrail User Guide, "Amazon S3 bucket policy for
@@ -41,7 +46,6 @@ class TrailBucket(Bucket):
                  "Condition": {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control", **mine}}}]
 
     def lifecycle(self, run: Run) -> list[dict[str, Any]]:
-        """A version that was overwritten or deleted is kept as long as the file would have been."""
-        days = run.settings.trail.retention_days
-        return [{"ID": "expire", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": days},
-                 "NoncurrentVersionExpiration": {"NoncurrentDays": days}}]
+        return [{"ID": "expire", "Status": "Enabled", "Filter": {"Prefix": ""},
+                 "Expiration": {"Days": run.settings.trail.retention_days},
+                 "NoncurrentVersionExpiration": {"NoncurrentDays": DELETED_DAYS}}]

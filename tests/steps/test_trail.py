@@ -17,9 +17,13 @@ from drctl.stack import stack_of
 from drctl.steps import trail, trail_name
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.key import Key
+from drctl.steps.log_bucket import LogBucket
 from drctl.steps.role import Role
+from drctl.steps.topic import Topic
 from drctl.steps.trail import Trail
+from drctl.steps.trail_alarms import TrailAlarms
 from drctl.steps.trail_bucket import TrailBucket
+from drctl.steps.trail_filters import WATCHED, TrailFilters
 from drctl.steps.trail_key import TrailKey
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.lifecycle import (
@@ -33,9 +37,13 @@ from tests.steps.lifecycle import (
 HERE, THERE = Settings().sites
 KEYS = Key(HERE), Key(THERE)
 TRAIL_KEY = TrailKey(THERE)
-BUCKET = TrailBucket(THERE, TRAIL_KEY)
+LOGS = LogBucket(HERE), LogBucket(THERE)
+BUCKET = TrailBucket(THERE, TRAIL_KEY, LOGS[1])
 ROLE = Role(HERE, "trail", "cloudtrail", partial(trail.policy, site=HERE), source=trail_name.trail_arn)
-TRAIL = Trail(HERE, BUCKET, KEYS[0], ROLE, (DataBucket(HERE, KEYS[0]), DataBucket(THERE, KEYS[1])))
+TRAIL = Trail(HERE, BUCKET, KEYS[0], ROLE, (
+    DataBucket(HERE, KEYS[0], LOGS[0]), DataBucket(THERE, KEYS[1], LOGS[1])))
+FILTERS = TrailFilters(HERE, TRAIL)
+ALARMS = TrailAlarms(HERE, Topic(HERE, KEYS[0]), FILTERS)
 NAME = "trail-account-us-east-1-lab"
 
 
@@ -132,7 +140,7 @@ def test_destroy_leaves_nothing_and_twice_is_fine(run: Run, aws: Aws) -> None:
 
 
 def test_there_is_none_unless_it_is_chosen_and_teardown_looks_for_it_all_the_same() -> None:
-    kinds = (Trail, TrailBucket, TrailKey)
+    kinds = (Trail, TrailBucket, TrailKey, TrailFilters, TrailAlarms)
     off, on = stack_of(Settings()), stack_of(Settings(trail=Choices(enabled=True)))
     assert [step for step in off.steps if isinstance(step, kinds)] == []
     assert {type(step) for step in off.retired if isinstance(step, kinds)} == set(kinds)
@@ -146,3 +154,38 @@ def test_a_longer_retention_is_put_in_place(run: Run, make_run: Callable[..., Ru
     out = ensure_with_needs(longer, BUCKET)
     assert {rule["Expiration"]["Days"] for rule in out.lifecycle if "Expiration" in rule} == {2192}
     assert changes(longer, BUCKET) == 1
+
+
+def test_each_kind_of_call_that_is_watched_for_has_a_filter_and_an_alarm_of_the_same_metric(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, ALARMS)
+    at = aws[HERE.region]
+    filters = at.logs.describe_metric_filters(logGroupName=run.name("logs", "trail", HERE))["metricFilters"]
+    counted = {(one["metricTransformations"][0]["metricNamespace"], one["metricTransformations"][0]["metricName"])
+               for one in filters}
+    watched = {(one["Namespace"], one["MetricName"]) for one in at.cloudwatch.describe_alarms()["MetricAlarms"]}
+    assert counted == watched
+    assert len(counted) == len(WATCHED)
+    assert all(len(one["filterPattern"]) <= 1024 for one in filters)
+
+
+@pytest.mark.notices("TrailFilters")
+def test_a_filter_that_is_gone_or_counts_something_else_is_noticed_and_mended(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, FILTERS)
+    logs, group = aws[HERE.region].logs, run.name("logs", "trail", HERE)
+    assert_mended(run, FILTERS, lambda: logs.delete_metric_filter(logGroupName=group, filterName="root-used"),
+                  "filter root-used")
+    assert_mended(run, FILTERS, lambda: logs.put_metric_filter(
+        logGroupName=group, filterName="routes", filterPattern="x", metricTransformations=[
+            {"metricNamespace": "n", "metricName": "m", "metricValue": "1"}]), "filter routes")
+
+
+@pytest.mark.notices("TrailAlarms")
+def test_a_lost_alarm_is_noticed_and_made_anew(run: Run, aws: Aws) -> None:
+    out = ensure_with_needs(run, ALARMS)
+    assert_mended(run, ALARMS, lambda: aws[HERE.region].cloudwatch.delete_alarms(AlarmNames=[out.names[0]]),
+                  "nobody hears when")
+
+
+def test_filters_and_alarms_go_and_twice_is_fine(run: Run) -> None:
+    ensure_with_needs(run, ALARMS)
+    destroy_twice(run, ALARMS, FILTERS, TRAIL)
