@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
+.PHONY: audit demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -74,8 +74,11 @@ invariants: $(VENV)/dev ## Schedules of losses, failovers and kills, drawn at ra
 truth: $(VENV)/dev ## What reports say of RTO and lost rows, against the clients' record and the databases; ARGS='--seed 7'.
 	@$(BIN)/python -m tests.truth $(ARGS)
 
+audit: $(VENV)/dev ## An independent auditor's rules for HIPAA over the production configuration, built in the lab.
+	@$(BIN)/python -m tests.audit
+
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## Remove the environment, labs, runs and caches.
-	rm -rf $(VENV) .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-audit .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -55,10 +55,10 @@ class Failover(Model):
 
 
 class Backup(Model):
-    """AWS Backup plan with a copy to the other region."""
+    """AWS Backup plan in each region for its own cluster, with a copy to the other region."""
 
     enabled: bool = False
-    """Whether there is one; without it the cluster's own backups remain, which stay in their region."""
+    """Whether there are such plans; without them the clusters' own backups remain, which stay in their region."""
     schedule: str = "cron(0 5 ? * * *)"
     """When a recovery point is made, in UTC: cron(…) or rate(…)."""
     retention_days: Annotated[int, Field(ge=1)] = 35

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from drctl.cli.scenarios import in_the_lab
-from tests.audit import auditor
+from tests.audit import auditor, plainly
 from tests.audit.accepted import accepted, compared
 from tests.cli.conftest import Cli, cli_in
 
@@ -52,15 +52,15 @@ def main() -> None:
     """Build, ask, compare, tell."""
     command, listed = auditor.ready(), accepted()
     with tempfile.TemporaryDirectory() as name, built(Path(name)) as (endpoint, regions):
-        found = auditor.audited(command, endpoint, regions, Path(name))
+        found = [*auditor.audited(command, endpoint, regions, Path(name)), *plainly.findings(endpoint, regions)]
     surprising, gone = compared(found, listed)
     counts = Counter(one.status for one in found)
     for one in surprising:
         sys.stdout.write(f"not accepted: {one.check}: {one.resource}: {one.says}\n")
     for each in gone:
         sys.stdout.write(f"accepted, and found no more: {each.check}: {each.resource}\n")
-    sys.stdout.write(f"{auditor.FRAMEWORK}: {len({one.check for one in found})} checks found something to look at: "
-                     f"{counts['PASS']} passed, {counts['FAIL']} failed, {len(surprising)} of these not accepted; "
+    sys.stdout.write(f"{auditor.FRAMEWORK}, and plainly: {len({one.check for one in found})} checks found something to "
+                     f"look at: {counts['PASS']} passed, {counts['FAIL']} failed, {len(surprising)} of these not accepted; "
                      f"{counts['MANUAL']} need a person\n")
     raise SystemExit(1 if surprising or gone or not found else 0)
 
