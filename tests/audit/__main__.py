@@ -60,8 +60,8 @@ def main() -> None:
     for each in gone:
         sys.stdout.write(f"accepted, and found no more: {each.check}: {each.resource}\n")
     sys.stdout.write(f"{auditor.FRAMEWORK}, and plainly: {len({one.check for one in found})} checks found something to "
-                     f"look at: {counts['PASS']} passed, {counts['FAIL']} failed, {len(surprising)} of these not accepted; "
-                     f"{counts['MANUAL']} need a person\n")
+                     f"look at: {counts['PASS']} passed, {counts['FAIL']} failed, {len(surprising)} of these not "
+                     f"accepted; {counts['MANUAL']} need a person\n")
     raise SystemExit(1 if surprising or gone or not found else 0)
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from drctl.aws.clients import Aws, Credentials, Door, Region
+from drctl.aws.clients import Aws, Credentials, Door
 from drctl.aws.hooks import Answer, Call
 from tests.audit.auditor import Finding
 
@@ -51,7 +51,7 @@ def _is_ours(tags: Iterable[Any]) -> bool:
     return any(OURS in (tag.get("Key"), tag.get("TagKey")) for tag in tags)
 
 
-def _keys(at: Region) -> set[str]:
+def _keys(at: Any) -> set[str]:
     """ARNs of the region's keys that carry our tag; services show them so or by their ids."""
     kms, ours = at.kms, set()
     for key in kms.list_keys()["Keys"]:
@@ -60,7 +60,7 @@ def _keys(at: Region) -> set[str]:
     return ours
 
 
-def _buckets(at: Region) -> Iterator[Told]:
+def _buckets(at: Any) -> Iterator[Told]:
     s3 = at.s3
     for name in (one["Name"] for one in s3.list_buckets()["Buckets"]):
         policy = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
@@ -76,14 +76,14 @@ def _buckets(at: Region) -> Iterator[Told]:
         yield "bucket-key", arn, bool(used), "S3's own key encrypts it, not the stack's"
 
 
-def _log_groups(at: Region) -> Iterator[Told]:
+def _log_groups(at: Any) -> Iterator[Told]:
     keys = _keys(at)
     for one in at.logs.describe_log_groups()["logGroups"]:
         yield "log-group-key", one["arn"], one.get("kmsKeyId") in keys, f"its key is {one.get('kmsKeyId')}"
         yield "log-group-retention", one["arn"], bool(one.get("retentionInDays")), "it is kept for ever"
 
 
-def _networks(at: Region) -> Iterator[Told]:
+def _networks(at: Any) -> Iterator[Told]:
     ec2 = at.ec2
     mine = {one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"] if _is_ours(one.get("Tags", []))}
     for group in ec2.describe_security_groups()["SecurityGroups"]:
@@ -104,7 +104,7 @@ def _networks(at: Region) -> Iterator[Told]:
     yield from (("flow-logs", vpc, vpc in logged, "nobody logs its traffic") for vpc in mine)
 
 
-def _balancers(at: Region) -> Iterator[Told]:
+def _balancers(at: Any) -> Iterator[Told]:
     elb = at.elbv2
     for one in elb.describe_load_balancers()["LoadBalancers"]:
         arn = one["LoadBalancerArn"]
@@ -119,7 +119,7 @@ def _balancers(at: Region) -> Iterator[Told]:
             yield "listener-tls", listener["ListenerArn"], secure or redirect, f"{listener.get('SslPolicy')}"
 
 
-def _databases(at: Region) -> Iterator[Told]:
+def _databases(at: Any) -> Iterator[Told]:
     rds, keys = at.rds, _keys(at)
     for one in rds.describe_db_clusters()["DBClusters"]:
         arn = one["DBClusterArn"]
@@ -135,7 +135,7 @@ def _databases(at: Region) -> Iterator[Told]:
         yield "snapshot-key", one["DBClusterSnapshotArn"], one["StorageEncrypted"], "it is not encrypted"
 
 
-def _others(at: Region) -> Iterator[Told]:
+def _others(at: Any) -> Iterator[Told]:
     keys = _keys(at)
     for one in at.sns.list_topics()["Topics"]:
         attributes = at.sns.get_topic_attributes(TopicArn=one["TopicArn"])["Attributes"]
@@ -159,5 +159,5 @@ def _others(at: Region) -> Iterator[Told]:
         yield "web-acl-logs", one["ARN"], bool(logs), "nobody logs what it blocks"
 
 
-LOOKS: tuple[Callable[[Region], Iterator[Told]], ...] = (
+LOOKS: tuple[Callable[[Any], Iterator[Told]], ...] = (
     _buckets, _log_groups, _networks, _balancers, _databases, _others)

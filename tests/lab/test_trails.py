@@ -92,3 +92,17 @@ def test_a_name_is_taken_once(aws: Aws) -> None:
 @pytest.mark.rule("trail-delete")
 def test_a_trail_that_is_not_there_cannot_be_deleted(aws: Aws) -> None:
     assert refusal(lambda: aws[REGION].cloudtrail.delete_trail(Name=NAME)) == "TrailNotFoundException"
+
+
+@pytest.mark.rule("trail-delivers")
+def test_a_trail_that_writes_tells_when_it_has_delivered_to_its_log_group(aws: Aws) -> None:
+    at = aws[REGION]
+    bucket(at, LOOK, DELIVER)
+    worker = role(aws, "cloudtrail.amazonaws.com")
+    CLOCK.skip(seconds("role-usable"))
+    at.cloudtrail.create_trail(Name=NAME, S3BucketName=BUCKET, CloudWatchLogsRoleArn=worker,
+                               CloudWatchLogsLogGroupArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:calls:*")
+    told = "LatestCloudWatchLogsDeliveryTime"
+    assert told not in at.cloudtrail.get_trail_status(Name=NAME)
+    at.cloudtrail.start_logging(Name=NAME)
+    assert told in at.cloudtrail.get_trail_status(Name=NAME)
