@@ -133,8 +133,11 @@ def test_a_vpc_with_a_gateway_a_group_an_endpoint_or_a_peering_stays(vpc: Vpc, k
 
 @pytest.mark.rule("subnet-addresses")
 def test_what_begins_in_a_new_subnet_has_no_public_address(vpc: Vpc) -> None:
-    new, = vpc.ec2.describe_subnets(SubnetIds=[vpc.subnet])["Subnets"]
-    assert (new["MapPublicIpOnLaunch"], new["DefaultForAz"]) == (False, False)
+    block = vpc.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    zones = [one["ZoneId"] for one in vpc.ec2.describe_availability_zones()["AvailabilityZones"]]
+    made = [vpc.ec2.create_subnet(VpcId=block, CidrBlock=f"10.9.{number}.0/24", AvailabilityZoneId=zone)["Subnet"]
+            for number, zone in enumerate(zones)]
+    assert {(one["MapPublicIpOnLaunch"], one["DefaultForAz"]) for one in made} == {(False, False)}
     default = vpc.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
     assert default
     assert all(one["MapPublicIpOnLaunch"] for one in default)

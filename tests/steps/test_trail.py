@@ -176,7 +176,7 @@ def test_a_filter_that_is_gone_or_counts_something_else_is_noticed_and_mended(ru
                   "filter root-used")
     assert_mended(run, FILTERS, lambda: logs.put_metric_filter(
         logGroupName=group, filterName="routes", filterPattern="x", metricTransformations=[
-            {"metricNamespace": "n", "metricName": "m", "metricValue": "1"}]), "filter routes")
+            {"metricNamespace": "drctl/lab", "metricName": "routes", "metricValue": "1"}]), "filter routes")
 
 
 @pytest.mark.notices("TrailAlarms")
