@@ -39,6 +39,16 @@ def trail_name_taken(proceed: Any, self: CloudTrailBackend, name: str, *args: An
     return made
 
 
+@rule("trail-by-arn", CloudTrailBackend, "get_trail")
+def trail_by_arn(proceed: Any, self: CloudTrailBackend, name_or_arn: str) -> Trail:
+    """A trail of all regions answers in each of them by its ARN, and at home alone by its name.
+
+    Source: CloudTrail API Reference, GetTrail and GetTrailStatus, on shadow trails.
+    """
+    shadows = (one for one in self.describe_trails(include_shadow_trails=True) if one.arn == name_or_arn)
+    return next(shadows, None) or proceed(name_or_arn)
+
+
 @rule("trail-bucket-policy", CloudTrailResponse, "create_trail", "update_trail")
 def trail_bucket_policy(proceed: Any, self: CloudTrailResponse) -> str:
     """The bucket's policy lets CloudTrail look at it and deliver for this trail.

@@ -106,3 +106,12 @@ def test_a_trail_that_writes_tells_when_it_has_delivered_to_its_log_group(aws: A
     assert told not in at.cloudtrail.get_trail_status(Name=NAME)
     at.cloudtrail.start_logging(Name=NAME)
     assert told in at.cloudtrail.get_trail_status(Name=NAME)
+
+
+@pytest.mark.rule("trail-by-arn")
+def test_a_trail_of_all_regions_is_read_by_its_arn_in_another_one(aws: Aws) -> None:
+    bucket(aws[REGION], LOOK, DELIVER)
+    aws[REGION].cloudtrail.create_trail(Name=NAME, S3BucketName=BUCKET, IsMultiRegionTrail=True)
+    away = aws["us-west-2"].cloudtrail
+    assert away.get_event_selectors(TrailName=ARN)["TrailARN"] == ARN
+    assert refusal(lambda: away.get_event_selectors(TrailName=NAME)) == "TrailNotFoundException"
