@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth readiness-proof clean help
+.PHONY: audit demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth readiness-proof clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -81,4 +81,4 @@ faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clea
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## Remove the environment, labs, runs and caches.
-	rm -rf $(VENV) .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-audit .drctl build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

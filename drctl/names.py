@@ -18,7 +18,7 @@ LIMITS = {
     "acm": 128, "alb": 32, "alarm": 255, "archive": 48, "aurora": 63, "backup": 50, "bus": 64, "cluster-params": 63,
     "dashboard": 255, "ec2": 255, "iam": 64, "key": 200, "lambda": 64, "logs": 200, "params": 63, "queue": 80,
     "rule": 64, "s3": 63, "secret": 200, "security-group": 255, "snapshot": 63, "sns": 200, "subnets": 63, "tg": 32,
-    "waf": 128, "zone": 64,
+    "trail": 128, "waf": 128, "zone": 64,
 }
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from drctl.settings_operation import Alarms, Backup, Estimate, Failover, Iam, Lab, Logs, Model
+from drctl.settings_operation import Alarms, Backup, Estimate, Failover, Iam, Lab, Logs, Model, Trail
 
 T = TypeVar("T")
 Role = Literal["primary", "standby"]
@@ -198,6 +198,7 @@ class Settings(Model):
     alarms: Alarms = Alarms()
     logs: Logs = Logs()
     backup: Backup = Backup()
+    trail: Trail = Trail()
     failover: Failover = Failover()
     estimate: Estimate = Estimate()
     iam: Iam = Iam()

@@ -55,14 +55,23 @@ class Failover(Model):
 
 
 class Backup(Model):
-    """AWS Backup plan with a copy to the other region."""
+    """AWS Backup plan in each region for its own cluster, with a copy to the other region."""
 
     enabled: bool = False
-    """Whether there is one; without it the cluster's own backups remain, which stay in their region."""
+    """Whether there are such plans; without them the clusters' own backups remain, which stay in their region."""
     schedule: str = "cron(0 5 ? * * *)"
     """When a recovery point is made, in UTC: cron(…) or rate(…)."""
     retention_days: Annotated[int, Field(ge=1)] = 35
     """How long recovery points and their copies are kept."""
+
+
+class Trail(Model):
+    """CloudTrail: a record of what is done in the account, in all regions, and of each access to the data's objects."""
+
+    enabled: bool = False
+    """Whether there is one of the stack's own; where the account or its organisation has a trail, leave it off."""
+    retention_days: Annotated[int, Field(ge=1)] = 365
+    """How long its files are kept; its log group is kept as long as the others."""
 
 
 class Estimate(Model):

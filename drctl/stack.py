@@ -11,9 +11,10 @@ from drctl.engine.run import Run
 from drctl.engine.step import Step, dependencies
 from drctl.settings import Both, Settings, Site, both
 from drctl.steps import backup as backups
-from drctl.steps import event_forwarding, flow_logs, function_role, latch, replication
+from drctl.steps import event_forwarding, flow_logs, function_role, latch, replication, trail, trail_name
 from drctl.steps.alarms import Alarms
 from drctl.steps.backup import Backup
+from drctl.steps.backup_vault import BackupVault
 from drctl.steps.balancer import Balancer
 from drctl.steps.canary_queue import CanaryQueue
 from drctl.steps.certificate import Certificate
@@ -45,6 +46,7 @@ from drctl.steps.parts import Database, Front, Ground, Wires
 from drctl.steps.peering import Peering
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.primary_cluster import PrimaryCluster
+from drctl.steps.probe_schedule import ProbeSchedule
 from drctl.steps.records import FailoverRecords
 from drctl.steps.replication import Replication
 from drctl.steps.rescue_snapshot import RESCUE, RescueSnapshots
@@ -57,6 +59,11 @@ from drctl.steps.subnets import Subnets
 from drctl.steps.switch_bucket import SwitchBucket
 from drctl.steps.temporary_copy import ISOLATED, Beside, TemporaryCopy, copy_in, snapshot_in
 from drctl.steps.topic import Topic
+from drctl.steps.trail import Trail
+from drctl.steps.trail_alarms import TrailAlarms
+from drctl.steps.trail_bucket import TrailBucket
+from drctl.steps.trail_filters import TrailFilters
+from drctl.steps.trail_key import TrailKey
 from drctl.steps.waf import Waf
 from drctl.steps.zone import Zone
 
@@ -131,23 +138,26 @@ def stack_of(settings: Settings) -> Stack:
     dashboard = Dashboard(primary, database.cluster.all, front.balancer.all, (*app.all, *probe.all, *front.latch.all),
                           wires.replication.all, wires.dead_letters.all, front.checks)
     control = both(settings, ControlBucket)
+    topics = both(settings, lambda site: Topic(site, ground.at(site).key))
     leaves: list[Step[Any]] = [
         *control.all, dashboard,
         *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
+        *(ProbeSchedule(site, probe.at(site)) for site in settings.sites),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
         *(ground.at(site).flow_logs for site in settings.sites),
         *(PeeringRoutes(site, ground.at(site).tables, peering, settings.other(site)) for site in settings.sites),
         *(Waf(site, front.balancer.at(site), ground.at(site).key) for site in settings.sites),
         *(Parameters(site, database.cluster.at(site), database.secret, wires.data.at(site), wires.bus.at(site),
                      front.zone) for site in settings.sites),
-        *_alarms(settings, ground, database, wires, front, app, probe),
-        *([_backup(settings, ground, database)] if settings.backup.enabled else []),
+        *_alarms(settings, topics, database, wires, front, app, probe),
+        *(_backups(settings, ground, database) if settings.backup.enabled else ()),
+        *([_trail(settings, ground, wires, topics)] if settings.trail.enabled else []),
     ]
     steps = with_needs(leaves)
     beside = {site: _beside(site, ground.at(site), database) for site in settings.sites}
     copies = [*(copy_in(site, ISOLATED, one, snapshot_in(site, ISOLATED, one)) for site, one in beside.items()),
               *(copy_in(site, RESCUE, one, database.rescue.at(site)) for site, one in beside.items())]
-    retired = with_needs([_backup(settings, ground, database),
+    retired = with_needs([*_backups(settings, ground, database), _trail(settings, ground, wires, topics),
                           *(Certificate(site, front.zone) for site in settings.sites if settings.tls.mode != "acm"),
                           *(step for copy in copies for step in copy.steps)])
     chosen = {step.key for step in steps}
@@ -179,7 +189,7 @@ def _ground(site: Site) -> Ground:
     egress = (Endpoints(site, network, subnets, tables, groups), Nat(site, network, subnets, tables))
     role = Role(site, "flow-logs", "vpc-flow-logs", partial(flow_logs.policy, site=site),
                 source=partial(flow_logs.source, site=site))
-    return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role))
+    return Ground(key, network, subnets, tables, groups, egress, FlowLogs(site, network, key, role), LogBucket(site))
 
 
 def _database(settings: Settings, ground: Both[Ground]) -> Database:
@@ -215,7 +225,7 @@ def _beside(site: Site, ground: Ground, database: Database) -> Beside:
 
 
 def _wires(settings: Settings, ground: Both[Ground]) -> Wires:
-    data = both(settings, lambda site: DataBucket(site, ground.at(site).key))
+    data = both(settings, lambda site: DataBucket(site, ground.at(site).key, ground.at(site).logs))
     bus = both(settings, lambda site: EventBus(site, settings.other(site)))
     dead_letters = both(settings, lambda site: DeadLetters(site, ground.at(site).key))
 
@@ -241,7 +251,7 @@ def _front(settings: Settings, ground: Both[Ground], app: Both[Function]) -> Fro
         "acm": lambda site: Certificate(site, zone), "given": GivenCertificate, "off": lambda _: None}
     certificate = both(settings, make[settings.tls.mode])
     balancer = both(settings, lambda site: Balancer(
-        site, ground.at(site).network, ground.at(site).subnets, ground.at(site).groups, LogBucket(site)))
+        site, ground.at(site).network, ground.at(site).subnets, ground.at(site).groups, ground.at(site).logs))
     listeners = both(settings, lambda site: Listeners(site, balancer.at(site), app.at(site), certificate.at(site)))
     switches = both(settings, SwitchBucket)
     checks = HealthChecks(primary, *balancer.all, *listeners.all, switches.standby, switches.primary)
@@ -257,10 +267,10 @@ def _latch(site: Site, ground: Ground, zone: Zone, balancer: Balancer, switches:
     return Latch(site, latch.LABEL, ground.key, role, zone, balancer, own, other)
 
 
-def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires: Wires, front: Front,
+def _alarms(settings: Settings, topics: Both[Topic], database: Database, wires: Wires, front: Front,
             app: Both[Function], probe: Both[Function]) -> Iterable[Step[Any]]:
     for site in settings.sites:
-        topic = Topic(site, ground.at(site).key)
+        topic = topics.at(site)
         yield Alarms(site, topic, front.balancer.at(site), front.listeners.at(site), database.cluster.at(site),
                      app.at(site), probe.at(site), front.latch.at(site), wires.dead_letters.at(site),
                      wires.replication.at(site), front.certificate.at(site))
@@ -268,7 +278,19 @@ def _alarms(settings: Settings, ground: Both[Ground], database: Database, wires:
             yield HealthAlarms(site, topic, front.checks)
 
 
-def _backup(settings: Settings, ground: Both[Ground], database: Database) -> Backup:
-    site, keys = settings.primary, (ground.primary.key, ground.standby.key)
-    role = Role(site, "backup", "backup", partial(backups.policy, site=site, key=keys[0], other_key=keys[1]), keys)
-    return Backup(site, *keys, role, database.cluster.primary)
+def _backups(settings: Settings, ground: Both[Ground], database: Database) -> Iterable[Step[Any]]:
+    vaults = both(settings, lambda site: BackupVault(site, ground.at(site).key))
+    for site in settings.sites:
+        keys = (ground.at(site).key, ground.beside(site).key)
+        role = Role(site, "backup", "backup", partial(backups.policy, site=site, key=keys[0], other_key=keys[1]), keys)
+        yield Backup(site, vaults.at(site), vaults.beside(site), role, database.cluster.at(site))
+
+
+def _trail(settings: Settings, ground: Both[Ground], wires: Wires, topics: Both[Topic]) -> TrailAlarms:
+    """Its home is where global services tell what they do; its files lie in the other region."""
+    home, away = settings.sites
+    bucket = TrailBucket(away, TrailKey(away), ground.standby.logs)
+    role = Role(home, trail_name.LABEL, "cloudtrail", partial(trail.policy, site=home),
+                source=trail_name.trail_arn)
+    record = Trail(home, bucket, ground.primary.key, role, wires.data.all)
+    return TrailAlarms(home, topics.primary, TrailFilters(home, record))

@@ -228,6 +228,12 @@ def _backups(at: Any) -> Things:
                 BackupPlanId=plan_id, SelectionId=one["SelectionId"])["BackupSelection"]
 
 
+def _trails(at: Any) -> Things:
+    for one in at.cloudtrail.describe_trails(includeShadowTrails=False)["trailList"]:
+        yield "trail", {**one, "writes": at.cloudtrail.get_trail_status(Name=one["Name"])["IsLogging"], "selectors":
+                        at.cloudtrail.get_event_selectors(TrailName=one["Name"])["AdvancedEventSelectors"]}
+
+
 def _parameters(at: Any) -> Things:
     pages = at.ssm.get_paginator("get_parameters_by_path").paginate(Path="/drctl", Recursive=True)
     yield from (("parameter", one) for page in pages for one in page["Parameters"])
@@ -290,5 +296,5 @@ def _global_databases(at: Any) -> Things:
 
 REGIONAL: tuple[Callable[[Any], Things], ...] = (
     _network, _balancers, _firewalls, _databases, _functions, _logs, _secrets, _keys, _messages, _events, _watching,
-    _backups, _parameters, _certificates)
+    _backups, _trails, _parameters, _certificates)
 ONCE: tuple[Callable[[Any], Things], ...] = (_roles, _buckets, _names_of_hosts, _global_databases)

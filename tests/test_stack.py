@@ -58,10 +58,13 @@ def left_by_a_copy(step: Step[Any]) -> bool:
 
 def test_a_teardown_looks_for_what_was_chosen_before_and_is_no_more() -> None:
     stack = stack_of(Settings.model_validate({"tls": {"mode": "off"}}))
-    assert [step.key for step in stack.retired if not left_by_a_copy(step)] == [
-        "role backup us-east-1", "backup us-east-1", "certificate us-east-1", "certificate us-west-2"]
+    both = ("us-east-1", "us-west-2")
+    assert {step.key for step in stack.retired if not left_by_a_copy(step)} == {
+        *(f"{what} {region}" for what in ("backup vault", "role backup", "backup", "certificate") for region in both),
+        "trail key us-west-2", "trail bucket us-west-2", "role trail us-east-1", "trail us-east-1",
+        "trail filters us-east-1", "trail alarms us-east-1"}
     assert not {step.key for step in stack.retired} & {step.key for step in stack.steps}
-    everything = Settings.model_validate({"backup": {"enabled": True}})
+    everything = Settings.model_validate({"backup": {"enabled": True}, "trail": {"enabled": True}})
     assert all(left_by_a_copy(step) for step in stack_of(everything).retired)
 
 

@@ -109,6 +109,7 @@ REGIONAL = (
     Listing("backup:plan", "backup", "list_backup_plans", "BackupPlansList", "BackupPlanArn", name="BackupPlanName"),
 )
 ONCE = (
+    Listing("cloudtrail:trail", "cloudtrail", "list_trails", "Trails", "TrailARN", name="Name"),
     Listing("iam:role", "iam", "list_roles", "Roles", "Arn", name="RoleName"),
     Listing("s3:bucket", "s3", "list_buckets", "Buckets", "Name", name="Name"),
     Listing("cloudwatch:dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName",

@@ -22,6 +22,7 @@ Ask = Callable[[Any, str], Mapping[str, str]]
 #: How a service, by the name of its client, is asked for tags.
 ASK: dict[str, Ask] = {
     "backup": lambda client, arn: client.list_tags(ResourceArn=arn)["Tags"],
+    "cloudtrail": lambda client, arn: as_map(client.list_tags(ResourceIdList=[arn])["ResourceTagList"][0]["TagsList"]),
     "cloudwatch": lambda client, arn: as_map(client.list_tags_for_resource(ResourceARN=arn)["Tags"]),
     "elbv2": lambda client, arn: as_map(tag for one in client.describe_tags(ResourceArns=[arn])["TagDescriptions"]
                                         for tag in one["Tags"]),

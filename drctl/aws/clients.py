@@ -98,6 +98,8 @@ class Region:
 
     acm: ACMClient
     backup: BackupClient
+    #: Plain enough without types.
+    cloudtrail: Any
     cloudwatch: CloudWatchClient
     ec2: EC2Client
     elbv2: ElasticLoadBalancingv2Client

@@ -29,7 +29,7 @@ GONE = frozenset({
     "DBParameterGroupNotFound",
     "DBClusterParameterGroupNotFound", "GlobalClusterNotFoundFault",
     "LoadBalancerNotFound", "TargetGroupNotFound", "ListenerNotFound", "RuleNotFound",
-    "WAFNonexistentItemException", "DashboardNotFoundError", "FilterNotFound",
+    "TrailNotFoundException", "WAFNonexistentItemException", "DashboardNotFoundError", "FilterNotFound",
     "InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidRouteTableID.NotFound",
     "InvalidRoute.NotFound", "InvalidAssociationID.NotFound", "InvalidInternetGatewayID.NotFound",
     "Gateway.NotAttached",

@@ -24,7 +24,7 @@ from drctl.lab.policies import key_arn, key_by_arn
 from drctl.settings import LAB_ACCOUNT
 
 #: Parameters that carry the tags of what is made, in whatever shape.
-_TAGS = ("Tags", "tags", "AddTags", "BackupPlanTags", "BackupVaultTags")
+_TAGS = ("Tags", "tags", "AddTags", "BackupPlanTags", "BackupVaultTags", "TagsList")
 #: Types of EC2's resources, by the beginning of an id.
 _TYPES = {"acl": "network-acl", "eipalloc": "elastic-ip", "fl": "vpc-flow-log", "igw": "internet-gateway",
           "nat": "natgateway", "pcx": "vpc-peering-connection", "rtb": "route-table", "sg": "security-group",

@@ -72,6 +72,7 @@ from drctl.lab import (
     security_groups,  # noqa: F401  # importing installs its rules
     throttling,
     topics,  # noqa: F401  # importing installs its rules
+    trails,  # noqa: F401  # importing installs its rules
     vpcs,  # noqa: F401  # importing installs its rules
     wafv2_gaps,  # noqa: F401  # importing installs its rules
     web_acls,  # noqa: F401  # importing installs its rules

@@ -26,9 +26,9 @@ REGIONS = frozenset(ZONE_IDS)
 CONTROL_PLANES = {"iam": "us-east-1", "route53": "us-east-1", "cloudfront": "us-east-1"}
 #: Names of services in credential scopes.
 SERVICES = frozenset({
-    "acm", "backup", "cloudfront", "dynamodb", "ec2", "elasticloadbalancing", "events", "iam", "kms", "lambda", "logs",
-    "monitoring", "rds", "route53", "s3", "scheduler", "secretsmanager", "servicequotas", "sns", "sqs", "ssm",
-    "states", "sts", "tagging", "wafv2"})
+    "acm", "backup", "cloudfront", "cloudtrail", "dynamodb", "ec2", "elasticloadbalancing", "events", "iam", "kms",
+    "lambda", "logs", "monitoring", "rds", "route53", "s3", "scheduler", "secretsmanager", "servicequotas", "sns",
+    "sqs", "ssm", "states", "sts", "tagging", "wafv2"})
 #: What SDK and CLI call them.
 ALIASES = {"elbv2": "elasticloadbalancing", "elb": "elasticloadbalancing", "cloudwatch": "monitoring",
            "eventbridge": "events", "resourcegroupstaggingapi": "tagging", "service-quotas": "servicequotas",

@@ -1,4 +1,4 @@
-"""Amazon S3 where moto falls short of it: tags in CreateBucket, conditions in bucket policies."""
+"""Amazon S3 where moto falls short of it: tags in CreateBucket, conditions in bucket policies, logs of a bucket."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import xmltodict  # type: ignore[import-untyped]  # has no type hints
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.exceptions import CrossLocationLoggingProhibited, InvalidTargetBucketForLogging
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
 
+from drctl.lab.policies import Request, resource_verdict
 from drctl.lab.rules import rule
 
 
@@ -27,6 +29,28 @@ def create_bucket_tags(proceed: Any, self: S3Response, request: Any, bucket_name
         backend.put_bucket_tagging(bucket_name, {
             tag["Key"]: tag["Value"] or "" for tag in (tags if isinstance(tags, list) else [tags])})
     return answer
+
+
+@rule("bucket-logging", FakeBucket, "set_logging")
+def bucket_logging(proceed: Any, self: FakeBucket, logging_config: Any, bucket_backend: S3Backend) -> None:
+    """Requests are logged into a bucket of the same region whose policy lets S3 deliver them.
+
+    Refuses with InvalidTargetBucketForLogging and CrossLocationLoggingProhibited.
+    Source: Amazon S3 User Guide, "Enabling Amazon S3 server access logging" and "Permissions for log delivery".
+    """
+    target = bucket_backend.buckets.get((logging_config or {}).get("TargetBucket"))
+    if target is None:
+        proceed(logging_config, bucket_backend)
+        return
+    if target.region_name != self.region_name:
+        raise CrossLocationLoggingProhibited
+    context = {"aws:SourceAccount": self.account_id, "aws:SourceArn": f"arn:aws:s3:::{self.name}",
+               "aws:SecureTransport": "true"}
+    delivery = Request("logging.s3.amazonaws.com", "s3:PutObject", context=context,
+                       resource=f"arn:aws:s3:::{target.name}/{logging_config.get('TargetPrefix') or ''}log")
+    if resource_verdict(target.policy, delivery) != "Allow":
+        raise InvalidTargetBucketForLogging("The target bucket's policy does not let S3 deliver logs into it")
+    self.logging = logging_config
 
 
 @rule("bucket-policy-conditions", FakeBucket, "get_permission")

@@ -30,6 +30,18 @@ def one_attribute(proceed: Any, self: Any) -> Any:
     return proceed()
 
 
+@rule("subnet-addresses", EC2Backend, "create_subnet")
+def subnet_addresses(proceed: Any, self: EC2Backend, vpc_id: str, *args: Any, **kwargs: Any) -> Any:
+    """What begins in a subnet has no public address, until the subnet says so; those of a default VPC do.
+
+    Source: VPC User Guide, "Subnet settings: auto-assign IP settings" and "Default subnets".
+    """
+    subnet = proceed(vpc_id, *args, **kwargs)
+    if str(self.get_vpc(vpc_id).is_default).lower() != "true":
+        subnet.default_for_az, subnet.map_public_ip_on_launch = "false", "false"
+    return subnet
+
+
 @rule("subnet-size", EC2Backend, "create_subnet")
 def subnet_size(proceed: Any, self: EC2Backend, vpc_id: str, cidr_block: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001  # the backend
     """A subnet has between 16 and 65,536 addresses: InvalidSubnet.Range.

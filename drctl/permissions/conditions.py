@@ -10,7 +10,7 @@ from drctl.permissions.places import Places
 Condition = dict[str, dict[str, Any]]
 
 #: Services that a role of the stack is for; each takes only a role that the caller may pass to it.
-TAKE_ROLES = ("backup", "events", "lambda", "s3", "vpc-flow-logs")
+TAKE_ROLES = ("backup", "cloudtrail", "events", "lambda", "s3", "vpc-flow-logs")
 #: Services that make a role of their own in an account that they are used in for the first time.
 LINKED = ("elasticloadbalancing", "rds", "wafv2")
 #: Services that use the stack's keys for the caller.

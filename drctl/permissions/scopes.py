@@ -18,8 +18,9 @@ from drctl.steps.control_bucket import CONTROL
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.log_bucket import LogBucket
 from drctl.steps.switch_bucket import PIN_KEY, SWITCH_KEY, SwitchBucket
+from drctl.steps.trail_bucket import TrailBucket
 
-BUCKETS = (CONTROL, DataBucket.label, LogBucket.label, SwitchBucket.label)
+BUCKETS = (CONTROL, DataBucket.label, LogBucket.label, SwitchBucket.label, TrailBucket.label)
 #: What is done to objects that drctl knows by name.
 OBJECTS = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
 
@@ -133,12 +134,13 @@ SCOPES = (
     Scope("Canaries", lambda here: here.buckets([DataBucket.label], "/.drctl/*"), only=OBJECTS),
     Scope("EmptyBuckets", lambda here: here.buckets(BUCKETS, "/*"), only=("s3:DeleteObject*", "s3:Abort*")),
     Scope("ListControl", lambda here: here.buckets([CONTROL, SwitchBucket.label]), only=("s3:ListBucket",)),
-    Scope("ListData", lambda here: here.buckets([DataBucket.label, LogBucket.label]), only=("s3:ListBucket",)),
+    Scope("ListData", lambda here: here.buckets([DataBucket.label, LogBucket.label, TrailBucket.label]),
+          only=("s3:ListBucket",)),
     Scope("Buckets", lambda here: here.buckets(BUCKETS), only=("s3:*",)),
     Scope("KeyGrants", _keys, conditions.granted, ("kms:CreateGrant",)),
     Scope("KeysThroughServices", _keys, conditions.through_services, ("kms:*",)),
     Scope("Keys", _keys, conditions.tagged, ("kms:*",)),
-    Scope("KeyAliases", lambda here: here.arns("kms", "alias/{key/data}"), only=("kms:*",)),
+    Scope("KeyAliases", lambda here: here.arns("kms", "alias/{key/data}", "alias/{key/trail}"), only=("kms:*",)),
     Scope("NewKeys", _everything, conditions.tagging_in_regions, ("kms:CreateKey", "kms:TagResource")),
     Scope("NewNetworkTags", _network, conditions.tagging_what_is_made, ("ec2:CreateTags",)),
     Scope("PeeringTags", lambda here: here.arns("ec2", "vpc-peering-connection/*"), conditions.tagging,
@@ -168,6 +170,7 @@ SCOPES = (
     Scope("Alarms", _alarms, only=("cloudwatch:*",)),
     Scope("LookAtAlarms", lambda here: here.arns("cloudwatch", "alarm:*"), only=("cloudwatch:Describe*",)),
     Scope("Readiness", _everything, conditions.own_metrics, ("cloudwatch:PutMetricData",)),
+    Scope("Trail", lambda here: here.arns("cloudtrail", "trail/{trail/account}"), only=("cloudtrail:*",)),
     Scope("Topics", lambda here: here.arns("sns", "{sns/alarms}"), only=("sns:*",)),
     Scope("Events", _events, only=("events:*",)),
     Scope("Queues", lambda here: here.arns("sqs", "{queue/dead-letters}", "{queue/canary}"), only=("sqs:*",)),

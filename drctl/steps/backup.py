@@ -1,6 +1,8 @@
 """Backups of the database by AWS Backup, each copied to the other region: a second line of defence.
 
-Replication copies mistakes within a second; a recovery point does not. Copies are full snapshots without point-in-time
+Replication copies mistakes within a second; a recovery point does not. Each region has a plan of its own for its own
+cluster: which of them writes is nobody's setting, so that a failover leaves no writer without backups, and none that
+only the lost region could make. Copies are full snapshots without point-in-time
 restore, encrypted with the key of the vault they go to (AWS Backup Developer Guide, "Creating backup copies across AWS
 Regions").
 """
@@ -26,7 +28,7 @@ from drctl.steps.backup_plan import (
     refuse_foreign_plan,
     select,
 )
-from drctl.steps.backup_vault import delete_vault, ensure_vault, find_vault, vault_arn, vault_name
+from drctl.steps.backup_vault import BackupVault, vault_arn, vault_name
 from drctl.steps.key import Key
 from drctl.steps.role import Role
 
@@ -36,10 +38,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BackupOut:
-    """Vaults, plan and selection as they stand; `opted_in` is whether this account backs Aurora up at all."""
+    """Plan and selection as they stand; `opted_in` is whether this account backs Aurora up at all."""
 
-    vault_arn: str
-    copy_vault_arn: str
     plan_id: str
     plan: dict[str, Any]
     selection_id: str
@@ -71,10 +71,10 @@ def policy(run: Run, site: Site, key: Key, other_key: Key) -> list[dict[str, Any
 
 @dataclass(frozen=True, eq=False)
 class Backup(Step[BackupOut]):
-    """A vault in each region, and in this one a plan that selects the cluster by its ARN."""
+    """A plan that selects the region's cluster by its ARN, with a copy into the other region's vault."""
 
-    vault_key: Key
-    copy_key: Key
+    vault: BackupVault
+    copy_vault: BackupVault
     role: Role
     cluster: PrimaryCluster | StandbyCluster
 
@@ -93,8 +93,7 @@ class Backup(Step[BackupOut]):
 
     def find(self, run: Run) -> BackupOut | None:
         backup = run.at(self.site).backup
-        here, there = (find_vault(run, site) for site in (self.site, run.settings.other(self.site)))
-        if here is None or there is None or (plan_id := find_plan(run, self.site)) is None:
+        if (plan_id := find_plan(run, self.site)) is None:
             return None
         # A plan that was deleted is listed for a moment longer.
         plan: Any = or_none(lambda: backup.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"])
@@ -105,8 +104,7 @@ class Backup(Step[BackupOut]):
         selection: Any = backup.get_backup_selection(
             BackupPlanId=plan_id, SelectionId=selection_id)["BackupSelection"] if chosen else {}
         choices = backup.describe_region_settings().get("ResourceTypeOptInPreference", {})
-        return BackupOut(here["BackupVaultArn"], there["BackupVaultArn"], plan_id, plan, selection_id, selection,
-                         choices.get("Aurora", True))
+        return BackupOut(plan_id, plan, selection_id, selection, choices.get("Aurora", True))
 
     def ensure(self, run: Run) -> BackupOut:
         out, backup, plan = run.found(self), run.at(self.site).backup, self._plan(run)
@@ -115,8 +113,6 @@ class Backup(Step[BackupOut]):
         plan_id = out.plan_id if out else find_plan(run, self.site)
         if plan_id is not None:
             refuse_foreign_plan(run, self.site, plan_id)
-        ensure_vault(run, self.site, run.output(self.vault_key).arn)
-        ensure_vault(run, run.settings.other(self.site), run.output(self.copy_key).arn)
         document: Any = plan
         if plan_id is None:
             plan_id = create_plan(run, self.site, document)
@@ -144,18 +140,14 @@ class Backup(Step[BackupOut]):
 
     def destroy(self, run: Run) -> None:
         delete_plan(run, self.site)
-        for site in run.settings.sites:
-            delete_vault(run, site)
 
     def uses(self, run: Run, out: BackupOut | None) -> Iterable[Use]:
-        """One copy of the database in each region; later ones hold what has changed."""
+        """A recovery point here and its copy there; later ones hold what has changed."""
         size_gb = run.settings.estimate.database_gb
         yield Use("backup", "backup-gb", 2 * size_gb)
         yield Use("backup", "backup-copied-gb", size_gb)
 
     def resources(self, out: BackupOut) -> Iterable[Resource]:
-        yield Resource("backup:vault", out.vault_arn, self.region)
-        yield Resource("backup:vault", out.copy_vault_arn, out.copy_vault_arn.split(":")[3])
         yield Resource("backup:plan", out.plan_id, self.region)
         if out.selection_id:
             yield Resource("backup:selection", out.selection_id, self.region)

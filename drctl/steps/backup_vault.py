@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
 from drctl.aws.tags import refuse_foreign
 from drctl.engine.run import Run
+from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.waiting import minutes
 from drctl.errors import Refused
 from drctl.settings import Site
+from drctl.steps.key import Key
 
 #: A missing vault is also answered as one that may not be seen (Terraform provider: backup vault).
 HIDDEN = Refusal("AccessDeniedException")
@@ -26,42 +30,69 @@ def vault_arn(run: Run, site: Site) -> str:
     return f"arn:aws:backup:{site.region}:{run.settings.account_id}:backup-vault:{vault_name(run, site)}"
 
 
-def find_vault(run: Run, site: Site) -> Any:
-    """The vault as AWS Backup describes it, or None."""
-    backup = run.at(site).backup
-    try:
-        return backup.describe_backup_vault(BackupVaultName=vault_name(run, site))
-    except backup.exceptions.ClientError as error:
-        if is_gone(error) or is_one_of(error, HIDDEN):
-            return None
-        raise
+@dataclass(frozen=True)
+class BackupVaultOut:
+    """The vault as it stands, and the key that it keeps for ever."""
+
+    arn: str
+    key: str
 
 
-def ensure_vault(run: Run, site: Site, key_arn: str) -> None:
-    """Make the vault; a vault keeps its key for ever, so another key is refused."""
-    name, seen = vault_name(run, site), find_vault(run, site)
-    if seen is None:
-        with already(Refusal("AlreadyExistsException")):
-            run.at(site).backup.create_backup_vault(BackupVaultName=name, EncryptionKeyArn=key_arn,
-                                                    BackupVaultTags=run.tags(site, name))
-        run.wait_until(f"vault {name} is known", lambda: find_vault(run, site), lambda vault: vault is not None,
-                       within=minutes(2), show=lambda vault: "known" if vault else "not visible yet")
-    elif seen.get("EncryptionKeyArn") != key_arn:
-        raise Refused(f"vault {name} is encrypted with {seen.get('EncryptionKeyArn')}, which cannot be changed",
-                      next_step="move or delete its recovery points and the vault, then drctl provision")
+@dataclass(frozen=True, eq=False)
+class BackupVault(Step[BackupVaultOut]):
+    """One in each region: for the recovery points of the region's cluster, and for copies of the other one's."""
 
+    encryption_key: Key
 
-def delete_vault(run: Run, site: Site) -> None:
-    """Delete the vault with every recovery point in it, if it is ours; Refused when it is not."""
-    backup, seen = run.at(site).backup, find_vault(run, site)
-    if seen is None:
-        return
-    name = seen["BackupVaultName"]
-    with absent_is_fine():  # the vault itself may go between two looks, after a deletion whose answer was lost
-        tags = backup.list_tags(ResourceArn=seen["BackupVaultArn"]).get("Tags", {})
-        refuse_foreign("backup vault", name, tags, run.settings.environment)
-        run.retry(f"vault {name} is empty", lambda: _empty_and_delete(run, site, name), (NOT_EMPTY,),
-                  within=minutes(30))
+    def find(self, run: Run) -> BackupVaultOut | None:
+        seen = self._described(run)
+        return BackupVaultOut(seen["BackupVaultArn"], seen.get("EncryptionKeyArn", "")) if seen else None
+
+    def _described(self, run: Run) -> Any:
+        backup = run.at(self.site).backup
+        try:
+            return backup.describe_backup_vault(BackupVaultName=vault_name(run, self.site))
+        except backup.exceptions.ClientError as error:
+            if is_gone(error) or is_one_of(error, HIDDEN):
+                return None
+            raise
+
+    def ensure(self, run: Run) -> BackupVaultOut:
+        """Make the vault; a vault keeps its key for ever, so another key is refused."""
+        name, key, seen = vault_name(run, self.site), run.output(self.encryption_key).arn, run.found(self)
+        if seen is None:
+            with already(Refusal("AlreadyExistsException")):
+                run.at(self.site).backup.create_backup_vault(BackupVaultName=name, EncryptionKeyArn=key,
+                                                             BackupVaultTags=run.tags(self.site, name))
+            seen = run.wait_until(f"vault {name} is known", lambda: self.find(run), lambda vault: vault is not None,
+                                  within=minutes(2), show=lambda vault: "known" if vault else "not visible yet")
+        if seen is None or seen.key != key:
+            raise Refused(f"vault {name} is encrypted with {seen.key if seen else 'nothing'}, which cannot be changed",
+                          next_step="move or delete its recovery points and the vault, then drctl provision")
+        return seen
+
+    def verify(self, run: Run, out: BackupVaultOut) -> Iterable[Finding]:
+        if out.key != run.output(self.encryption_key).arn:
+            yield Finding(f"vault {out.arn} is encrypted with {out.key}, not with the region's key",
+                          "move or delete its recovery points and the vault, then drctl provision")
+
+    def destroy(self, run: Run) -> None:
+        """Delete the vault with every recovery point in it, if it is ours; Refused when it is not."""
+        seen = self._described(run)
+        if seen is None:
+            return
+        name = seen["BackupVaultName"]
+        with absent_is_fine():  # the vault itself may go between two looks, after a deletion whose answer was lost
+            tags = run.at(self.site).backup.list_tags(ResourceArn=seen["BackupVaultArn"]).get("Tags", {})
+            refuse_foreign("backup vault", name, tags, run.settings.environment)
+            run.retry(f"vault {name} is empty", lambda: _empty_and_delete(run, self.site, name), (NOT_EMPTY,),
+                      within=minutes(30))
+
+    def foreseen(self, run: Run, out: BackupVaultOut | None) -> Mapping[str, Any]:
+        return {"arn": vault_arn(run, self.site)}
+
+    def resources(self, out: BackupVaultOut) -> Iterable[Resource]:
+        yield Resource("backup:vault", out.arn, self.region)
 
 
 def _empty_and_delete(run: Run, site: Site, name: str) -> None:

@@ -1,4 +1,4 @@
-"""An S3 bucket as this stack wants every bucket: private, encrypted, TLS only, with lifecycle rules and our tags."""
+"""An S3 bucket as this stack wants each: private, encrypted, versioned, TLS only, with lifecycle rules and tags."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class BucketOut:
     versioned: bool
     policy: str | None
     lifecycle: list[dict[str, Any]]
+    logging: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ class _Setting:
 class Bucket(Step[BucketOut]):
     """A bucket found by its name; a class for each kind says what differs.
 
-    A look costs six calls: S3 answers each setting separately, and every one of them can quietly undo the protection
-    of patient data. Object ownership is put but not read: blocked public access already makes ACLs powerless.
+    A look costs six calls, seven where the bucket's requests are logged: S3 answers each setting separately, and every
+    one of them can quietly undo the protection of patient data. Object ownership is put but not read: blocked public
+    access already makes ACLs powerless.
     """
 
     #: What the bucket is for, as its name says it.
     label: ClassVar[str]
-    versioned: ClassVar[bool] = True
 
     @abstractmethod
     def policy(self, run: Run) -> list[dict[str, Any]]:
@@ -80,6 +81,10 @@ class Bucket(Step[BucketOut]):
     def encryption(self, run: Run) -> str:
         """ARN of the KMS key, or SSE_S3."""
         return SSE_S3
+
+    def logging(self, run: Run) -> dict[str, str]:
+        """Where S3 logs the requests that the bucket gets, as PutBucketLogging takes it; empty for nowhere."""
+        return {}
 
     def name(self, run: Run) -> str:
         """The bucket's name: with the account, because bucket names are unique in all of AWS."""
@@ -97,12 +102,12 @@ class Bucket(Step[BucketOut]):
         named = {"Bucket": self.name(run), "ExpectedBucketOwner": run.settings.account_id}
         blocked = _read(partial(s3.get_public_access_block, **named), "PublicAccessBlockConfiguration", {})
         encryption = _read(partial(s3.get_bucket_encryption, **named), "ServerSideEncryptionConfiguration", {})
-        versioned = bool(self.versioned and _read(
-            partial(s3.get_bucket_versioning, **named), "Status", "") == "Enabled")
+        versioned = _read(partial(s3.get_bucket_versioning, **named), "Status", "") == "Enabled"
         policy = _read(partial(s3.get_bucket_policy, **named), "Policy", None)
         rules = _read(partial(s3.get_bucket_lifecycle_configuration, **named), "Rules", [])
+        logged = _read(partial(s3.get_bucket_logging, **named), "LoggingEnabled", {}) if self.logging(run) else {}
         return BucketOut(self.name(run), self.arn(run), tags, dict(blocked), _encrypted_with(encryption), versioned,
-                         policy, list(rules))
+                         policy, list(rules), {key: logged[key] for key in ("TargetBucket", "TargetPrefix") if logged})
 
     def _tags(self, run: Run) -> dict[str, str] | None:
         """The bucket's tags, None when there is no bucket: the cheapest question that also tells whose it is."""
@@ -178,7 +183,7 @@ class Bucket(Step[BucketOut]):
             text = f"bucket {bucket}: new objects are encrypted with {out.encryption}, not {key}"
             wrong.append(_Setting(text, partial(
                 s3.put_bucket_encryption, Bucket=bucket, ServerSideEncryptionConfiguration=_encryption(key))))
-        if out.versioned != self.versioned:
+        if not out.versioned:
             wrong.append(_Setting(f"bucket {bucket}: versioning is not enabled", partial(
                 s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})))
         if not policies.same(out.policy, policy):
@@ -187,6 +192,10 @@ class Bucket(Step[BucketOut]):
         if _by_id(out.lifecycle) != _by_id(rules):
             wrong.append(_Setting(f"bucket {bucket}: its lifecycle rules are not the stack's", partial(
                 s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration={"Rules": rules})))
+        if out.logging != (logging := self.logging(run)):
+            status: Any = {"LoggingEnabled": logging}
+            wrong.append(_Setting(f"bucket {bucket}: its requests are not logged", partial(
+                s3.put_bucket_logging, Bucket=bucket, BucketLoggingStatus=status)))
         return wrong
 
     def refuse_foreign(self, run: Run) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from drctl.engine.lease import LEASE_KEY
 from drctl.engine.run import Run
 from drctl.steps.bucket import Bucket
 
@@ -17,14 +18,15 @@ CONTROL = "control"
 
 @dataclass(frozen=True, eq=False)
 class ControlBucket(Bucket):
-    """Without versions: the lease is written every half minute, and journals are never written twice."""
+    """Versions of journals, which are never written twice, are what somebody has deleted: evidence, kept like them."""
 
     label: ClassVar[str] = CONTROL
-    versioned: ClassVar[bool] = False
 
     def policy(self, run: Run) -> list[dict[str, Any]]:
         return []
 
     def lifecycle(self, run: Run) -> list[dict[str, Any]]:
-        """Evidence is kept: whoever must delete it by law does so knowingly."""
-        return []
+        """Evidence is kept: whoever must delete it by law does so knowingly. The lease is written every half minute
+        of a run; what it said before is nothing that anybody needs."""
+        return [{"ID": "old-leases", "Status": "Enabled", "Filter": {"Prefix": LEASE_KEY},
+                 "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}]

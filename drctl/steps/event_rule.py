@@ -22,9 +22,9 @@ from drctl.errors import Refused
 from drctl.settings import Site
 
 #: Purposes of the rules in each region.
-FORWARDING, CANARY, LATCH = "event-forwarding", "canary", "latch"
+FORWARDING, CANARY, LATCH, AWAKE = "event-forwarding", "canary", "latch", "probe-awake"
 #: Those that have a schedule (EventBridge API Reference, PutRule: only on the default bus).
-SCHEDULED = frozenset({LATCH})
+SCHEDULED = frozenset({LATCH, AWAKE})
 #: Label of the role as which a region's forwarding puts events on the other region's bus.
 FORWARDING_ROLE = "forwarding"
 #: A role just made cannot be assumed yet, and a rule just made is unknown to some hosts (Terraform provider: 2 min).

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of
 from drctl.aws.policies import same
@@ -46,12 +46,17 @@ class KeyOut:
     policy: str
 
 
+def account(account_id: str) -> dict[str, Any]:
+    """The statement by which the account manages a key through IAM."""
+    return {"Sid": "Account", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
+            "Action": "kms:*", "Resource": "*"}
+
+
 def policy(account_id: str, region: str) -> dict[str, Any]:
     """The account manages the key through IAM; AWS's own services may use it for this account only."""
-    root = f"arn:aws:iam::{account_id}:root"
     use = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:DescribeKey"]
     return {"Version": "2012-10-17", "Statement": [
-        {"Sid": "Account", "Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"},
+        account(account_id),
         {"Sid": "Services", "Effect": "Allow",
          "Principal": {"Service": [f"{service}.amazonaws.com" for service in SERVICES]}, "Action": use, "Resource": "*",
          "Condition": {"StringEquals": {"aws:SourceAccount": account_id}}},
@@ -69,10 +74,17 @@ def policy(account_id: str, region: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Key(Step[KeyOut]):
-    """One key per region, found by its alias."""
+    """One key per region, found by its alias; a class for each kind says what it is for and who may use it."""
+
+    #: What the key is for, as its name says it, and in words.
+    label: ClassVar[str] = "data"
+    meaning: ClassVar[str] = "data"
+
+    def _name(self, run: Run) -> str:
+        return run.name("key", self.label, self.region)
 
     def _alias(self, run: Run) -> str:
-        return f"alias/{run.name('key', 'data', self.region)}"
+        return f"alias/{self._name(run)}"
 
     def _described(self, run: Run) -> Any:
         """What the alias points at, whoever made it."""
@@ -158,9 +170,10 @@ class Key(Step[KeyOut]):
 
     def _create(self, run: Run) -> str:
         document = json.dumps(self._policy(run))
-        tags = as_kms_list(run.tags(self.site, run.name("key", "data", self.region)))
+        tags = as_kms_list(run.tags(self.site, self._name(run)))
         made = run.at(self.region).kms.create_key(
-            Description=f"drctl: data of {run.settings.environment} in {self.region}", Policy=document, Tags=tags)
+            Description=f"drctl: {self.meaning} of {run.settings.environment} in {self.region}", Policy=document,
+            Tags=tags)
         return made["KeyMetadata"]["KeyId"]
 
     def _orphan(self, run: Run) -> str | None:
@@ -169,7 +182,7 @@ class Key(Step[KeyOut]):
         CreateKey has neither token nor unique name, so the tags of the region's enabled keys are looked at.
         """
         kms = run.at(self.region).kms
-        name = run.name("key", "data", self.region)
+        name = self._name(run)
         for page in kms.get_paginator("list_keys").paginate():
             for key in page["Keys"]:
                 try:

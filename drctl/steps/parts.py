@@ -22,6 +22,7 @@ from drctl.steps.health_checks import HealthChecks
 from drctl.steps.key import Key
 from drctl.steps.latch import Latch
 from drctl.steps.listeners import Listeners
+from drctl.steps.log_bucket import LogBucket
 from drctl.steps.network import Network
 from drctl.steps.primary_cluster import PrimaryCluster
 from drctl.steps.records import FailoverRecords
@@ -47,6 +48,7 @@ class Ground:
     groups: SecurityGroups
     egress: tuple[Step[Any], ...]
     flow_logs: FlowLogs
+    logs: LogBucket
 
 
 @dataclass(frozen=True)

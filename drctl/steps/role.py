@@ -16,9 +16,10 @@ from drctl.engine.waiting import minutes
 Statements = list[dict[str, Any]]
 
 #: Services documented to send aws:SourceAccount and aws:SourceArn when they assume a role (VPC User Guide, "IAM role
-#: for publishing flow logs"; EventBridge User Guide, "Cross-service confused deputy prevention"). Lambda, S3 and AWS
+#: for publishing flow logs"; EventBridge User Guide, "Cross-service confused deputy prevention"; CloudTrail User Guide,
+#: "Sending events to CloudWatch Logs"). Lambda, S3 and AWS
 #: Backup document a trust policy without: they assume a role only for what its owner may pass it to.
-SENDS_SOURCE_ACCOUNT = frozenset({"events.amazonaws.com", "vpc-flow-logs.amazonaws.com"})
+SENDS_SOURCE_ACCOUNT = frozenset({"cloudtrail.amazonaws.com", "events.amazonaws.com", "vpc-flow-logs.amazonaws.com"})
 #: IAM's copies agree after seconds, up to two minutes (IAM User Guide, "Troubleshoot IAM: changes are not immediately
 #: visible"; Terraform provider: IAM propagation timeout).
 PROPAGATION = minutes(2)

@@ -37,6 +37,8 @@ class SubnetsOut:
     database: tuple[str, ...]
     #: Subnets of zones beyond those that are chosen.
     beyond: tuple[str, ...] = ()
+    #: Subnets in which whatever begins gets a public address; balancers and NAT gateways bring their own.
+    exposing: tuple[str, ...] = ()
 
 
 def subnet_cidrs(cidr: IPv4Network, zones: int) -> list[IPv4Network]:
@@ -71,7 +73,8 @@ class Subnets(Step[SubnetsOut]):
         ids = tuple(found[name]["SubnetId"] for name in names)
         zones = tuple(found[name]["AvailabilityZone"] for name in names[:count])
         beyond = tuple(found[name]["SubnetId"] for name in sorted(set(found) - set(names)))
-        return SubnetsOut(zones, ids[:count], ids[count: 2 * count], ids[2 * count:], beyond)
+        exposing = tuple(one["SubnetId"] for one in found.values() if one.get("MapPublicIpOnLaunch"))
+        return SubnetsOut(zones, ids[:count], ids[count: 2 * count], ids[2 * count:], beyond, exposing)
 
     def ensure(self, run: Run) -> SubnetsOut:
         out = run.found(self) or self._create_missing(run)
@@ -80,7 +83,14 @@ class Subnets(Step[SubnetsOut]):
                 f"the network of {self.region} was made over more than {len(out.zones)} zones: databases, functions "
                 f"and balancers are in {', '.join(out.beyond)}, which cannot be taken from them",
                 next_step="set network.availability_zones back, or drctl teardown and provision anew")
-        return out
+        return self._hidden(run, out) if out.exposing else out
+
+    def _hidden(self, run: Run, out: SubnetsOut) -> SubnetsOut:
+        for subnet_id in out.exposing:
+            run.at(self.region).ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": False})
+        return run.wait_until("no subnet gives public addresses", lambda: self.find(run), within=PROPAGATION,
+                              ready=lambda seen: seen is not None and not seen.exposing,
+                              show=lambda seen: ", ".join(seen.exposing) if seen else "not visible") or out
 
     def _create_missing(self, run: Run) -> SubnetsOut:
         vpc_id, names, there = run.output(self.network).vpc_id, self._names(run), self._subnets(run)
@@ -139,6 +149,9 @@ class Subnets(Step[SubnetsOut]):
         if out.beyond:
             yield Finding(f"the subnets {', '.join(out.beyond)} of {self.region} lie in zones beyond the "
                           f"{len(out.zones)} that network.availability_zones asks for")
+
+        for subnet_id in out.exposing:
+            yield Finding(f"whatever begins in {subnet_id} of {self.region} gets a public address")
 
     def destroy(self, run: Run) -> None:
         """A subnet goes only after every interface in it: those of functions can linger for 20 minutes and more."""

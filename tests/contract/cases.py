@@ -27,7 +27,7 @@ ONE_NAT, MANY_NATS = _network("nat"), _network("nat-per-az")
 NO_TLS, GIVEN_TLS = _with(tls={"mode": "off"}), _with(tls={
     "mode": "given", "primary_certificate_arn": given_certificate("us-east-1"),
     "standby_certificate_arn": given_certificate("us-west-2")})
-WITH_BACKUP = _with(backup={"enabled": True})
+WITH_BACKUP, WITH_TRAIL = _with(backup={"enabled": True}), _with(trail={"enabled": True})
 
 
 def _steps(settings: Settings, under: str, *keys: str) -> Iterable[Case]:
@@ -54,8 +54,11 @@ CASES: tuple[Case, ...] = (
     *_copies(),
     *_steps(ONE_NAT, "one NAT", "nat us-east-1", "endpoints us-east-1"),
     *_steps(MANY_NATS, "NAT in each zone", "nat us-west-2"),
-    *_steps(WITH_BACKUP, "backup", "role backup us-east-1", "backup us-east-1"),
+    *_steps(WITH_BACKUP, "backup", "role backup us-east-1", "backup vault us-east-1", "backup us-east-1"),
+    *_steps(WITH_TRAIL, "trail", "role trail us-east-1", "trail key us-west-2", "trail bucket us-west-2",
+            "trail us-east-1", "trail filters us-east-1", "trail alarms us-east-1"),
     *_retired(WITH_BACKUP, PACKAGED, "retired backup"),
+    *_retired(WITH_TRAIL, PACKAGED, "retired trail"),
     *_steps(NO_TLS, "TLS off", "listeners us-east-1"),
     *_retired(PACKAGED, NO_TLS, "retired by TLS off"),
     *_steps(GIVEN_TLS, "TLS given", "given certificate us-east-1", "given certificate us-west-2",

@@ -187,7 +187,8 @@ def _buckets(at: Region, things: frozenset[str]) -> Iterator[Any]:
         name, told = bucket["Name"], {}
         if name in things:
             told = {look: _or_absent(partial(getattr(at.s3, look), Bucket=name)) for look in (
-                "get_bucket_versioning", "get_bucket_encryption", "get_bucket_policy", "get_bucket_tagging",
+                "get_bucket_versioning", "get_bucket_logging", "get_bucket_encryption", "get_bucket_policy",
+                "get_bucket_tagging",
                 "get_bucket_lifecycle_configuration", "get_public_access_block", "get_bucket_ownership_controls",
                 "get_bucket_replication", "list_object_versions")}
         yield {"name": name, **told}
@@ -325,6 +326,14 @@ def _plans(at: Region, _: frozenset[str]) -> Iterator[Any]:
             for chosen in at.backup.list_backup_selections(BackupPlanId=plan_id)["BackupSelectionsList"]]}
 
 
+def _trails(at: Region, _: frozenset[str]) -> Iterator[Any]:
+    for one in _pages(at.cloudtrail, "describe_trails", "trailList", includeShadowTrails=False):
+        name = one["Name"]
+        yield {**one, "writes": at.cloudtrail.get_trail_status(Name=name)["IsLogging"],
+               "selectors": at.cloudtrail.get_event_selectors(TrailName=name)["AdvancedEventSelectors"],
+               "tags": at.cloudtrail.list_tags(ResourceIdList=[one["TrailARN"]])["ResourceTagList"]}
+
+
 KINDS = (
     Kind("vpc", "ec2", _vpcs, ("CreateVpc", "DeleteVpc", "ModifyVpcAttribute")),
     Kind("internet gateway", "ec2", _list("ec2", "describe_internet_gateways", "InternetGateways"),
@@ -360,6 +369,8 @@ KINDS = (
     Kind("global cluster", "rds", _list("rds", "describe_global_clusters", "GlobalClusters"), ("Cluster",)),
     Kind("vault", "backup", _list("backup", "list_backup_vaults", "BackupVaultList")),
     Kind("backup plan", "backup", _plans),
+    Kind("trail", "cloudtrail", _trails),
+    Kind("metric filter", "logs", _list("logs", "describe_metric_filters", "metricFilters"), ("MetricFilter",)),
     Kind("interface", "ec2", _list("ec2", "describe_network_interfaces", "NetworkInterfaces"),
          ("VpcEndpoint", "NatGateway")),
 )

@@ -74,3 +74,26 @@ def test_a_log_group_takes_a_key_and_gives_it_back(aws: Aws, logs: Any) -> None:
     logs.disassociate_kms_key(logGroupName="g")
     assert key_of(logs) is None
     assert refusal(partial(logs.disassociate_kms_key, logGroupName="h")) == "ResourceNotFoundException"
+
+
+@pytest.mark.rule("metric-filter-once")
+@pytest.mark.rule("metric-filters-go")
+@pytest.mark.rule("metric-filters-of-nothing")
+def test_a_log_group_has_one_filter_of_a_name_and_takes_it_along(logs: Any, clock: LabClock) -> None:
+    counted = [{"metricNamespace": "n", "metricName": "m", "metricValue": "1"}]
+
+    def put(pattern: str) -> None:
+        logs.put_metric_filter(logGroupName="g", filterName="f", filterPattern=pattern, metricTransformations=counted)
+
+    def patterns() -> list[str]:
+        return [one["filterPattern"] for one in logs.describe_metric_filters(logGroupName="g")["metricFilters"]]
+
+    assert refusal(lambda: put("one")) == refusal(patterns) == "ResourceNotFoundException"
+    logs.create_log_group(logGroupName="g")
+    put("one")
+    put("two")
+    assert patterns() == ["two"]
+    logs.delete_log_group(logGroupName="g")
+    clock.skip(seconds("log-group-name-busy"))
+    logs.create_log_group(logGroupName="g")
+    assert patterns() == []

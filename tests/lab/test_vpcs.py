@@ -129,3 +129,15 @@ def test_a_vpc_with_a_gateway_a_group_an_endpoint_or_a_peering_stays(vpc: Vpc, k
     if kind != "gateway":
         ec2.detach_internet_gateway(InternetGatewayId=vpc.gateway, VpcId=vpc.id)
     assert refused(ec2.delete_vpc, VpcId=vpc.id) == "DependencyViolation"
+
+
+@pytest.mark.rule("subnet-addresses")
+def test_what_begins_in_a_new_subnet_has_no_public_address(vpc: Vpc) -> None:
+    block = vpc.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    zones = [one["ZoneId"] for one in vpc.ec2.describe_availability_zones()["AvailabilityZones"]]
+    made = [vpc.ec2.create_subnet(VpcId=block, CidrBlock=f"10.9.{number}.0/24", AvailabilityZoneId=zone)["Subnet"]
+            for number, zone in enumerate(zones)]
+    assert {(one["MapPublicIpOnLaunch"], one["DefaultForAz"]) for one in made} == {(False, False)}
+    default = vpc.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+    assert default
+    assert all(one["MapPublicIpOnLaunch"] for one in default)

@@ -24,6 +24,7 @@ OTHERWISE = """\
 network: {admit_cidrs: [198.51.100.0/24], egress: nat}
 alarms: {email: oncall@example.com}
 backup: {enabled: true}
+trail: {enabled: true}
 """
 
 

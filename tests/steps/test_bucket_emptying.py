@@ -20,11 +20,12 @@ from drctl.settings import Settings
 from drctl.steps.bucket_emptying import empty
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.key import Key
+from drctl.steps.log_bucket import LogBucket
 from tests.conftest import ensure_with_needs
 from tests.steps.lifecycle import lagging
 
 SITE = Settings().primary
-BUCKET = DataBucket(SITE, Key(SITE))
+BUCKET = DataBucket(SITE, Key(SITE), LogBucket(SITE))
 
 
 class Watched(list[Record]):
@@ -117,14 +118,16 @@ def test_what_s3_was_too_busy_for_is_asked_again_alone(run: Run) -> None:
 
 def test_a_bucket_is_made_while_aws_lags(run: Run) -> None:
     ensure_with_needs(run, BUCKET.encryption_key)
+    ensure_with_needs(run, BUCKET.logs)
     with lagging():
         out = BUCKET.ensure(run)
     assert list(BUCKET.verify(run, out)) == []
 
 
 def test_a_bucket_whose_creation_had_no_answer_is_found_to_be_ours(run: Run) -> None:
-    bucket = DataBucket(Settings().standby, Key(Settings().standby))
+    bucket = DataBucket(Settings().standby, Key(Settings().standby), LogBucket(Settings().standby))
     ensure_with_needs(run, bucket.encryption_key)
+    ensure_with_needs(run, bucket.logs)
     with lagging():
         assert bucket.find(run) is None
         bucket._create(run)

@@ -12,11 +12,12 @@ from drctl.engine.run import Run
 from drctl.settings import Settings, Storage
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.key import Key
+from drctl.steps.log_bucket import LogBucket
 from tests.conftest import ensure_with_needs
 from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_mended, destroy_twice
 
 SITE, OTHER = Settings().sites
-BUCKET = DataBucket(SITE, Key(SITE))
+BUCKET = DataBucket(SITE, Key(SITE), LogBucket(SITE))
 
 
 def test_the_bucket_is_versioned_and_encrypted_with_the_regions_key(run: Run, make_run: Callable[..., Run]) -> None:
@@ -53,3 +54,15 @@ def test_destroy_empties_all_versions_and_removes_the_bucket(run: Run, aws: Aws)
         s3.put_object(Bucket=name, Key="a", Body=b"x")
     s3.delete_object(Bucket=name, Key="a")
     destroy_twice(run, BUCKET)
+
+
+def test_its_requests_are_logged_into_the_regions_log_bucket_and_a_lost_setting_is_mended(run: Run, aws: Aws) -> None:
+    out, s3 = ensure_with_needs(run, BUCKET), aws[SITE.region].s3
+    assert s3.get_bucket_logging(Bucket=out.name)["LoggingEnabled"] == {
+        "TargetBucket": run.name("s3", "access-logs", SITE), "TargetPrefix": f"s3/{out.name}/"}
+    s3.put_bucket_logging(Bucket=out.name, BucketLoggingStatus={})
+    seen = run.refresh(BUCKET)
+    assert seen is not None
+    assert [finding.text for finding in BUCKET.verify(run, seen)] == [f"bucket {out.name}: its requests are not logged"]
+    ensure_with_needs(run, BUCKET)
+    assert "LoggingEnabled" in s3.get_bucket_logging(Bucket=out.name)

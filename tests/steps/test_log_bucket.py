@@ -12,7 +12,7 @@ from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.settings import Settings
-from drctl.steps.log_bucket import DELIVERY, LogBucket
+from drctl.steps.log_bucket import DELIVERY, S3_DELIVERY, LogBucket
 from tests.conftest import changes, ensure_with_needs
 
 SITES = Settings().sites
@@ -33,8 +33,9 @@ def test_a_bucket_stands_as_it_should_in_each_region(run: Run, aws: Aws, bucket:
     s3 = aws[bucket.region].s3
     assert s3.head_bucket(Bucket=out.name)["BucketRegion"] == bucket.region
     statements = json.loads(s3.get_bucket_policy(Bucket=out.name)["Policy"])["Statement"]
-    assert [one["Effect"] for one in statements] == ["Deny", "Allow"]
-    assert statements[1]["Principal"] == {"Service": DELIVERY}
+    assert [one["Effect"] for one in statements] == ["Deny", "Allow", "Allow"]
+    assert [one["Principal"] for one in statements[1:]] == [{"Service": DELIVERY}, {"Service": S3_DELIVERY}]
+    assert out.versioned
     assert s3.get_bucket_ownership_controls(Bucket=out.name)["OwnershipControls"]["Rules"][0][
         "ObjectOwnership"] == "BucketOwnerEnforced"
 

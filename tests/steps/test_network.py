@@ -15,6 +15,7 @@ from drctl.steps.network import Network
 from drctl.steps.route_tables import RouteTables
 from drctl.steps.subnets import Subnets
 from tests.conftest import changes, ensure_with_needs
+from tests.steps.lifecycle import assert_mended
 
 SITE = Settings().primary
 NETWORK = Network(SITE)
@@ -38,6 +39,15 @@ def test_a_second_run_changes_nothing(run: Run, make_run: Callable[..., Run]) ->
     again = make_run()
     ensure_with_needs(again, TABLES)
     assert [changes(again, step) for step in (NETWORK, SUBNETS, TABLES)] == [0, 0, 0]
+
+
+@pytest.mark.notices("Subnets")
+def test_a_subnet_that_gives_public_addresses_is_noticed_and_hidden(run: Run, aws: Aws) -> None:
+    ensure_with_needs(run, SUBNETS)
+    ec2, subnet = aws[SITE.region].ec2, run.output(SUBNETS).public[0]
+    assert_mended(run, SUBNETS, lambda: ec2.modify_subnet_attribute(
+        SubnetId=subnet, MapPublicIpOnLaunch={"Value": True}), f"begins in {subnet}")
+    assert not [one for one in ec2.describe_subnets(SubnetIds=[subnet])["Subnets"] if one["MapPublicIpOnLaunch"]]
 
 
 @pytest.mark.notices("RouteTables")

@@ -16,6 +16,7 @@ from drctl.settings import Settings
 from drctl.steps import replication
 from drctl.steps.data_bucket import REPLICATION, DataBucket
 from drctl.steps.key import Key
+from drctl.steps.log_bucket import LogBucket
 from drctl.steps.replication import Replication
 from drctl.steps.role import Role
 from tests.conftest import ensure_with_needs
@@ -23,7 +24,7 @@ from tests.steps.lifecycle import assert_a_second_run_changes_nothing, assert_me
 
 SITES = Settings().sites
 KEYS = tuple(Key(site) for site in SITES)
-BUCKETS = tuple(DataBucket(site, key) for site, key in zip(SITES, KEYS, strict=True))
+BUCKETS = tuple(DataBucket(site, key, LogBucket(site)) for site, key in zip(SITES, KEYS, strict=True))
 
 
 def replicating(here: int) -> Replication:
@@ -122,7 +123,7 @@ def test_the_rule_of_a_foreign_bucket_of_our_name_stays(run: Run, aws: Aws) -> N
 
 @pytest.mark.parametrize("made_last", [0, 1])
 def test_replication_begins_although_s3_knows_late_of_versioning(run: Run, made_last: int) -> None:
-    needs: tuple[Step[Any], ...] = (OUT.role, BUCKETS[1 - made_last], KEYS[made_last])
+    needs: tuple[Step[Any], ...] = (OUT.role, BUCKETS[1 - made_last], KEYS[made_last], BUCKETS[made_last].logs)
     for need in needs:
         ensure_with_needs(run, need)
     with lagging(40):
