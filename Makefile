@@ -77,6 +77,9 @@ truth: $(VENV)/dev ## What reports say of RTO and lost rows, against the clients
 readiness-proof: $(VENV)/dev ## A ready stack is broken in 200 ways, and drctl verify has to find each; ARGS='--seed 7', '--help'.
 	@$(BIN)/python -m tests.readiness $(ARGS)
 
+audit: $(VENV)/dev ## An independent auditor's rules for HIPAA over the production configuration, built in the lab.
+	@$(BIN)/python -m tests.audit
+
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)
 
