@@ -22,6 +22,7 @@ from drctl.engine.survey import Looking, survey
 from drctl.lab import backup_gaps, topics
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
+from drctl.names import Names
 from drctl.readiness.readiness import Readiness, readiness
 from drctl.settings import LAB_ACCOUNT, Settings, Site
 from drctl.stack import stack_of
@@ -109,7 +110,7 @@ class World:
         rds.switchover_global_cluster(GlobalClusterIdentifier=known["GlobalClusterIdentifier"],
                                       TargetDbClusterIdentifier=member)
         standby = self.settings.standby
-        switch = {"Bucket": self.name(standby, "s3", "switch"), "Key": SWITCH_KEY}
+        switch: Any = {"Bucket": self.name(standby, "s3", "switch"), "Key": SWITCH_KEY}
         if to == standby:
             self.at(standby).s3.put_object(**switch)
         else:
@@ -118,13 +119,11 @@ class World:
 
     def name(self, site: Site, service: str, purpose: str) -> str:
         """The stack's name for it."""
-        return self.run_names(service, purpose, site.region)
+        return self.names(service, purpose, site.region)
 
     @property
-    def run_names(self) -> Any:
+    def names(self) -> Names:
         """The naming function of this stack."""
-        from drctl.names import Names
-
         return Names(self.settings.environment, self.settings.account_id)
 
     # Judging -----------------------------------------------------------------------------------------------------
