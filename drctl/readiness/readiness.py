@@ -111,13 +111,14 @@ def _weight(rule: Rule) -> int:
     return BLOCKS_WEIGHS if rule.blocks else 1
 
 
-def readiness(run: Looking, stack: Stack, seen: Mapping[Step[Any], Seen], only: Collection[str] = ()) -> Readiness:
+def readiness(run: Looking, stack: Stack, seen: Mapping[Step[Any], Seen], only: Collection[str] = (),
+              within_s: float = WITHIN_S) -> Readiness:
     """Judge a stack of which `seen` is the survey; what no step asks is asked here, once, side by side.
 
-    `only` are the ids of the rules to judge; without any all are.
+    `only` are the ids of the rules to judge; without any all are. `within_s` are real seconds for those looks.
     """
     looks = looks_of(stack)
-    answers = survey(run, looks.values(), WITHIN_S)
+    answers = survey(run, looks.values(), within_s)
     return judged(Read(run, stack, {**seen, **answers}, looks), [one for one in RULES if not only or one.id in only])
 
 

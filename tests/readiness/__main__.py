@@ -33,22 +33,28 @@ def main() -> int:
         del os.environ[name]
     lab = Lab(speed=SPEED)
     lab.start()
+    try:
+        with tempfile.TemporaryDirectory(prefix="readiness-") as home:
+            os.environ["DRCTL_HOME"] = home
+            return proven(World(lab), given)
+    finally:
+        lab.stop()
+
+
+def proven(world: World, given: argparse.Namespace) -> int:
+    """Ready stacks first, then one that is broken again and again; the exit code."""
     every, ready = [], []
-    with tempfile.TemporaryDirectory(prefix="readiness-") as home:
-        os.environ["DRCTL_HOME"] = home
-        world = World(lab)
-        for one in ready_stacks(world, given.ready, given.seed):
-            ready.append(one)
-            say(f"{'ok   ' if not one[1] else 'WRONG'} ready, {one[0]}: {one[1] or 'nothing found'}; {one[2]:.1f} s")
-        extensions.reset()
-        world.make_ready(BASE)
-        if wrong := amiss(world.judged()[0]):
-            say(f"the stack is not ready before it is broken: {wrong}")
-            return 1
-        for told in breakages(world, drawn(given.breakages, given.seed), swapped=given.swapped):
-            every.append(told)
-            say(told)
-    lab.stop()
+    for one in ready_stacks(world, given.ready, given.seed):
+        ready.append(one)
+        say(f"{'ok   ' if not one[1] else 'WRONG'} ready, {one[0]}: {one[1] or 'nothing found'}; {one[2]:.1f} s")
+    extensions.reset()
+    world.make_ready(BASE)
+    if wrong := amiss(world.judged()[0]):
+        say(f"the stack is not ready before it is broken: {wrong}")
+        return 1
+    for told in breakages(world, drawn(given.breakages, given.seed), swapped=given.swapped):
+        every.append(told)
+        say(told)
     return tell(every, ready)
 
 

@@ -130,8 +130,8 @@ class Here:
 
     def change_records(self, *changes: tuple[str, Any]) -> None:
         """Change the zone."""
-        self.aws.route53.change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch={"Changes": [
-            {"Action": action, "ResourceRecordSet": record} for action, record in changes]})
+        batch: Any = {"Changes": [{"Action": action, "ResourceRecordSet": record} for action, record in changes]}
+        self.aws.route53.change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch=batch)
 
     def records(self, kind: str = "A") -> list[Any]:
         """The records of the users' name, primary first; or those of another type."""

@@ -46,7 +46,7 @@ def _protect(here: Here) -> None:
 
 
 def _secret(here: Here) -> Any:
-    return {"SecretId": here.world.run_names("secret", "database", "global")}
+    return {"SecretId": here.world.names("secret", "database", "global")}
 
 
 def _new_password(here: Here) -> None:

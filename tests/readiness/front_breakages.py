@@ -7,6 +7,8 @@ import json
 import zipfile
 from typing import Any
 
+from drctl.steps.dashboard import Dashboard
+from drctl.steps.health_alarms import HealthAlarms
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.records import FailoverRecords
 from drctl.steps.switch_bucket import SWITCH_KEY
@@ -289,7 +291,7 @@ NAMES = (
     Breakage("the primary's check asks another host", "DNS-05", _check(
         "primary-app", FullyQualifiedDomainName="elsewhere.example.org"), "primary"),
     Breakage("the standby's check is deleted", "DNS-05", lambda here: here.aws.route53.delete_health_check(
-        **here.check("standby-app")), "primary", also=(FailoverRecords,)),
+        **here.check("standby-app")), "primary", also=(FailoverRecords, HealthAlarms, Dashboard)),
     Breakage("a check turns late", "DNS-06", _check("primary-app", FailureThreshold=9), "primary"),
     Breakage("a check is disabled", "DNS-07", _check("standby-app", Disabled=True), "primary"),
     Breakage("the switch's check is not inverted", "DNS-07", _check("switch", Inverted=False), "primary"),

@@ -19,7 +19,7 @@ from tests.readiness.world import BASE, QUIET_S, World, amiss
 
 BREAKAGES = named(data_breakages.DATABASE, data_breakages.OBJECTS, data_breakages.EVENTS, front_breakages.NETWORK,
                   front_breakages.FUNCTIONS, front_breakages.BALANCERS, front_breakages.NAMES, watch_breakages.WATCH)
-#: What is wished: share of breakages that the right rule finds, and real seconds that a run may take.
+#: What is wished: share of breakages that the right rule finds, and seconds of a core that a run may take.
 RIGHT, SECONDS = 0.97, 10.0
 #: After so many breakages the whole stack is judged: nothing else may have been left.
 WHOLE_EVERY = 20
@@ -154,7 +154,7 @@ def tell(every: Sequence[Told], ready: Sequence[tuple[str, dict[str, list[str]],
     sys.stdout.write(
         f"{right} of {len(every)} breakages of {len({one.kind.name for one in every})} kinds found by the right rule, "
         f"of {len({one.kind.rule for one in every})} rules; {sum(1 for one in every if one.left)} not put back; "
-        f"{len(false)} of {len(ready)} ready stacks with a finding; a run took {max(seconds, default=0.0):.1f} s at "
-        f"most (in the lab, in this process)\nfound beside the right one: "
+        f"{len(false)} of {len(ready)} ready stacks with a finding; a run took {max(seconds, default=0.0):.1f} s of "
+        f"a core at most (in this process, with its lab)\nfound beside the right one: "
         f"{', '.join(f'{rule} {count}' for rule, count in beside.most_common(12)) or 'nothing'}\n")
     return 0 if holds else 1

@@ -15,7 +15,6 @@ from tests.readiness.breakages import Breakage, Here
 from tests.readiness.data_breakages import lost_right
 
 DASHBOARD = ("dashboard", "dr", "global")
-TOPIC = (Topic,)
 
 
 def _alarm(here: Here, purpose: str) -> str:
@@ -38,6 +37,11 @@ def _heard(here: Here) -> None:
     email = here.settings.alarms.email or ""
     here.aws.sns.subscribe(TopicArn=here.topic, Protocol="email", Endpoint=email)
     topics.confirm(here.site.region, email)
+
+
+def _topic_again(here: Here) -> None:
+    here.world.build(Topic)
+    topics.confirm(here.site.region, here.settings.alarms.email or "")
 
 
 def _state(state: str) -> Any:
@@ -114,16 +118,15 @@ WATCH = (
     Breakage("an alarm speaks to nobody", "ALM-02", lambda here: here.aws.cloudwatch.disable_alarm_actions(
         AlarmNames=[_alarm(here, "rpo-lag")])),
     Breakage("the topic is deleted", "ALM-03", lambda here: here.aws.sns.delete_topic(TopicArn=here.topic),
-             back=lambda here: (here.world.build(*TOPIC), topics.confirm(
-                 here.site.region, here.settings.alarms.email or ""))),
+             back=_topic_again),
     Breakage("the topic has no key", "ALM-04", lambda here: here.aws.sns.set_topic_attributes(
         TopicArn=here.topic, AttributeName="KmsMasterKeyId", AttributeValue="")),
     Breakage("nobody hears the alarms", "ALM-05", _unheard, back=_heard),
     Breakage("an alarm is on", "ALM-06", _state("ALARM"), back=_state("OK")),
     Breakage("the dashboard is deleted", "ALM-07", lambda here: here.aws.cloudwatch.delete_dashboards(
-        DashboardNames=[here.world.run_names(*DASHBOARD)]), "primary"),
+        DashboardNames=[here.world.names(*DASHBOARD)]), "primary"),
     Breakage("the dashboard shows something else", "ALM-07", lambda here: here.aws.cloudwatch.put_dashboard(
-        DashboardName=here.world.run_names(*DASHBOARD), DashboardBody=json.dumps({"widgets": [{
+        DashboardName=here.world.names(*DASHBOARD), DashboardBody=json.dumps({"widgets": [{
             "type": "text", "x": 0, "y": 0, "width": 6, "height": 2,
             "properties": {"markdown": f"drctl stack **{here.settings.environment}**"}}]})), "primary"),
     Breakage("the backup plan selects nothing", "BAK-03", _selects_nothing, "primary"),
