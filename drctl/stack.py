@@ -46,6 +46,7 @@ from drctl.steps.peering import Peering
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.primary_cluster import PrimaryCluster
 from drctl.steps.records import FailoverRecords
+from drctl.steps.release import Release
 from drctl.steps.replication import Replication
 from drctl.steps.rescue_snapshot import RESCUE, RescueSnapshots
 from drctl.steps.role import Role
@@ -132,7 +133,7 @@ def stack_of(settings: Settings) -> Stack:
                           wires.replication.all, wires.dead_letters.all, front.checks)
     control = both(settings, ControlBucket)
     leaves: list[Step[Any]] = [
-        *control.all, dashboard,
+        *control.all, dashboard, Release(primary, app.all, front.listeners.all, database.global_cluster),
         *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
         *(ground.at(site).flow_logs for site in settings.sites),
