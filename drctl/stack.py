@@ -24,6 +24,7 @@ from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.dead_letters import DeadLetters
 from drctl.steps.endpoints import Endpoints
+from drctl.steps.engine_version import EngineVersion
 from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
 from drctl.steps.event_rule import FORWARDING_ROLE
@@ -134,6 +135,7 @@ def stack_of(settings: Settings) -> Stack:
     control = both(settings, ControlBucket)
     leaves: list[Step[Any]] = [
         *control.all, dashboard, Release(primary, app.all, front.listeners.all, database.global_cluster),
+        EngineVersion(primary, database.cluster.all, database.instances.all, database.global_cluster),
         *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,
         *(ground.at(site).flow_logs for site in settings.sites),

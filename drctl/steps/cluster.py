@@ -184,9 +184,6 @@ class Cluster(Step[ClusterOut]):
         if members.member(self.region) is None:
             yield Finding(f"cluster {out.id} is not in global cluster {members.id}; a cluster can join only when it is "
                           "made", mend=f"delete {out.id} if its data is elsewhere too, then drctl provision")
-        elif out.engine_version != members.engine_version:
-            yield Finding(f"cluster {out.id} runs {out.engine_version}, the global cluster {members.engine_version}",
-                          mend="upgrade the global cluster's members to one version")
 
     # Teardown ----------------------------------------------------------------------------------------------------
 

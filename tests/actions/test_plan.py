@@ -94,7 +94,7 @@ def refused_by_provision(world: Planned, settings: Settings) -> dict[str, str]:
 @pytest.mark.parametrize(("choice", "words"), [
     ({"database": {"name": "another"}}, "cannot be changed without replacing the data"),
     ({"network": {"availability_zones": 2}}, "which cannot be taken from them"),
-    ({"database": {"engine_version": "16.4"}}, "drctl does not upgrade engines"),
+    ({"database": {"engine_version": "16.4"}}, "Aurora takes no version back"),
 ], ids=str)
 def test_what_would_replace_data_is_refused_by_the_plan_in_provisions_own_words(
         world: Planned, choice: dict[str, Any], words: str) -> None:

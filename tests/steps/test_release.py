@@ -67,7 +67,7 @@ def standing(make_run: Callable[..., Run], package: Callable[[str], Settings]) -
 
 def live(aws: Aws) -> dict[str, tuple[str, str]]:
     """Version and description of the alias in each region."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for site in (HOME, AWAY):
         alias = aws[site.region].lambda_.get_alias(FunctionName=f"lambda-app-{site.region}-lab", Name="live")
         found[site.role] = (alias["FunctionVersion"], alias.get("Description", ""))
