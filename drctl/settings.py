@@ -116,6 +116,9 @@ class Database(Model):
     """The database's name: lower-case letters, digits and underscores, no reserved word."""
     username: str = "dradmin"
     """The master user's name: 16 characters at most, no reserved word."""
+    password_generation: Annotated[int, Field(ge=1)] = 1
+    """Raised by one, the next provision gives the database a new password, and the secret with its copy; an earlier
+    password does not come back."""
     backup_retention_days: Annotated[int, Field(ge=1, le=35)] = 7
     """How long Aurora keeps backups for point-in-time recovery."""
     rpo_limit_s: Annotated[int, Field(ge=20)] | None = None

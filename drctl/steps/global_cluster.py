@@ -120,7 +120,7 @@ class GlobalCluster(Step[GlobalClusterOut]):
 
     def ensure(self, run: Run) -> GlobalClusterOut:
         out = run.found(self)
-        if out is not None and (problems := list(self._fixed_differences(run, out))):
+        if out is not None and (problems := list(self.fixed_differences(run, out))):
             raise Refused(f"global cluster {out.id}: {problems[0].text}", next_step=problems[0].mend,
                           findings=tuple(one.text for one in problems))
         if out is None:
@@ -160,13 +160,13 @@ class GlobalCluster(Step[GlobalClusterOut]):
     def verify(self, run: Run, out: GlobalClusterOut) -> Iterable[Finding]:
         if out.status != "available":
             yield Finding(f"global cluster {out.id} is {out.status}", mend="wait until it is available")
-        yield from self._fixed_differences(run, out)
+        yield from self.fixed_differences(run, out)
         if not out.encrypted:
             yield Finding(f"global cluster {out.id} is not encrypted, which cannot be changed", mend="drctl teardown")
         if out.protected != run.settings.deletion_protection:
             yield Finding(f"deletion protection of global cluster {out.id} is {'on' if out.protected else 'off'}")
 
-    def _fixed_differences(self, run: Run, out: GlobalClusterOut) -> Iterable[Finding]:
+    def fixed_differences(self, run: Run, out: GlobalClusterOut) -> Iterable[Finding]:
         """What no provision makes so: other regions, and a version that no minor upgrade leads to."""
         regions = {site.region for site in run.settings.sites}
         if strange := [member.region for member in out.members if member.region not in regions]:

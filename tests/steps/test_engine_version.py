@@ -88,7 +88,7 @@ def test_an_upgrade_that_was_killed_half_way_is_carried_on_and_not_taken_back(
         DBClusterIdentifier=run.output(STANDBY).id, EngineVersion="16.8", ApplyImmediately=True)
     run.wait_until("the standby is upgraded", lambda: run.refresh(STANDBY), lambda seen: (
         seen is not None and seen.engine_version == "16.8" and seen.status == "available"), within=3600)
-    with pytest.raises(Refused, match="the cluster in us-west-2 runs 16.8 already") as refused:
+    with pytest.raises(Refused, match=r"the cluster in us-west-2 runs 16\.8 already") as refused:
         upgraded(make_run, Settings())
     assert "set database.engine_version to 16.8" in refused.value.next_step
     records.clear()
