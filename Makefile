@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth clean help
+.PHONY: demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix changes crash-matrix faults invariants truth clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -73,6 +73,9 @@ invariants: $(VENV)/dev ## Schedules of losses, failovers and kills, drawn at ra
 
 truth: $(VENV)/dev ## What reports say of RTO and lost rows, against the clients' record and the databases; ARGS='--seed 7'.
 	@$(BIN)/python -m tests.truth $(ARGS)
+
+changes: $(VENV)/dev ## Every key of the configuration changed later, there and back: plan, provision, nothing else touched.
+	CHANGES=all $(BIN)/pytest tests/changes
 
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)

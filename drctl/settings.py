@@ -103,7 +103,8 @@ class Database(Model):
     """The Aurora PostgreSQL global database."""
 
     engine_version: str = "16.6"
-    """Full version, in quotes; asked of AWS in both regions before anything is made."""
+    """Full version, in quotes; asked of AWS in both regions before anything is made. A higher one of the same major
+    version is an upgrade: the cluster that only reads first, then the writer, with a restart of each."""
     instance_class: str = "db.serverless"
     """`db.serverless`, or a memory-optimized class (db.r5 or newer); global databases refuse burstable ones."""
     instances: Annotated[int, Field(ge=1, le=15)] = 1
@@ -208,7 +209,7 @@ class Settings(Model):
     deletion_protection: bool = False
     """Deletion protection of database and balancers, at every level that has it; teardown refuses until it is false."""
     tags: dict[str, str] = {}
-    """Extra tags on everything that can carry them: 40 at most."""
+    """Extra tags on everything that can carry them, put on when it is made: 40 at most. What stands keeps its own."""
 
     @property
     def primary(self) -> Site:

@@ -94,7 +94,8 @@ class Iam(Model):
     """What every role of the stack carries beside its own policy."""
 
     permissions_boundary: str | None = None
-    """ARN of a managed policy that no role of the stack may go beyond; without one there is no boundary."""
+    """ARN of a managed policy that no role of the stack may go beyond; without one a boundary that drctl has put goes,
+    and one that somebody else has put stays."""
 
 
 class TrafficWrite(Model):
