@@ -29,6 +29,8 @@ class Change:
     before: Parts | Told = field(default_factory=dict)
     #: What the way back touches, where it is not the same.
     back: frozenset[str] | None = None
+    #: What a plan may name besides, although another step's work makes it needless.
+    may_touch: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return self.name
@@ -78,8 +80,9 @@ def of(*steps: str) -> frozenset[str]:
 
 def certificates(world: Planned, _: Path) -> Parts:
     """Two certificates that were issued elsewhere and brought along."""
-    return {"tls": {"mode": "given", **{f"{role}_certificate_arn": brought_along(world.aws, "app.dr.example.com", region)
-                                        for role, region in (("primary", EAST), ("standby", WEST))}}}
+    arns = {f"{role}_certificate_arn": brought_along(world.aws, "app.dr.example.com", region)
+            for role, region in (("primary", EAST), ("standby", WEST))}
+    return {"tls": {"mode": "given", **arns}}
 
 
 def renewed(world: Planned, folder: Path) -> Parts:
@@ -97,44 +100,53 @@ def own_app(folder: Path, answer: str) -> Parts:
     """A package of the user's own, which answers its health check."""
     place = folder / answer
     place.mkdir()
-    (place / "clinic.py").write_text(f"def handler(event, context):\n    return {{'statusCode': 200, 'body': '{answer}'}}\n"
-                                     "\n\nother = handler\n")
+    code = f"def handler(event, context):\n    return {{'statusCode': 200, 'body': '{answer}'}}\n"
+    (place / "clinic.py").write_text(f"{code}\n\nother = handler\n")
     return {"app": {"package": str(place), "entry_point": "clinic.handler"}}
 
 
+#: What knows the name that users type (the old name keeps its certificate and records), and what knows the checks that
+#: lead them.
+NAMED = of("listeners", "parameters", "latch", "alarms", "health alarms")
+NAME = NAMED | of("certificate", "failover records")
+CHECKED = of("health checks", "failover records", "health alarms", "dashboard")
 CHANGES: tuple[Change, ...] = (
     # network
-    Change("egress by NAT", {"network": {"egress": "nat"}}, of("endpoints", "nat", "route tables")),
-    Change("egress by NAT in each zone", {"network": {"egress": "nat-per-az"}}, of("endpoints", "nat", "route tables")),
+    Change("egress by NAT", {"network": {"egress": "nat"}}, of("endpoints", "nat", "security groups")),
+    Change("egress by NAT in each zone", {"network": {"egress": "nat-per-az"}},
+           of("endpoints", "nat", "security groups")),
     Change("who is admitted", {"network": {"admit_cidrs": ["203.0.113.0/24"]}}, of("security groups")),
-    Change("CloudFront is admitted", {"network": {"admit_cloudfront": True}}, of("security groups")),
+    Change("CloudFront is admitted", {"network": {"admit_cloudfront": True}}, of("security groups", "balancer"),
+           back=of("security groups")),
     Change("everybody is admitted", {"network": {"open_to_the_world": True, "admit_cidrs": ["0.0.0.0/0"]}},
            of("security groups")),
     # names
-    Change("another name", {"dns": {"record": "www"}}, of("certificate", "listeners", "failover records", "parameters")),
+    Change("another name", {"dns": {"record": "www"}}, NAME, back=NAMED),
     Change("another domain", {"dns": {"zone": "clinic.example.com"}},
-           of("zone", "certificate", "listeners", "failover records", "parameters")),
-    Change("a zone that is given", second_zone, of("certificate", "failover records", "parameters")),
+           NAME | of("zone"), back=NAMED),
+    Change("a zone that is given", second_zone, of("failover records"), may_touch=of("certificate"),
+           back=of()),
     Change("how often checkers ask", {"dns": {"health_interval_s": 30, "latch_minutes": 9}},
-           of("health checks", "failover records")),
+           CHECKED | of("latch")),
     Change("how many failed looks turn a check", {"dns": {"health_threshold": 4}}, of("health checks")),
     Change("how long the latch waits", {"dns": {"latch_minutes": 8}}, of("latch")),
     # certificates
-    Change("no TLS", {"tls": {"mode": "off"}}, of("listeners")),
-    Change("certificates that are given", certificates, of("listeners")),
-    Change("a renewed certificate", renewed, of("listeners"), before=certificates),
+    Change("no TLS", {"tls": {"mode": "off"}}, CHECKED | of("listeners", "security groups")),
+    Change("certificates that are given", certificates, of("listeners", "alarms")),
+    Change("a renewed certificate", renewed, of("listeners", "alarms"), before=certificates),
     Change("TLS policy", {"tls": {"policy": "ELBSecurityPolicy-TLS13-1-3-2021-06"}}, of("listeners")),
     # database
     Change("instance class", {"database": {"instance_class": "db.r6g.large"}}, of("database instances")),
     Change("instances", {"database": {"instances": 2}}, of("database instances")),
     Change("least capacity", {"database": {"min_acu": 1}}, of("primary cluster", "standby cluster")),
     Change("most capacity", {"database": {"max_acu": 8}}, of("primary cluster", "standby cluster")),
-    Change("retention of backups", {"database": {"backup_retention_days": 3}}, of("primary cluster", "standby cluster")),
+    Change("retention of backups", {"database": {"backup_retention_days": 3}},
+           of("primary cluster", "standby cluster")),
     Change("limit on lag", {"database": {"rpo_limit_s": 60}}, of("database groups")),
     # app
-    Change("memory of the app", {"app": {"memory_mb": 256}}, of("function app", "release")),
-    Change("time-out of the app", {"app": {"timeout_s": 20}}, of("function app", "release")),
-    Change("health path", {"app": {"health_path": "/health/deep"}}, of("listeners", "health checks")),
+    Change("memory of the app", {"app": {"memory_mb": 256}}, of("function app", "function probe", "release")),
+    Change("time-out of the app", {"app": {"timeout_s": 20}}, of("function app", "function probe", "release")),
+    Change("health path", {"app": {"health_path": "/health/deep"}}, of("listeners", "health checks", "waf")),
     Change("a package of one's own", lambda _, folder: own_app(folder, "one"), of("function app", "release")),
     Change("an update of the app", lambda _, folder: own_app(folder, "two"), of("function app", "release"),
            before=lambda _, folder: own_app(folder, "one")),
