@@ -174,8 +174,8 @@ def _of_other_data(run: Run, site: Site, clusters: Iterable[Any]) -> Iterable[st
         for one in clusters:
             if one.get(key, wanted) != wanted:
                 yield (f"{site.region}: the {key} of {one['DBClusterIdentifier']} is {one[key]}, the configuration "
-                       f"says {wanted}: that cannot be changed without replacing the data; put it back, or move the data "
-                       "to a stack of another environment name")
+                       f"says {wanted}: that cannot be changed without replacing the data; put it back, or move the "
+                       "data to a stack of another environment name")
 
 
 def fixed(run: Run, site: Site) -> Iterable[str]:

@@ -153,9 +153,9 @@ CHANGES: tuple[Change, ...] = (
     Change("another entry point", {"app": {"entry_point": "clinic.other"}}, of("function app", "release"),
            before=lambda _, folder: own_app(folder, "one")),
     # data, events, firewall
-    Change("retention of old versions", {"storage": {"noncurrent_days": 10}}, of("data bucket")),
+    Change("retention of old versions", {"storage": {"noncurrent_days": 10}}, of("data bucket", "switch bucket")),
     Change("retention of access logs", {"storage": {"access_log_days": 30}}, of("log bucket")),
-    Change("source of events", {"events": {"source": "clinic.app"}}, of("event forwarding")),
+    Change("source of events", {"events": {"source": "clinic.app"}}, of("event forwarding", "canary queue")),
     Change("retention of events", {"events": {"archive_days": 5}}, of("event bus")),
     Change("rate limit", {"waf": {"rate_limit": 3000}}, of("waf")),
     # watching
@@ -163,8 +163,9 @@ CHANGES: tuple[Change, ...] = (
     *(Change(f"alarm {key}", {"alarms": {key: value}}, of("alarms")) for key, value in {
         "database_cpu_percent": 70, "database_connections": 300, "replication_lag_s": 30, "error_percent": 7.5,
         "certificate_days": 20}.items()),
-    Change("what may be lost", {"objectives": {"rpo_minutes": 5}}, of("alarms")),
-    Change("retention of logs", {"logs": {"retention_days": 30}}, of("function app")),
+    Change("what may be lost", {"objectives": {"rpo_minutes": 5}}, of("alarms", "dashboard")),
+    Change("retention of logs", {"logs": {"retention_days": 30}},
+           of("function app", "function probe", "latch", "primary cluster", "standby cluster", "flow logs", "waf")),
     # keeping
     Change("a backup plan", {"backup": {"enabled": True}}, of("role backup", "backup"), back=of()),
     Change("when backups are made", {"backup": {"schedule": "cron(0 3 ? * * *)"}}, of("backup"),
