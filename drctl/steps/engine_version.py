@@ -50,15 +50,17 @@ class EngineVersion(Step[EngineVersionOut]):
         if out is None:
             return EngineVersionOut({})
         wanted, writer = run.settings.database.engine_version, run.output(self.global_cluster).writer
-        self._refuse_to_go_back(run, out)
+        self._refuse_what_no_upgrade_leads_to(run, out)
         for cluster in sorted(self.clusters, key=lambda one: one.region == writer):
             if out.versions.get(cluster.region, wanted) != wanted:
                 self._upgrade(run, cluster, wanted)
         return self.find(run) or out
 
-    def _refuse_to_go_back(self, run: Run, out: EngineVersionOut) -> None:
+    def _refuse_what_no_upgrade_leads_to(self, run: Run, out: EngineVersionOut) -> None:
         """An upgrade that was begun is carried on; the global cluster has the version of its writer until the end."""
         wanted = run.settings.database.engine_version
+        for problem in self.global_cluster.fixed_differences(run, run.output(self.global_cluster)):
+            raise Refused(problem.text, next_step=problem.mend)
         for region, version in out.versions.items():
             if number(version) > number(wanted):
                 raise Refused(f"the cluster in {region} runs {version} already, the configuration says {wanted}: "

@@ -175,7 +175,7 @@ CHANGES: tuple[Change, ...] = (
     Change("deletion protection", {"deletion_protection": True},
            of("global cluster", "primary cluster", "standby cluster", "balancer")),
     Change("a permissions boundary", {"iam": {"permissions_boundary": "arn:aws:iam::aws:policy/PowerUserAccess"}},
-           of("role app")),
+           frozenset(f"role {name}" for name in ("app", "probe", "latch", "replication", "forwarding", "flow-logs"))),
     # one way
     OneWay("a new password", {"database": {"password_generation": 2}}, of("database secret", "primary cluster"),
            words="an earlier password does not come back", way="set database.password_generation to 2"),
