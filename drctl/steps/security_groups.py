@@ -16,7 +16,7 @@ from drctl.engine.placeholder import not_known
 from drctl.engine.run import Run
 from drctl.engine.step import NOTHING, Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import NotOurs
+from drctl.errors import DrctlError, NotOurs
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.security_rules import Rule, prefix_lists, require_lists, rules_of, wanted
 from drctl.steps.strangers import naming, remove_when_free
@@ -206,7 +206,7 @@ class SecurityGroups(Step[SecurityGroupsOut]):
     def foreseen(self, run: Run, out: SecurityGroupsOut | None) -> Mapping[str, Any]:
         """Groups that stand keep their ids when another one is made beside them."""
         network, groups = run.found(self.network), dict[str, Any]()
-        with suppress(NotOurs):
+        with suppress(DrctlError):  # somebody else's, or in a network that is yet to be made
             groups = self._groups(run, network.vpc_id) if network else {}
         if not groups.keys() & self.described().keys():
             return NOTHING

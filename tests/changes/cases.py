@@ -31,6 +31,8 @@ class Change:
     back: frozenset[str] | None = None
     #: What a plan may name besides, although another step's work makes it needless.
     may_touch: frozenset[str] = frozenset()
+    #: Other steps in whose output the change is to be seen.
+    shown_by: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return self.name
@@ -163,6 +165,7 @@ CHANGES: tuple[Change, ...] = (
     *(Change(f"alarm {key}", {"alarms": {key: value}}, of("alarms")) for key, value in {
         "database_cpu_percent": 70, "database_connections": 300, "replication_lag_s": 30, "error_percent": 7.5,
         "certificate_days": 20}.items()),
+    Change("how long it may take", {"objectives": {"rto_minutes": 30}}, of("dashboard")),
     Change("what may be lost", {"objectives": {"rpo_minutes": 5}}, of("alarms", "dashboard")),
     Change("retention of logs", {"logs": {"retention_days": 30}},
            of("function app", "function probe", "latch", "primary cluster", "standby cluster", "flow logs", "waf")),
@@ -180,6 +183,7 @@ CHANGES: tuple[Change, ...] = (
     OneWay("a new password", {"database": {"password_generation": 2}}, of("database secret", "primary cluster"),
            words="an earlier password does not come back", way="set database.password_generation to 2"),
     OneWay("a minor upgrade", {"database": {"engine_version": "16.8"}}, of("engine version"),
+           shown_by=of("global cluster", "primary cluster", "standby cluster"),
            words="Aurora takes no version back", way="set database.engine_version to 16.8"),
 )
 REFUSALS: tuple[Refusal, ...] = (
@@ -208,7 +212,6 @@ REFUSALS: tuple[Refusal, ...] = (
 )
 #: Keys that AWS never sees, with a value that differs from the usual one: nothing is planned for them.
 NOT_AWS: Parts = {
-    "objectives": {"rto_minutes": 30},
     "failover": {"order": "database-first", "connect_timeout_s": 3, "read_timeout_s": 6, "attempts": 3},
     "estimate": {"requests_millions": 1, "request_kb": 20, "request_ms": 9, "database_gb": 20,
                  "database_writes_millions": 3, "object_gb": 2, "object_gb_new": 1, "events_millions": 1, "logs_gb": 3,
