@@ -20,7 +20,8 @@ class Alarms(Model):
     """Thresholds, and who hears."""
 
     email: str | None = None
-    """Address that gets the alarms of both regions; its owner has to confirm each subscription."""
+    """Address that gets the alarms of both regions; its owner has to confirm each subscription. One of former settings
+    goes on hearing them until its owner ends that by the link in each message."""
     database_cpu_percent: Annotated[float, Field(gt=0, le=100)] = 80
     """Mean CPU of a region's database over five minutes that is too much."""
     database_connections: Annotated[int, Field(ge=1)] = 200

@@ -161,7 +161,7 @@ CHANGES: tuple[Change, ...] = (
     Change("retention of events", {"events": {"archive_days": 5}}, of("event bus")),
     Change("rate limit", {"waf": {"rate_limit": 3000}}, of("waf")),
     # watching
-    Change("who hears alarms", {"alarms": {"email": "on-call@example.org"}}, of("topic")),
+    Change("who hears alarms", {"alarms": {"email": "on-call@example.org"}}, of("topic"), back=of()),
     *(Change(f"alarm {key}", {"alarms": {key: value}}, of("alarms")) for key, value in {
         "database_cpu_percent": 70, "database_connections": 300, "replication_lag_s": 30, "error_percent": 7.5,
         "certificate_days": 20}.items()),
