@@ -47,9 +47,10 @@ class EngineVersion(Step[EngineVersionOut]):
 
     def ensure(self, run: Run) -> EngineVersionOut:
         out = run.found(self)
-        if out is None:
-            return EngineVersionOut({})
-        wanted, writer = run.settings.database.engine_version, run.output(self.global_cluster).writer
+        wanted = run.settings.database.engine_version
+        if out is None or set(out.versions.values()) == {wanted}:
+            return out or EngineVersionOut({})
+        writer = run.output(self.global_cluster).writer
         self._refuse_what_no_upgrade_leads_to(run, out)
         for cluster in sorted(self.clusters, key=lambda one: one.region == writer):
             if out.versions.get(cluster.region, wanted) != wanted:

@@ -252,7 +252,7 @@ class GlobalCluster(Step[GlobalClusterOut]):
                        within=DELETION, show=lambda seen: seen["Status"] if seen else "gone")
 
     def foreseen(self, run: Run, out: GlobalClusterOut | None) -> Mapping[str, Any]:
-        return {"id": self.name(run)}
+        return {"id": self.name(run), "engine_version": run.settings.database.engine_version}
 
     def resources(self, out: GlobalClusterOut) -> Iterable[Resource]:
         yield Resource("rds:global-cluster", out.arn, GLOBAL)
