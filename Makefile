@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 SCENARIOS ?= all
-.PHONY: audit demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix crash-matrix faults invariants truth readiness-proof clean help
+.PHONY: audit demo demo-picture docs policies lab-test screenshot test contract rules check lint bench idle blackout-matrix changes crash-matrix faults invariants truth readiness-proof clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -79,6 +79,9 @@ readiness-proof: $(VENV)/dev ## A ready stack is broken in 200 ways, and drctl v
 
 audit: $(VENV)/dev ## An independent auditor's rules for HIPAA over the production configuration, built in the lab.
 	@$(BIN)/python -m tests.audit
+
+changes: $(VENV)/dev ## Every key of the configuration changed later, there and back: plan, provision, nothing else touched.
+	CHANGES=all $(BIN)/pytest tests/changes
 
 faults: $(VENV)/dev ## Every fifth call ends badly: calls and time beside a clean run; ARGS='--seed 7', '--json'.
 	@$(BIN)/python -m tests.faults $(ARGS)

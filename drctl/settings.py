@@ -103,7 +103,8 @@ class Database(Model):
     """The Aurora PostgreSQL global database."""
 
     engine_version: str = "16.6"
-    """Full version, in quotes; asked of AWS in both regions before anything is made."""
+    """Full version, in quotes; asked of AWS in both regions before anything is made. A higher one of the same major
+    version is an upgrade: the cluster that only reads first, then the writer, with a restart of each."""
     instance_class: str = "db.serverless"
     """`db.serverless`, or a memory-optimized class (db.r5 or newer); global databases refuse burstable ones."""
     instances: Annotated[int, Field(ge=1, le=15)] = 1
@@ -116,6 +117,9 @@ class Database(Model):
     """The database's name: lower-case letters, digits and underscores, no reserved word."""
     username: str = "dradmin"
     """The master user's name: 16 characters at most, no reserved word."""
+    password_generation: Annotated[int, Field(ge=1)] = 1
+    """Raised by one, the next provision gives the database a new password, and the secret with its copy; an earlier
+    password does not come back."""
     backup_retention_days: Annotated[int, Field(ge=1, le=35)] = 7
     """How long Aurora keeps backups for point-in-time recovery."""
     rpo_limit_s: Annotated[int, Field(ge=20)] | None = None
@@ -206,7 +210,7 @@ class Settings(Model):
     deletion_protection: bool = False
     """Deletion protection of database and balancers, at every level that has it; teardown refuses until it is false."""
     tags: dict[str, str] = {}
-    """Extra tags on everything that can carry them: 40 at most."""
+    """Extra tags on everything that can carry them, put on when it is made: 40 at most. What stands keeps its own."""
 
     @property
     def primary(self) -> Site:

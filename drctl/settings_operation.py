@@ -20,7 +20,8 @@ class Alarms(Model):
     """Thresholds, and who hears."""
 
     email: str | None = None
-    """Address that gets the alarms of both regions; its owner has to confirm each subscription."""
+    """Address that gets the alarms of both regions; its owner has to confirm each subscription. One of former settings
+    goes on hearing them until its owner ends that by the link in each message."""
     database_cpu_percent: Annotated[float, Field(gt=0, le=100)] = 80
     """Mean CPU of a region's database over five minutes that is too much."""
     database_connections: Annotated[int, Field(ge=1)] = 200
@@ -103,7 +104,8 @@ class Iam(Model):
     """What every role of the stack carries beside its own policy."""
 
     permissions_boundary: str | None = None
-    """ARN of a managed policy that no role of the stack may go beyond; without one there is no boundary."""
+    """ARN of a managed policy that no role of the stack may go beyond; without one a boundary that drctl has put goes,
+    and one that somebody else has put stays."""
 
 
 class TrafficWrite(Model):

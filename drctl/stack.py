@@ -25,6 +25,7 @@ from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.database_instances import DatabaseInstances
 from drctl.steps.dead_letters import DeadLetters
 from drctl.steps.endpoints import Endpoints
+from drctl.steps.engine_version import EngineVersion
 from drctl.steps.event_bus import EventBus
 from drctl.steps.event_forwarding import EventForwarding
 from drctl.steps.event_rule import FORWARDING_ROLE
@@ -48,6 +49,7 @@ from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.primary_cluster import PrimaryCluster
 from drctl.steps.probe_schedule import ProbeSchedule
 from drctl.steps.records import FailoverRecords
+from drctl.steps.release import Release
 from drctl.steps.replication import Replication
 from drctl.steps.rescue_snapshot import RESCUE, RescueSnapshots
 from drctl.steps.role import Role
@@ -140,7 +142,8 @@ def stack_of(settings: Settings) -> Stack:
     control = both(settings, ControlBucket)
     topics = both(settings, lambda site: Topic(site, ground.at(site).key))
     leaves: list[Step[Any]] = [
-        *control.all, dashboard,
+        *control.all, dashboard, Release(primary, app.all, front.listeners.all, database.global_cluster),
+        EngineVersion(primary, database.cluster.all, database.instances.all, database.global_cluster),
         *(LatchSchedule(site, front.latch.at(site), front.records) for site in settings.sites),
         *(ProbeSchedule(site, probe.at(site)) for site in settings.sites),
         *wires.canaries.all, *wires.forwarding.all, *database.instances.all,

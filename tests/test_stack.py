@@ -37,7 +37,7 @@ def test_no_two_steps_share_a_name(settings: Settings) -> None:
 
 def test_both_regions_have_the_same_parts_but_for_what_exists_once() -> None:
     once = {"GlobalCluster", "PrimaryCluster", "StandbyCluster", "DatabaseSecret", "Peering", "Zone", "HealthChecks",
-            "FailoverRecords", "HealthAlarms", "Dashboard", "Backup"}
+            "FailoverRecords", "HealthAlarms", "Dashboard", "Backup", "Release", "EngineVersion"}
     kinds = Counter((type(step).__name__, step.purpose, step.region) for step in steps(Settings()))
     for (kind, purpose, region), count in kinds.items():
         other = "us-west-2" if region == "us-east-1" else "us-east-1"

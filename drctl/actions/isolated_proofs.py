@@ -22,6 +22,7 @@ from drctl.errors import ChecksFailed
 from drctl.settings import Site
 from drctl.steps.global_cluster import GlobalCluster
 from drctl.steps.security_groups import SecurityGroups
+from drctl.steps.target_group import as_handed_on
 from drctl.steps.temporary_copy import TemporaryCopy
 from drctl.steps.temporary_function import DENIED, TemporaryFunction
 
@@ -113,7 +114,7 @@ class ProveAppWorks(OfACopy):
     def _until_answered(self, run: Run, method: str, path: str, wanted: range,
                         content: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask as the balancer would; a function and a database just made are given a while."""
-        event = request(method, path, content)
+        event = as_handed_on(method, path, content, host="isolated")
         return run.wait_until(
             f"the app at the copy answers {method} {path.rpartition('/')[0] or path}",
             lambda: probe.invoke(run, self.copy.site, self.copy.app.label, event),
@@ -124,17 +125,7 @@ class ProveAppWorks(OfACopy):
 
     def by_hand(self, run: Run) -> Iterable[Command | str]:
         yield probe_command(run, self.copy.site, self.copy.app.label, json.dumps(
-            request("GET", run.settings.app.health_path)))
-
-
-def request(method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A request as a load balancer hands it to a function (Elastic Load Balancing, "Use Lambda functions as targets of
-    an Application Load Balancer").
-    """
-    return {"requestContext": {"elb": {"targetGroupArn": ""}}, "httpMethod": method, "path": path,
-            "queryStringParameters": {}, "headers": {"host": "isolated", "content-type": "application/json",
-                                                     "x-forwarded-proto": "https"},
-            "body": "" if content is None else json.dumps(content), "isBase64Encoded": False}
+            as_handed_on("GET", run.settings.app.health_path, host="isolated")))
 
 
 @dataclass(frozen=True, eq=False)

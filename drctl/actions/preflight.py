@@ -14,12 +14,14 @@ from drctl.aws.errors import AwsError, Refusal, code_of, is_credentials_error, i
 from drctl.aws.tags import as_map, is_ours, ours
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
-from drctl.engine.step import Step
+from drctl.engine.step import Finding, Step
 from drctl.errors import Refused
 from drctl.settings import Site
 from drctl.steps.data_bucket import DataBucket
 from drctl.steps.given_certificate import GivenCertificate
+from drctl.steps.global_cluster import GlobalCluster
 from drctl.steps.log_bucket import LogBucket
+from drctl.steps.network import Network
 from drctl.steps.switch_bucket import SwitchBucket
 from drctl.steps.zone import Zone
 
@@ -42,7 +44,7 @@ class Preflight(Action):
 
     def do(self, run: Run) -> None:
         identity(run)
-        questions: tuple[Callable[[Run, Site], Iterable[str]], ...] = (engine, quotas, names, given)
+        questions: tuple[Callable[[Run, Site], Iterable[str]], ...] = (engine, quotas, names, given, fixed)
         with ThreadPoolExecutor(max_workers=len(questions) * 2) as pool:
             asked = [pool.submit(copy_context().run, lambda ask=ask, site=site: list(ask(run, site)))
                      for ask in questions for site in run.settings.sites]
@@ -160,7 +162,35 @@ def names(run: Run, site: Site) -> Iterable[str]:
                 yield f"{site.region}: the bucket name {bucket} belongs to somebody else"
             elif not is_gone(error):
                 raise
-    yield from _taken(site, "cluster", environment, _clusters(run, site))
+    clusters = _clusters(run, site)
+    yield from _taken(site, "cluster", environment, clusters)
+    yield from _of_other_data(run, site, [one for one in clusters if is_ours(as_map(one.get("TagList")), environment)])
+
+
+def _of_other_data(run: Run, site: Site, clusters: Iterable[Any]) -> Iterable[str]:
+    """What a cluster is made with and keeps, where it shows it: a secondary got it by replication."""
+    database = run.settings.database
+    for key, wanted in (("DatabaseName", database.name), ("MasterUsername", database.username)):
+        for one in clusters:
+            if one.get(key, wanted) != wanted:
+                yield (f"{site.region}: the {key} of {one['DBClusterIdentifier']} is {one[key]}, the configuration "
+                       f"says {wanted}: that cannot be changed without replacing the data; put it back, or move the "
+                       "data to a stack of another environment name")
+
+
+def fixed(run: Run, site: Site) -> Iterable[str]:
+    """What stands and cannot become what the configuration says, told before anything else is changed."""
+    network, database, zone = Network(site), GlobalCluster(site), Zone(site)
+    found = network.find(run)
+    problems = list(network.fixed_differences(run, found)) if found else []
+    if site.role == "primary" and (stands := database.find(run)):
+        problems += database.fixed_differences(run, stands)
+    if site.role == "primary" and run.settings.dns.zone_id is None:
+        try:
+            zone.is_listed_by_now(run)
+        except Refused as refused:
+            problems.append(Finding(refused.message, refused.next_step))
+    yield from (f"{site.region}: {one.text}; {one.mend}" for one in problems)
 
 
 def given(run: Run, site: Site) -> Iterable[str]:

@@ -7,6 +7,7 @@ import re
 from moto.rds.models import DBCluster, DBInstance, rds_backends
 
 from drctl.lab import (
+    aurora_changes,  # noqa: F401  # importing installs its rules
     aurora_clusters,  # noqa: F401  # importing installs its rules
     aurora_deletion,  # noqa: F401  # importing installs its rules
     aurora_groups,  # noqa: F401  # importing installs its rules

@@ -11,6 +11,7 @@ from typing import Any
 from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBackend
 
 from drctl.aws.durations import seconds
+from drctl.lab import aurora_store as store
 from drctl.lab.aurora_states import LOCK, UNSEEN_S
 from drctl.lab.clock import CLOCK
 from drctl.lab.rules import Wrapped, rule
@@ -77,9 +78,9 @@ def _plan(model: Any, changes: dict[str, tuple[str, Any]], waits: set[str]) -> N
         shown, value = change
         pending[shown] = "****" if attribute.startswith("_") else value
         planned[attribute] = change
-    now = {attribute: change for attribute, change in changes.items() if attribute not in waits}
-    if now:
-        CLOCK.after(UNSEEN_S + seconds("cluster-modify"), partial(_make, model, now))
+    for attribute in changes.keys() - waits:
+        length = seconds("engine-upgrade" if attribute == "engine_version" else "cluster-modify")
+        CLOCK.after(UNSEEN_S + length, partial(_make, model, {attribute: changes[attribute]}))
 
 
 def _make(model: Any, changes: dict[str, tuple[str, Any]]) -> None:
@@ -87,5 +88,13 @@ def _make(model: Any, changes: dict[str, tuple[str, Any]]) -> None:
         pending, planned = model.__dict__["_lab_pending"], model.__dict__["_lab_planned"]
         for attribute, change in changes.items():
             if planned.get(attribute) is change:
-                setattr(model, attribute, change[1])
+                for one in _whole_database(model) if attribute == "_master_user_password" else (model,):
+                    setattr(one, attribute, change[1])
                 del planned[attribute], pending[change[0]]
+
+
+def _whole_database(model: Any) -> list[Any]:
+    """The members of a cluster's global database: users and passwords are replicated with everything else."""
+    known = store.of_cluster(model.arn)
+    found = [store.cluster_of(member.arn) for member in known.members] if known else []
+    return [one for one in found if one is not None and hasattr(one, "_master_user_password")] or [model]

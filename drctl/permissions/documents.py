@@ -44,6 +44,8 @@ FOR = {
     "read": "status, outputs, runs and reports",
     "verify": "besides, plan and verify, which look at everything that stands; verify --publish puts drctl's metrics",
 }
+#: Takes a boundary off a role: only for whom the configuration lets make roles without one.
+UNBINDING = "iam:DeleteRolePermissionsBoundary"
 Statement = dict[str, Any]
 
 
@@ -82,8 +84,9 @@ def allowed(part: str) -> dict[str, list[str]]:
 def statements(settings: Settings, part: str) -> list[Statement]:
     """The statements of a part, each with a Sid that says what it is about."""
     places, actions = Places(settings), allowed(part)
-    return [statement(scope.sid, actions[scope.sid], scope.resources(places), scope.condition(places))
-            for scope in SCOPES if scope.sid in actions]
+    kept_back = {UNBINDING} if settings.iam.permissions_boundary else set()
+    return [statement(scope.sid, [action for action in actions[scope.sid] if action not in kept_back],
+                      scope.resources(places), scope.condition(places)) for scope in SCOPES if scope.sid in actions]
 
 
 def statement(sid: str, actions: Iterable[str], resources: Iterable[str], condition: Mapping[str, Any]) -> Statement:

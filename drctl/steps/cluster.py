@@ -184,9 +184,6 @@ class Cluster(Step[ClusterOut]):
         if members.member(self.region) is None:
             yield Finding(f"cluster {out.id} is not in global cluster {members.id}; a cluster can join only when it is "
                           "made", mend=f"delete {out.id} if its data is elsewhere too, then drctl provision")
-        elif out.engine_version != members.engine_version:
-            yield Finding(f"cluster {out.id} runs {out.engine_version}, the global cluster {members.engine_version}",
-                          mend="upgrade the global cluster's members to one version")
 
     # Teardown ----------------------------------------------------------------------------------------------------
 
@@ -263,7 +260,8 @@ class Cluster(Step[ClusterOut]):
                        within=CLUSTER_CHANGE, show=lambda seen: seen["Status"] if seen else "gone")
 
     def foreseen(self, run: Run, out: ClusterOut | None) -> Mapping[str, Any]:
-        return {"id": self.cluster_id(run)}
+        """It is made with the version that its global database has, whatever it is to be upgraded to."""
+        return {"id": self.cluster_id(run), "engine_version": run.output(self.global_cluster).engine_version}
 
     def uses(self, run: Run, out: ClusterOut | None) -> Iterable[Use]:
         """Writes are paid where they are made, and once more where they are replicated to."""

@@ -65,36 +65,39 @@ class DeployedFunction(Step[FunctionOut]):
     def purpose(self) -> str:
         return self.label
 
-    def _name(self, run: Run) -> str:
+    def name(self, run: Run) -> str:
+        """Name of the function."""
         return run.name("lambda", self.label, self.site)
 
     def _arn(self, run: Run) -> str:
-        return f"arn:aws:lambda:{self.region}:{run.settings.account_id}:function:{self._name(run)}"
+        return f"arn:aws:lambda:{self.region}:{run.settings.account_id}:function:{self.name(run)}"
 
     def _get(self, run: Run, qualifier: str = "$LATEST") -> Any:
         client = run.at(self.site).lambda_
         try:
             # tags are shown for the function alone, not for a version of it
-            return client.get_function(FunctionName=self._name(run)) if qualifier == "$LATEST" else \
-                client.get_function(FunctionName=self._name(run), Qualifier=qualifier)
+            return client.get_function(FunctionName=self.name(run)) if qualifier == "$LATEST" else \
+                client.get_function(FunctionName=self.name(run), Qualifier=qualifier)
         except client.exceptions.ClientError as error:
             if is_gone(error):
                 return None
             raise
 
     def _refuse_a_foreign(self, run: Run, seen: Any) -> None:
-        refuse_foreign("function", f"{self._name(run)} in {self.region}", seen.get("Tags", {}),
+        refuse_foreign("function", f"{self.name(run)} in {self.region}", seen.get("Tags", {}),
                        run.settings.environment)
 
     def find(self, run: Run) -> FunctionOut | None:
         seen = self._get(run, ALIAS)
         if seen is None:
             return None
-        found, name = seen["Configuration"], self._name(run)
+        return self._as_out(run, seen["Configuration"], log_group.find(run, self.site, self._log_group(run)))
+
+    def _as_out(self, run: Run, found: Any, logs: log_group.LogGroup | None) -> FunctionOut:
         arn = self._arn(run)
-        return FunctionOut(name, arn, f"{arn}:{ALIAS}", found["Version"], found["CodeSha256"],
+        return FunctionOut(self.name(run), arn, f"{arn}:{ALIAS}", found["Version"], found["CodeSha256"],
                            found.get("State", "Active"), found.get("Architectures", ["x86_64"])[0],
-                           _configuration(found), log_group.find(run, self.site, self._log_group(run)))
+                           _configuration(found), logs)
 
     def _log_group(self, run: Run) -> str:
         return log_group_name(run, self.site, self.label)
@@ -132,15 +135,26 @@ class DeployedFunction(Step[FunctionOut]):
         """Where it is attached; outside of every VPC unless a class says where."""
         return {"SubnetIds": [], "SecurityGroupIds": []}
 
-    def _is_live(self, run: Run, out: FunctionOut) -> bool:
-        return (out.code_sha256, out.architecture, out.configuration) == (
-            self._package(run).sha256, self._architecture(run), self._wanted(run))
+    @property
+    def is_released_apart(self) -> bool:
+        """Whether a change of what stands is made live by another step: `Release`."""
+        return False
+
+    def is_live(self, run: Run, out: FunctionOut) -> bool:
+        """Whether the live version is as configured."""
+        return not any(True for _ in self.differences(run, out))
+
+    def differences(self, run: Run, out: FunctionOut) -> Iterable[str]:
+        """What of a version is not as configured: code, or names of UpdateFunctionConfiguration."""
+        if out.code_sha256 != self._package(run).sha256 or out.architecture != self._architecture(run):
+            yield "code"
+        yield from (name for name, value in self._wanted(run).items() if out.configuration.get(name) != value)
 
     # Making it so ------------------------------------------------------------------------------------------------
 
     def ensure(self, run: Run) -> FunctionOut:
         out, key = run.found(self), run.output(self.encryption_key).arn
-        lives = out is not None and self._is_live(run, out) and out.state in {"Active", "Inactive"}
+        lives = out is not None and self.is_live(run, out) and out.state in {"Active", "Inactive"}
         latest = None if lives else self._get(run)
         if latest is not None:
             self._refuse_a_foreign(run, latest)
@@ -151,13 +165,15 @@ class DeployedFunction(Step[FunctionOut]):
         if latest is None:
             self._create(run)
         self._update(run)
-        self._go_live(run, self._publish(run))
-        return run.wait_until(f"{self._name(run)} is live", lambda: self.find(run),
-                              lambda seen: seen is not None and self._is_live(run, seen), within=minutes(2),
+        if out is not None and self.is_released_apart:
+            return out
+        self._go_live(run, self.publish(run))
+        return run.wait_until(f"{self.name(run)} is live", lambda: self.find(run),
+                              lambda seen: seen is not None and self.is_live(run, seen), within=minutes(2),
                               show=lambda seen: f"version {seen.version}" if seen else "no version") or run.output(self)
 
     def _create(self, run: Run) -> None:
-        client, name, code = run.at(self.site).lambda_, self._name(run), self._package(run)
+        client, name, code = run.at(self.site).lambda_, self.name(run), self._package(run)
         wanted = self._wanted(run)
         if not wanted["VpcConfig"]["SubnetIds"]:
             del wanted["VpcConfig"]
@@ -175,7 +191,7 @@ class DeployedFunction(Step[FunctionOut]):
 
     def _update(self, run: Run) -> None:
         """Configuration, then code, each only where it differs and each waited for."""
-        client, name, code = run.at(self.site).lambda_, self._name(run), self._package(run)
+        client, name, code = run.at(self.site).lambda_, self.name(run), self._package(run)
         found, wanted = self._settled(run), self._wanted(run)
         if changes := {key: value for key, value in wanted.items() if _configuration(found).get(key) != value}:
             run.retry(f"{name} takes its configuration", lambda: client.update_function_configuration(
@@ -190,23 +206,23 @@ class DeployedFunction(Step[FunctionOut]):
     def _settled(self, run: Run, qualifier: str = "$LATEST") -> Any:
         """The configuration once the function is active and no update is in progress."""
         return run.wait_until(
-            f"{self._name(run)} {'' if qualifier == '$LATEST' else f'version {qualifier} '}is active",
+            f"{self.name(run)} {'' if qualifier == '$LATEST' else f'version {qualifier} '}is active",
             lambda: (self._get(run, qualifier) or {}).get("Configuration", {}), within=minutes(10), every=5,
             ready=lambda now: now.get("State") in {"Active", "Inactive"}
             and now.get("LastUpdateStatus", "Successful") == "Successful",
             failed=_failure, show=lambda now: f"{now.get('State', 'not visible yet')}, update "
             f"{now.get('LastUpdateStatus', 'none')}")
 
-    def _publish(self, run: Run) -> str:
-        """Publishing what has not changed gives the last version again."""
-        client, name = run.at(self.site).lambda_, self._name(run)
+    def publish(self, run: Run) -> str:
+        """The version of what is configured: publishing what has not changed gives the last one again."""
+        client, name = run.at(self.site).lambda_, self.name(run)
         version = run.retry(f"{name} can be published", lambda: client.publish_version(
             FunctionName=name, CodeSha256=self._package(run).sha256), BUSY, within=minutes(5))["Version"]
         self._settled(run, version)
         return str(version)
 
     def _go_live(self, run: Run, version: str) -> None:
-        client, name = run.at(self.site).lambda_, self._name(run)
+        client, name = run.at(self.site).lambda_, self.name(run)
         try:
             run.retry(f"{name} can go live", lambda: client.create_alias(
                 FunctionName=name, Name=ALIAS, FunctionVersion=version), BUSY, within=minutes(5))
@@ -219,13 +235,17 @@ class DeployedFunction(Step[FunctionOut]):
     def verify(self, run: Run, out: FunctionOut) -> Iterable[Finding]:
         if out.state not in {"Active", "Inactive"}:
             yield Finding(f"function {out.name} in {self.region} is {out.state}")
-        if out.code_sha256 != self._package(run).sha256 or out.architecture != self._architecture(run):
-            yield Finding(f"function {out.name} in {self.region} does not run this code")
-        for name, value in self._wanted(run).items():
-            if out.configuration.get(name) != value:
-                yield Finding(f"function {out.name} in {self.region}: {name} is not as configured")
+        yield from (Finding(f"function {out.name} in {self.region}: {what} is not as configured")
+                    for what in self._differences_left(run, out))
         if not log_group.is_as_wanted(run, out.logs, run.output(self.encryption_key).arn):
             yield Finding(f"the log group of {out.name} in {self.region} lacks its retention or its key")
+
+    def _differences_left(self, run: Run, out: FunctionOut) -> list[str]:
+        """Of what another step makes live, what is not ready to go live yet."""
+        left = list(self.differences(run, out))
+        if not left or not self.is_released_apart or (latest := self._get(run)) is None:
+            return left
+        return list(self.differences(run, self._as_out(run, latest["Configuration"], out.logs)))
 
     # Teardown ----------------------------------------------------------------------------------------------------
 
@@ -234,8 +254,8 @@ class DeployedFunction(Step[FunctionOut]):
         if seen is not None:
             self._refuse_a_foreign(run, seen)
             with absent_is_fine(), already(Refusal("ResourceNotFoundException")):
-                run.retry(f"{self._name(run)} can be deleted", lambda: client.delete_function(
-                    FunctionName=self._name(run)), BUSY, within=minutes(10))
+                run.retry(f"{self.name(run)} can be deleted", lambda: client.delete_function(
+                    FunctionName=self.name(run)), BUSY, within=minutes(10))
         self._after_deletion(run, seen)
         log_group.remove(run, self.site, self._log_group(run))
 
@@ -243,7 +263,7 @@ class DeployedFunction(Step[FunctionOut]):
         """What else has to be over before it is gone; `seen` is how it stood, if it did."""
 
     def foreseen(self, run: Run, out: FunctionOut | None) -> Mapping[str, Any]:
-        return {"name": self._name(run), "arn": self._arn(run), "alias_arn": f"{self._arn(run)}:{ALIAS}"}
+        return {"name": self.name(run), "arn": self._arn(run), "alias_arn": f"{self._arn(run)}:{ALIAS}"}
 
     def resources(self, out: FunctionOut) -> Iterable[Resource]:
         yield Resource("lambda:function", out.arn, self.region)

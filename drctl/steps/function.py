@@ -41,6 +41,11 @@ class Function(DeployedFunction):
     #: them with the rights of whichever made them, so that every role outlives the last function.
     sharing: tuple[Role, ...] = ()
 
+    @property
+    def is_released_apart(self) -> bool:
+        """The app, which users work with; nobody waits for the probe, nor for the app at a copy."""
+        return self.label == "app"
+
     def _size(self, run: Run) -> tuple[int, int]:
         return run.settings.app.memory_mb, run.settings.app.timeout_s
 
@@ -80,7 +85,7 @@ class Function(DeployedFunction):
     def _is_shared(self, run: Run, group: str) -> bool:
         pages = run.at(self.site).lambda_.get_paginator("list_functions").paginate()
         return any(group in one.get("VpcConfig", {}).get("SecurityGroupIds", [])
-                   for page in pages for one in page["Functions"] if one["FunctionName"] != self._name(run))
+                   for page in pages for one in page["Functions"] if one["FunctionName"] != self.name(run))
 
     def uses(self, run: Run, out: FunctionOut | None) -> Iterable[Use]:
         """Beside the app, functions work for seconds a day."""

@@ -120,6 +120,9 @@ class GlobalCluster(Step[GlobalClusterOut]):
 
     def ensure(self, run: Run) -> GlobalClusterOut:
         out = run.found(self)
+        if out is not None and (problems := list(self.fixed_differences(run, out))):
+            raise Refused(f"global cluster {out.id}: {problems[0].text}", next_step=problems[0].mend,
+                          findings=tuple(one.text for one in problems))
         if out is None:
             self._create(run)
         if out is None or not out.at_rest:
@@ -157,14 +160,46 @@ class GlobalCluster(Step[GlobalClusterOut]):
     def verify(self, run: Run, out: GlobalClusterOut) -> Iterable[Finding]:
         if out.status != "available":
             yield Finding(f"global cluster {out.id} is {out.status}", mend="wait until it is available")
-        if out.engine_version != (wanted := run.settings.database.engine_version):
-            yield Finding(f"global cluster {out.id} runs {out.engine_version}, the configuration says {wanted}: drctl "
-                          "does not upgrade engines", mend=f"set database.engine_version to {out.engine_version}, or "
-                          "upgrade with ModifyGlobalCluster (Aurora User Guide, upgrading a global database)")
+        yield from self.fixed_differences(run, out)
         if not out.encrypted:
             yield Finding(f"global cluster {out.id} is not encrypted, which cannot be changed", mend="drctl teardown")
         if out.protected != run.settings.deletion_protection:
             yield Finding(f"deletion protection of global cluster {out.id} is {'on' if out.protected else 'off'}")
+
+    def fixed_differences(self, run: Run, out: GlobalClusterOut) -> Iterable[Finding]:
+        """What no provision makes so: other regions, and a version that no minor upgrade leads to."""
+        regions = {site.region for site in run.settings.sites}
+        if strange := [member.region for member in out.members if member.region not in regions]:
+            stands = ", ".join(member.region for member in out.members)
+            yield Finding(f"its database is in {stands}, the configuration says {', '.join(sorted(regions))}: a stack "
+                          f"does not leave {strange[0]}", mend="put regions back, or build a stack in the other "
+                          "regions under another environment name and move the data")
+        wanted, found = run.settings.database.engine_version, out.engine_version
+        if wanted != found and not strange:
+            yield from self._unreachable(run, found, wanted)
+
+    def _unreachable(self, run: Run, found: str, wanted: str) -> Iterable[Finding]:
+        """Why the version that runs does not become the wanted one, if it does not."""
+        back = f"set database.engine_version to {found}"
+        if number(wanted) < number(found):
+            yield Finding(f"it runs {found}, the configuration says {wanted}: Aurora takes no version back",
+                          mend=f"{back}; older data is in a snapshot, restored beside this stack")
+        elif number(wanted)[0] != number(found)[0]:
+            yield Finding(f"it runs {found}, the configuration says {wanted}: drctl does not upgrade to another major "
+                          "version, which needs other parameter groups and stops the database for long",
+                          mend=f"{back}; a major version is tried on a copy and made with ModifyGlobalCluster and "
+                          "AllowMajorVersionUpgrade (Aurora User Guide, upgrading a global database), or build a "
+                          "stack of another environment name and move the data")
+        elif wanted not in (targets := self._targets(run, found)):
+            yield Finding(f"it runs {found}, which AWS does not upgrade to {wanted} in {self.region}",
+                          mend=f"{back}, or to one of {', '.join(targets) or 'none'}")
+
+    def _targets(self, run: Run, version: str) -> list[str]:
+        """Versions of the same major one to which AWS upgrades a global database."""
+        rds = run.at(self.site).rds
+        known = rds.describe_db_engine_versions(Engine=ENGINE, EngineVersion=version)["DBEngineVersions"]
+        return [one["EngineVersion"] for found in known for one in found.get("ValidUpgradeTarget", [])
+                if not one.get("IsMajorVersionUpgrade") and one.get("SupportsGlobalDatabases", True)]
 
     # Teardown ----------------------------------------------------------------------------------------------------
 
@@ -217,7 +252,7 @@ class GlobalCluster(Step[GlobalClusterOut]):
                        within=DELETION, show=lambda seen: seen["Status"] if seen else "gone")
 
     def foreseen(self, run: Run, out: GlobalClusterOut | None) -> Mapping[str, Any]:
-        return {"id": self.name(run)}
+        return {"id": self.name(run), "engine_version": run.settings.database.engine_version}
 
     def resources(self, out: GlobalClusterOut) -> Iterable[Resource]:
         yield Resource("rds:global-cluster", out.arn, GLOBAL)
@@ -238,3 +273,8 @@ def _out(seen: Any) -> GlobalClusterOut:
         next((member.region for member in members if member.is_writer), None), members,
         bool(seen.get("StorageEncrypted")), bool(seen.get("DeletionProtection")),
         bool((seen.get("FailoverState") or {}).get("Status")))
+
+
+def number(version: str) -> tuple[int, ...]:
+    """An engine version as numbers, to be compared: (16, 10) is after (16, 9)."""
+    return tuple(int(part) for part in version.split("."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +145,11 @@ class Listeners(Step[ListenersOut]):
         target_group.delete(run, self.site)
         if app := run.found(self.app):
             target_group.PERMISSION.take(run, self.site, app)
+
+    def foreseen(self, run: Run, out: ListenersOut | None) -> Mapping[str, Any]:
+        """A group that stands is kept whatever becomes of the listeners."""
+        group = target_group.find(run, self.site)
+        return {"protocol": self.protocol, **({"target_group_arn": group.arn} if group else {})}
 
     def resources(self, out: ListenersOut) -> Iterable[Resource]:
         yield Resource("elbv2:targetgroup", out.target_group_arn, self.region)

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from drctl.aws.errors import Refusal, absent_is_fine, already
-from drctl.aws.tags import ours, specification
+from drctl.aws.tags import as_map, ours, specification
 from drctl.engine.run import Run
 from drctl.engine.step import NOTHING, Finding, Resource, Step
 from drctl.engine.waiting import minutes
+from drctl.errors import Refused
 from drctl.steps.strangers import in_network, refuse_strangers, remove_when_free
 
 #: A thing just made is unknown to some hosts of EC2 for up to five minutes (Terraform provider: propagation timeout).
@@ -27,6 +28,9 @@ class NetworkOut:
     internet_gateway: str
     dns: bool
     attached: bool
+    cidr: str = ""
+    #: The `DR-Role` that the network was made for.
+    role: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,25 +41,47 @@ class Network(Step[NetworkOut]):
         return run.name("ec2", purpose, self.region)
 
     def find(self, run: Run) -> NetworkOut | None:
-        vpc_id, gateway = self._vpc(run), self._gateway(run)
-        if vpc_id is None or gateway is None:
+        vpc, gateway = self._seen(run), self._gateway(run)
+        if vpc is None or gateway is None:
             return None
+        vpc_id = vpc["VpcId"]
         attached = any(attachment["VpcId"] == vpc_id for attachment in gateway.get("Attachments", []))
-        return NetworkOut(vpc_id, gateway["InternetGatewayId"], self._has_dns(run, vpc_id), attached)
+        return NetworkOut(vpc_id, gateway["InternetGatewayId"], self._has_dns(run, vpc_id), attached,
+                          vpc["CidrBlock"], as_map(vpc.get("Tags")).get("DR-Role", ""))
 
     def ensure(self, run: Run) -> NetworkOut:
         out = run.found(self)
+        if out is not None and (problems := list(self.fixed_differences(run, out))):
+            raise Refused(problems[0].text, next_step=problems[0].mend, findings=tuple(one.text for one in problems))
         if out is not None and out.dns and out.attached:
             return out
         vpc_id = self._vpc(run) or self._create_vpc(run)
         self._enable_dns(run, vpc_id)
         gateway_id = self._ensure_gateway(run, vpc_id)
-        return NetworkOut(vpc_id, gateway_id, dns=True, attached=True)
+        return NetworkOut(vpc_id, gateway_id, dns=True, attached=True, cidr=str(self.site.cidr),
+                          role=self.site.tag_role)
+
+    def fixed_differences(self, run: Run, out: NetworkOut) -> Iterable[Finding]:
+        """What AWS lets nobody change under a network that is used: its first address range, and what it is for."""
+        if out.role and out.role != self.site.tag_role:
+            yield Finding(f"{self.region} was built as the {out.role} region, the configuration says "
+                          f"{self.site.tag_role}: homes are not exchanged",
+                          mend="put regions back; drctl failover --planned moves users and the writer to the other "
+                          "region, and they may stay there")
+        elif out.cidr != str(self.site.cidr):
+            yield Finding(f"{out.vpc_id} in {self.region} has the addresses {out.cidr}, the configuration says "
+                          f"{self.site.cidr}: AWS does not change the range of a VPC, and all that stands in it has "
+                          "its addresses from it", mend=f"set network.{self.site.role}_cidr to {out.cidr}, or build a "
+                          "stack with other addresses under another environment name and move the data")
 
     def _vpc(self, run: Run) -> str | None:
+        vpc = self._seen(run)
+        return None if vpc is None else str(vpc["VpcId"])
+
+    def _seen(self, run: Run) -> Any:
         vpcs = run.at(self.region).ec2.describe_vpcs(
             Filters=ours(run.settings.environment, self._name(run, "vpc")))["Vpcs"]
-        return vpcs[0]["VpcId"] if vpcs else None
+        return vpcs[0] if vpcs else None
 
     def _has_dns(self, run: Run, vpc_id: str) -> bool:
         """Whether both DNS attributes are on, which private DNS of endpoints needs."""
@@ -108,6 +134,7 @@ class Network(Step[NetworkOut]):
         return gateway_id
 
     def verify(self, run: Run, out: NetworkOut) -> Iterable[Finding]:
+        yield from self.fixed_differences(run, out)
         if not out.dns:
             yield Finding(f"{out.vpc_id}: DNS support or DNS hostnames are off, so private endpoints are not found")
         if not out.attached:

@@ -12,13 +12,16 @@ from typing import Any
 from drctl.aws.tags import as_list
 from drctl.engine.run import Run
 from drctl.engine.step import Finding
-from drctl.steps.cluster import Cluster
-from drctl.steps.cluster_state import CREDENTIALS_TAG, ClusterOut
+from drctl.engine.waiting import minutes
+from drctl.settings import Site
+from drctl.steps.cluster import BUSY, CLUSTER_CHANGE, Cluster
+from drctl.steps.cluster_state import CREDENTIALS_TAG, ClusterOut, dead_end
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.global_cluster import GlobalCluster, GlobalClusterOut
 from drctl.steps.key import Key
 from drctl.steps.secret import DatabaseSecret
 from drctl.steps.security_groups import SecurityGroups
+from drctl.steps.steady import PAUSE, steadily
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,20 +48,36 @@ class PrimaryCluster(Cluster):
 
     def ensure(self, run: Run) -> ClusterOut:
         out = super().ensure(run)
-        members = run.output(self.global_cluster)
-        if out.credentials != run.output(self.secret).generation and members.writer == self.region:
-            self._set_password(run, out)
+        writer = run.output(self.global_cluster).writer
+        if self._has_an_earlier_password(run, out) and writer is not None:
+            self._set_password(run, out, next(site for site in run.settings.sites if site.region == writer))
         return out
 
-    def _set_password(self, run: Run, out: ClusterOut) -> None:
-        """The secret is not the one that the cluster was made with (it was lost or changed): it is what counts."""
-        rds, credentials = run.at(self.site).rds, self.secret.credentials(run)
-        self._modify(run, {"MasterUserPassword": credentials.password})
-        rds.add_tags_to_resource(ResourceName=out.arn, Tags=as_list(
+    def _has_an_earlier_password(self, run: Run, out: ClusterOut) -> bool:
+        """Whether the secret holds another one than the database, or is about to (which a plan has to know)."""
+        secret = run.output(self.secret)
+        return (out.credentials != secret.generation
+                or secret.password_generation < run.settings.database.password_generation)
+
+    def _set_password(self, run: Run, out: ClusterOut, writer: Site) -> None:
+        """The secret is another one than when the cluster was made (lost, changed, rotated): it is what counts.
+
+        Passwords are replicated with the data, so the cluster that writes takes it, whichever that is; this one
+        remembers which it was.
+        """
+        rds, name = run.at(writer).rds, run.name("aurora", "cluster", writer)
+        password = self.secret.credentials(run).password
+        run.retry(f"{name} can take its password", lambda: rds.modify_db_cluster(
+            DBClusterIdentifier=name, MasterUserPassword=password, ApplyImmediately=True), BUSY, within=minutes(10))
+        run.wait_until(
+            f"{name} has its password", lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0],
+            steadily(lambda seen: seen["Status"] == "available" and "MasterUserPassword" not in (
+                seen.get("PendingModifiedValues") or {})), within=CLUSTER_CHANGE, every=PAUSE,
+            failed=lambda seen: dead_end(seen["Status"]), show=lambda seen: seen["Status"])
+        run.at(self.site).rds.add_tags_to_resource(ResourceName=out.arn, Tags=as_list(
             {CREDENTIALS_TAG: run.output(self.secret).generation}))
 
     def verify(self, run: Run, out: ClusterOut) -> Iterable[Finding]:
         yield from super().verify(run, out)
-        if out.credentials != run.output(self.secret).generation:
-            yield Finding(f"cluster {out.id} still has the password of an earlier secret",
-                          mend=f"drctl provision while {self.region} is the writer")
+        if self._has_an_earlier_password(run, out):
+            yield Finding(f"cluster {out.id} still has the password of an earlier secret")

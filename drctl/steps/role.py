@@ -23,6 +23,8 @@ SENDS_SOURCE_ACCOUNT = frozenset({"cloudtrail.amazonaws.com", "events.amazonaws.
 #: IAM's copies agree after seconds, up to two minutes (IAM User Guide, "Troubleshoot IAM: changes are not immediately
 #: visible"; Terraform provider: IAM propagation timeout).
 PROPAGATION = minutes(2)
+#: Tag of a role that names the boundary which drctl has put.
+BOUNDARY_TAG = "drctl:boundary"
 BUSY = (Refusal("NoSuchEntity"), Refusal("ConcurrentModification"), Refusal("EntityTemporarilyUnmodifiable"))
 
 
@@ -35,6 +37,8 @@ class RoleOut:
     trust: Any
     policy: Any
     boundary: str | None = None
+    #: The boundary that drctl has put, as the role's tag says.
+    put: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,8 @@ class Role(Step[RoleOut]):
     """One role with one inline policy; `policy` gives its statements once `needs` stand, and `source` the ARN, or a
     pattern, of what the service assumes it for, where the service tells.
 
-    A boundary of the configuration is put; one that is there without it is somebody else's, and stays.
+    A boundary of the configuration is put, and noted in a tag of the role: one that drctl has put goes when the
+    configuration names none any more; one without that note is somebody else's, and stays.
     IAM is eventually consistent: whoever uses a new role retries on the error of the service that it gives the role to.
     """
 
@@ -91,11 +96,12 @@ class Role(Step[RoleOut]):
         except run.at(self.site).iam.exceptions.NoSuchEntityException:
             return None
         return RoleOut(role["RoleName"], role["Arn"], role["AssumeRolePolicyDocument"], policy["PolicyDocument"],
-                       role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"))
+                       role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+                       as_map(role.get("Tags")).get(BOUNDARY_TAG))
 
     def _is_bound(self, run: Run, out: RoleOut) -> bool:
         boundary = run.settings.iam.permissions_boundary
-        return boundary is None or out.boundary == boundary
+        return out.put is None if boundary is None else (out.boundary, out.put) == (boundary, boundary)
 
     def ensure(self, run: Run) -> RoleOut:
         out, trust, policy = run.found(self), self._trust(run), self._wanted(run)
@@ -118,10 +124,22 @@ class Role(Step[RoleOut]):
 
     def _bind(self, run: Run, out: RoleOut | None) -> None:
         """Put the boundary before the policy: who may make roles only with a boundary may not give others rights."""
-        boundary, name = run.settings.iam.permissions_boundary, self._name(run)
+        iam, boundary, name = run.at(self.site).iam, run.settings.iam.permissions_boundary, self._name(run)
         if boundary is not None and (out is None or out.boundary != boundary):
-            run.retry(f"role {name} takes its boundary", lambda: run.at(self.site).iam.put_role_permissions_boundary(
+            run.retry(f"role {name} takes its boundary", lambda: iam.put_role_permissions_boundary(
                 RoleName=name, PermissionsBoundary=boundary), BUSY, within=PROPAGATION)
+        if boundary is not None and (out is None or out.put != boundary):
+            iam.tag_role(RoleName=name, Tags=as_list({BOUNDARY_TAG: boundary}))
+        if boundary is None and out is not None and out.put is not None:
+            self._unbind(run, out)
+
+    def _unbind(self, run: Run, out: RoleOut) -> None:
+        """The note goes last, so that a run that ends in between is carried on."""
+        iam = run.at(self.site).iam
+        if out.boundary == out.put:
+            with absent_is_fine():
+                iam.delete_role_permissions_boundary(RoleName=out.name)
+        iam.untag_role(RoleName=out.name, TagKeys=[BOUNDARY_TAG])
 
     def _made(self, run: Run, trust: dict[str, Any]) -> Any:
         """The trust policy of the role: of a new one, or of ours that a run left without its policy."""
@@ -129,8 +147,9 @@ class Role(Step[RoleOut]):
         if (role := self._role(run)) is None:
             try:
                 run.at(self.site).iam.create_role(
-                    RoleName=self._name(run), AssumeRolePolicyDocument=json.dumps(trust), Tags=as_list(
-                        run.tags(self.site, self._name(run))), Description=f"drctl: {self.label} in {self.region}",
+                    RoleName=self._name(run), AssumeRolePolicyDocument=json.dumps(trust), Tags=as_list({
+                        **run.tags(self.site, self._name(run)), **({BOUNDARY_TAG: boundary} if boundary else {})}),
+                    Description=f"drctl: {self.label} in {self.region}",
                     **({"PermissionsBoundary": boundary} if boundary else {}))
             except run.at(self.site).iam.exceptions.EntityAlreadyExistsException:
                 # Made moments ago, by a call whose answer was lost or by somebody else: reads miss it still.
@@ -147,7 +166,9 @@ class Role(Step[RoleOut]):
         if out.policy != self._wanted(run):
             yield Finding(f"role {out.name} may do other things than {self.label} needs")
         if not self._is_bound(run, out):
-            yield Finding(f"role {out.name} has not the boundary {run.settings.iam.permissions_boundary}")
+            boundary = run.settings.iam.permissions_boundary
+            yield Finding(f"role {out.name} has not the boundary {boundary}" if boundary else
+                          f"role {out.name} has the boundary {out.put} of former settings")
 
     def destroy(self, run: Run) -> None:
         role = self._role(run)

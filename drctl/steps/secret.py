@@ -19,7 +19,7 @@ from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.usage import Use
 from drctl.engine.waiting import minutes
-from drctl.errors import NotOurs
+from drctl.errors import NotOurs, Refused
 from drctl.names import GLOBAL
 from drctl.settings import Site
 from drctl.steps.key import Key
@@ -36,6 +36,8 @@ NAME_STILL_TAKEN = (Refusal("InvalidRequestException", "scheduled for deletion")
 #: Manager API Reference, CreateSecret: EncryptionFailure).
 KEY_TOO_YOUNG = (Refusal("EncryptionFailure"),)
 REPLICATION = minutes(10)
+#: Tag of the secret that says which `database.password_generation` its password is.
+GENERATION_TAG = "drctl:password-generation"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class SecretOut:
     key: str
     replica: str
     replica_key: str
+    #: Which `database.password_generation` the password is; a secret that says nothing has its first one.
+    password_generation: int = 1
 
     @property
     def generation(self) -> str:
@@ -116,12 +120,11 @@ class DatabaseSecret(Step[SecretOut]):
         there = ":".join((*arn.split(":")[:3], self._other.region, *arn.split(":")[4:]))
         return SecretOut(arn, there, secret["Name"], versions[0], secret.get("KmsKeyId", ""),
                          copy.get("Status", "missing") if copy.get("Status") != "Failed" else _failure(copy),
-                         copy.get("KmsKeyId", ""))
+                         copy.get("KmsKeyId", ""), int(as_map(secret.get("Tags")).get(GENERATION_TAG, "1")))
 
     def credentials(self, run: Run) -> Credentials:
         """User and password, for the call that makes the database and for nothing else."""
-        answer = run.at(self.site).secrets.get_secret_value(SecretId=self._name(run), VersionStage="AWSCURRENT")
-        return Credentials(**json.loads(answer["SecretString"]))
+        return Credentials(**json.loads(self._value(run, self.site)))
 
     def ensure(self, run: Run) -> SecretOut:
         out = run.found(self)
@@ -130,6 +133,10 @@ class DatabaseSecret(Step[SecretOut]):
             self._visible(run)
             # A copy whose key is too young has failed, and is asked for again below.
             out = self._copied(run, lambda seen: seen.replica != "InProgress")
+        elif problem := self._earlier(run, out):
+            raise Refused(problem.text, next_step=problem.mend)
+        elif out.password_generation < run.settings.database.password_generation:
+            out = self._rotated(run, out)
         if out.key != (key := run.output(self.primary_key).arn):
             run.retry("the secret takes its key", lambda: run.at(self.site).secrets.update_secret(
                 SecretId=out.arn, KmsKeyId=key), KEY_TOO_YOUNG, within=minutes(2))
@@ -139,6 +146,37 @@ class DatabaseSecret(Step[SecretOut]):
             self._replicate(run, out)
         return self._copied(run, lambda seen: seen.replica == "InSync",
                             failed=lambda seen: seen.replica if seen and _has_failed(seen) else None)
+
+    def _earlier(self, run: Run, out: SecretOut) -> Finding | None:
+        """What is wrong where the configuration asks for a password that was replaced since."""
+        found, wanted = out.password_generation, run.settings.database.password_generation
+        if wanted >= found:
+            return None
+        return Finding(f"the password in secret {out.name} is of generation {found}, the configuration says {wanted}: "
+                       "an earlier password does not come back", mend="set database.password_generation to "
+                       f"{found}, or to {found + 1} for a new password")
+
+    def _rotated(self, run: Run, out: SecretOut) -> SecretOut:
+        """A new password in the secret and in its copy; the cluster takes it from there.
+
+        The token keeps a repeated call from making a second one: AWS then knows the version, and the value that it has
+        counts. Until the database has it, functions log in with the version before (AWSPREVIOUS).
+        """
+        client, wanted = run.at(self.site).secrets, run.settings.database.password_generation
+        with already(Refusal("ResourceExistsException")):
+            run.retry("the secret takes a new password", lambda: client.put_secret_value(
+                SecretId=out.arn, SecretString=_new_value(run), ClientRequestToken=self._token(
+                    run, f"password {wanted}")), KEY_TOO_YOUNG, within=minutes(2))
+        client.tag_resource(SecretId=out.arn, Tags=as_list({GENERATION_TAG: str(wanted)}))
+        run.wait_until(f"the secret's copy in {self._other.region} has the new password", lambda: len({
+            self._value(run, site) for site in (self.site, self._other)}), lambda values: values == 1,
+            within=REPLICATION, every=5, show=lambda values: "so" if values == 1 else "the old one still")
+        return self._copied(run, lambda seen: seen.password_generation == wanted)
+
+    def _value(self, run: Run, site: Site) -> str:
+        """The secret's text in a region; whoever asks shows it to nobody."""
+        return run.at(site).secrets.get_secret_value(
+            SecretId=self._name(run), VersionStage="AWSCURRENT")["SecretString"]
 
     def _visible(self, run: Run) -> None:
         """The secret just made; Refused when it is somebody else's, made moments ago."""
@@ -174,7 +212,9 @@ class DatabaseSecret(Step[SecretOut]):
         with already(Refusal("ResourceExistsException")):
             run.retry("the secret's name is free", lambda: client.create_secret(
                 Name=self._name(run), SecretString=value, ClientRequestToken=self._token(run, "create"),
-                KmsKeyId=run.output(self.primary_key).arn, Tags=as_list(run.tags(None, self._name(run))),
+                KmsKeyId=run.output(self.primary_key).arn, Tags=as_list({
+                    **run.tags(None, self._name(run)),
+                    GENERATION_TAG: str(run.settings.database.password_generation)}),
                 Description=f"drctl: database credentials of {run.settings.environment}",
                 AddReplicaRegions=self._replicas(run), ForceOverwriteReplicaSecret=self._stands_alone_there(run)),
                 (*NAME_STILL_TAKEN, *KEY_TOO_YOUNG), within=minutes(2))
@@ -200,6 +240,10 @@ class DatabaseSecret(Step[SecretOut]):
         return not secret.get("PrimaryRegion")
 
     def verify(self, run: Run, out: SecretOut) -> Iterable[Finding]:
+        if problem := self._earlier(run, out):
+            yield problem
+        elif out.password_generation < (wanted := run.settings.database.password_generation):
+            yield Finding(f"the password in secret {out.name} is of generation {out.password_generation}, not {wanted}")
         if out.replica != "InSync":
             yield Finding(f"the copy of secret {out.name} in {self._other.region} is not in sync: {out.replica}")
         if out.key != run.output(self.primary_key).arn:

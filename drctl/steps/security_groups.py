@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -11,10 +12,11 @@ from botocore.exceptions import ClientError
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_one_of
 from drctl.aws.tags import as_map, is_ours, ours, specification
+from drctl.engine.placeholder import not_known
 from drctl.engine.run import Run
-from drctl.engine.step import Finding, Resource, Step
+from drctl.engine.step import NOTHING, Finding, Resource, Step
 from drctl.engine.waiting import minutes
-from drctl.errors import NotOurs
+from drctl.errors import DrctlError, NotOurs
 from drctl.steps.network import PROPAGATION, Network
 from drctl.steps.security_rules import Rule, prefix_lists, require_lists, rules_of, wanted
 from drctl.steps.strangers import naming, remove_when_free
@@ -200,6 +202,17 @@ class SecurityGroups(Step[SecurityGroupsOut]):
         return run.at(self.region).ec2.describe_security_groups(Filters=[
             {"Name": "vpc-id", "Values": sorted(vpc_ids)},
             {"Name": "group-name", "Values": [DEFAULT]}])["SecurityGroups"] if vpc_ids and self.closes_default else []
+
+    def foreseen(self, run: Run, out: SecurityGroupsOut | None) -> Mapping[str, Any]:
+        """Groups that stand keep their ids when another one is made beside them."""
+        network, groups = run.found(self.network), dict[str, Any]()
+        with suppress(DrctlError):  # somebody else's, or in a network that is yet to be made
+            groups = self._groups(run, network.vpc_id) if network else {}
+        if not groups.keys() & self.described().keys():
+            return NOTHING
+        ids = {purpose: str(group["GroupId"]) for purpose, group in groups.items()}
+        return {"ids": dict.fromkeys(self._purposes(run), not_known(self)) | ids,
+                **{purpose: ids[purpose] for purpose in ("balancer", "app", "database", "endpoints") if purpose in ids}}
 
     def resources(self, out: SecurityGroupsOut) -> Iterable[Resource]:
         for purpose in self.described():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -107,3 +108,13 @@ def refuse_foreign(run: Run, site: Site, arn: str) -> None:
     """Raise Refused for a group of our name without our tag."""
     tags = run.at(site).elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
     refuse_foreign_tags("target group", arn, as_map(tags[0]["Tags"] if tags else ()), run.settings.environment)
+
+
+def as_handed_on(method: str, path: str, content: dict[str, Any] | None = None, *, host: str) -> dict[str, Any]:
+    """A request as a load balancer hands it to a function (Elastic Load Balancing, "Use Lambda functions as targets of
+    an Application Load Balancer").
+    """
+    return {"requestContext": {"elb": {"targetGroupArn": ""}}, "httpMethod": method, "path": path,
+            "queryStringParameters": {}, "headers": {"host": host, "content-type": "application/json",
+                                                     "x-forwarded-proto": "https"},
+            "body": "" if content is None else json.dumps(content), "isBase64Encoded": False}

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from drctl.aws.errors import Refusal, absent_is_fine, already, is_gone, is_one_of, or_none
-from drctl.aws.tags import as_list, as_map, is_ours
+from drctl.aws.tags import STACK_TAG, as_list, as_map, is_ours
 from drctl.engine.run import Run
 from drctl.engine.step import Finding, Resource, Step
 from drctl.engine.usage import Use
@@ -98,7 +98,7 @@ class Zone(Step[ZoneOut]):
         if run.settings.dns.zone_id is not None:
             return self._checked(run, out)
         if out is None:
-            if not self._is_listed_by_now(run):
+            if not self.is_listed_by_now(run):
                 self._create(run)
             out = self._listed(run)
         if not out.tagged:
@@ -117,7 +117,7 @@ class Zone(Step[ZoneOut]):
                           next_step="correct dns.zone or dns.zone_id")
         return out
 
-    def _is_listed_by_now(self, run: Run) -> bool:
+    def is_listed_by_now(self, run: Run) -> bool:
         """Whether our own zone, made a moment ago, has come into view; Refused when the name is somebody else's.
 
         A second zone of one name gets other name servers, which nobody would ask.
@@ -125,9 +125,20 @@ class Zone(Step[ZoneOut]):
         zones = self._zones(run)
         own = any(zone["CallerReference"].startswith(reference_prefix(run)) for zone in zones)
         if zones and not own:
+            self._refuse_another_stacks(run, zones[0]["Id"].removeprefix("/hostedzone/"))
             raise NotOurs(f"a hosted zone {run.settings.dns.zone} exists already ({zones[0]['Id']}) and is not this "
                           "stack's: a second one would not be asked by anybody", next_step=GIVE_ID)
         return own
+
+    def _refuse_another_stacks(self, run: Run, zone_id: str) -> None:
+        """A zone that another environment of drctl has made: either it was to be renamed, or there are to be two."""
+        answer = run.at(self.region).route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+        if owner := as_map(answer["ResourceTagSet"]["Tags"]).get(STACK_TAG):
+            raise NotOurs(
+                f"hosted zone {run.settings.dns.zone} ({zone_id}) belongs to the stack {owner}: an environment that "
+                "stands cannot be renamed, for its name is in every name and tag",
+                next_step=f"set environment back to {owner}; for a second stack beside it give dns.zone another name, "
+                f"or dns.zone_id {zone_id} with another dns.record")
 
     def _create(self, run: Run) -> None:
         """A new zone is listed some seconds late: only the reference keeps a repeated request from making a second."""

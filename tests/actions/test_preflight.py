@@ -11,6 +11,10 @@ from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
 from drctl.settings import Settings
+from drctl.steps.network import Network
+from drctl.steps.zone import Zone
+from tests.conftest import ensure_with_needs
+from tests.steps.database import STANDBY
 
 HOME, AWAY = Settings().sites
 
@@ -82,4 +86,32 @@ def test_a_zone_and_certificates_that_are_given_are_asked_for(make_run: Callable
     assert [line.partition(":")[0] for line in found] == [HOME.region, HOME.region, AWAY.region]
     assert "tls.primary_certificate_arn: there is no certificate" in found[0]
     assert "hosted zone Z0123456789ABC does not exist" in found[1]
+    assert run.events.changes == {}
+
+
+def changed(part: str, **values: object) -> Settings:
+    document = Settings().model_dump()
+    return Settings.model_validate({**document, part: {**document[part], **values}})
+
+
+@pytest.mark.parametrize(("settings", "words", "way"), [
+    (changed("network", primary_cidr="10.9.0.0/16"), "has the addresses 10.0.0.0/16, the configuration says "
+     "10.9.0.0/16", "set network.primary_cidr to 10.0.0.0/16"),
+    (changed("regions", primary="us-west-2", standby="us-east-1"), "was built as the primary region",
+     "drctl failover --planned"),
+    (changed("regions", standby="us-east-2"), "a stack does not leave us-west-2", "put regions back"),
+    (changed("database", name="another"), "the DatabaseName of aurora-cluster-us-east-1-lab is app", "put it back"),
+    (changed("database", username="another"), "the MasterUsername", "put it back"),
+    (changed("database", engine_version="16.4"), "Aurora takes no version back", "database.engine_version to 16.6"),
+    (Settings(environment="renamed"), "belongs to the stack lab", "set environment back to lab"),
+], ids=lambda value: value.split(",")[0] if isinstance(value, str) else "")
+def test_what_cannot_be_changed_is_refused_with_the_way_before_anything_is_changed(
+        make_run: Callable[..., Run], settings: Settings, words: str, way: str) -> None:
+    before = make_run()
+    for step in (Zone(HOME), Network(HOME), Network(AWAY), STANDBY):
+        ensure_with_needs(before, step)
+    run = make_run(settings)
+    lines = [one for one in findings(run) if words in one]
+    assert lines
+    assert all(way in line for line in lines)
     assert run.events.changes == {}

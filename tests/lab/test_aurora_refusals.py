@@ -228,6 +228,19 @@ STATE, COMBINATION, VALUE = "InvalidDBClusterStateFault", "InvalidParameterCombi
 GLOBAL_STATE, INSTANCE_STATE = "InvalidGlobalClusterStateFault", "InvalidDBInstanceState"
 FAMILY = "aurora-postgresql99"
 
+
+def upgrade(region: str, version: str) -> Deed:
+    """An upgrade of the cluster there, at once."""
+    return rds("modify_db_cluster", region, DBClusterIdentifier=f"db-{region}", EngineVersion=version,
+               ApplyImmediately=True)
+
+
+def capacities(least: float, most: float) -> Deed:
+    """Other limits of the cluster in the east."""
+    return rds("modify_db_cluster", **EAST_CLUSTER, ServerlessV2ScalingConfiguration={
+        "MinCapacity": least, "MaxCapacity": most})
+
+
 #: Rule, what stands, what is done, the code and words of the refusal.
 ROWS: list[tuple[str, World, Deed, str, str]] = [
     # how clusters go
@@ -333,6 +346,17 @@ ROWS: list[tuple[str, World, Deed, str, str]] = [
                                                  DBInstanceClass="db.t3.medium"), COMBINATION, "global database"),
     ("instance-available-to-modify", coming, rds("modify_db_instance", **EAST_INSTANCE, PromotionTier=3),
      INSTANCE_STATE, "creating"),
+    # how a cluster is changed
+    ("upgrade-secondaries-first", pair, upgrade(EAST, "16.8"), VALUE, "upgrade global replicas first"),
+    ("upgrade-with-an-instance", headless, upgrade(WEST, "16.8"), STATE, "without a primary instance"),
+    ("upgrade-upwards", pair, upgrade(WEST, "16.4"), COMBINATION, "Cannot upgrade"),
+    ("upgrade-upwards", pair, upgrade(WEST, "17.5"), COMBINATION, "AllowMajorVersionUpgrade"),
+    ("capacity-bounds", bare, capacities(0.7, 4), VALUE, "increments"),
+    ("capacity-bounds", bare, capacities(4, 2), VALUE, "not less than the minimum"),
+    ("capacity-bounds", bare, capacities(0.5, 0.5), VALUE, "at least 1.0"),
+    ("capacity-bounds", bare, capacities(0.5, 300), VALUE, "between 0.5 and 256"),
+    ("password-at-the-primary", pair, rds("modify_db_cluster", WEST, DBClusterIdentifier=f"db-{WEST}",
+                                          MasterUserPassword="another-long-one"), COMBINATION, "secondary"),
     # groups
     ("subnet-group-zones", with_groups, subnet_group("one", 0), "DBSubnetGroupDoesNotCoverEnoughAZs", "coverage"),
     ("subnet-group-once", with_groups, subnet_group("inner", 0, 1), "DBSubnetGroupAlreadyExists", ""),

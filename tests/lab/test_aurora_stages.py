@@ -227,7 +227,7 @@ def test_a_later_change_takes_the_place_of_one_that_is_not_made_yet(aws: Aws, cl
 
 @rule("cluster-change-pending")
 def test_another_version_waits_for_the_maintenance_window_unless_it_is_wanted_now(aws: Aws, clock: LabClock) -> None:
-    bare(aws, clock)
+    single(aws, clock)
     aws[EAST].rds.modify_db_cluster(**NAME, EngineVersion="16.8")
     pass_an_hour(clock)
     shown = cluster(aws, EAST)
@@ -407,3 +407,19 @@ def test_a_failover_changes_the_writer_and_leaves_the_old_one_to_be_rebuilt(aws:
     clock.skip(seconds("failover") + 15)
     settle(clock)
     assert (writer(aws), members(aws)[EAST]["SynchronizationStatus"]) == ([WEST], "pending-resync")
+
+
+@rule("cluster-upgrading")
+def test_members_are_upgraded_one_by_one_and_the_global_cluster_has_the_version_of_its_primary(
+        aws: Aws, clock: LabClock) -> None:
+    pair(aws, clock)
+    for region, version in ((WEST, "16.6"), (EAST, "16.8")):
+        aws[region].rds.modify_db_cluster(DBClusterIdentifier=f"db-{region}", EngineVersion="16.8",
+                                          ApplyImmediately=True)
+        clock.skip(60)
+        settle(clock)
+        assert (cluster(aws, region)["Status"], cluster(aws, region)["EngineVersion"]) == ("upgrading", "16.6")
+        assert instance(aws, region)["DBInstanceStatus"] == "upgrading"
+        pass_an_hour(clock)
+        assert {cluster(aws, region)["EngineVersion"], instance(aws, region)["EngineVersion"]} == {"16.8"}
+        assert world(aws)["EngineVersion"] == version

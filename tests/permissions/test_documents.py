@@ -127,6 +127,14 @@ def test_with_a_boundary_roles_are_made_and_given_rights_only_with_it() -> None:
     assert {"iam:CreateRole", "iam:PutRolePolicy"} <= set(bound["Action"])
 
 
+def test_whoever_makes_roles_within_a_boundary_takes_it_off_none() -> None:
+    def allowed(settings: Settings) -> set[str]:
+        return {action for one in statements(settings, "provision") for action in one["Action"]}
+
+    bound = LAB.model_copy(update={"iam": Iam(permissions_boundary=BOUNDARY)})
+    assert allowed(LAB) - allowed(bound) == {"iam:DeleteRolePermissionsBoundary"}
+
+
 def test_a_given_zone_is_the_only_one_that_is_touched() -> None:
     given = LAB.model_copy(update={"dns": LAB.dns.model_copy(update={"zone_id": "Z123"})})
     zones = {place for one in statements(given, "provision") for place in one["Resource"] if ":hostedzone/" in place}

@@ -39,7 +39,7 @@ def wired(label: str) -> Function:
 
 
 APP, PROBE = wired("app"), wired("probe")
-NAME = "lambda-app-us-east-1-lab"
+NAME, PROBE_NAME = "lambda-app-us-east-1-lab", "lambda-probe-us-east-1-lab"
 
 
 def findings(run: Run, step: Function = APP) -> list[str]:
@@ -110,33 +110,43 @@ def test_its_log_ends_and_is_encrypted(run: Run, make_run: Callable[..., Run]) -
 
 
 def test_another_configuration_becomes_a_new_live_version(run: Run, make_run: Callable[..., Run]) -> None:
-    ensure_with_needs(run, APP)
+    ensure_with_needs(run, PROBE)
     larger = make_run(Settings(app=App(memory_mb=1024)))
-    assert "MemorySize" in findings(larger)[0]
-    assert ensure_with_needs(larger, APP).version == "2"
-    assert findings(larger) == []
+    assert "MemorySize" in findings(larger, PROBE)[0]
+    assert ensure_with_needs(larger, PROBE).version == "2"
+    assert findings(larger, PROBE) == []
 
 
 @pytest.mark.notices("Function")
 @pytest.mark.parametrize("damage", ["code", "alias gone", "alias of another version", "configuration of the live one"])
 def test_verify_notices_damage_and_ensure_mends_it(run: Run, aws: Aws, damage: str) -> None:
-    code = ensure_with_needs(run, APP).code_sha256
+    code = ensure_with_needs(run, PROBE).code_sha256
     client = aws[HOME.region].lambda_
     if damage == "alias gone":
-        client.delete_alias(FunctionName=NAME, Name="live")
-        assert run.refresh(APP) is None
+        client.delete_alias(FunctionName=PROBE_NAME, Name="live")
+        assert run.refresh(PROBE) is None
     else:
         if damage == "code":
-            client.update_function_code(FunctionName=NAME, ZipFile=archive({"theirs.py": b"1"}))
+            client.update_function_code(FunctionName=PROBE_NAME, ZipFile=archive({"theirs.py": b"1"}))
         else:
-            client.update_function_configuration(FunctionName=NAME, MemorySize=128)
-        APP._settled(run)
-        version = client.publish_version(FunctionName=NAME)["Version"]
-        client.update_alias(FunctionName=NAME, Name="live", FunctionVersion=version)
-        assert len(findings(run)) == 1
+            client.update_function_configuration(FunctionName=PROBE_NAME, MemorySize=128)
+        PROBE._settled(run)
+        version = client.publish_version(FunctionName=PROBE_NAME)["Version"]
+        client.update_alias(FunctionName=PROBE_NAME, Name="live", FunctionVersion=version)
+        assert len(findings(run, PROBE)) == 1
+    ensure_with_needs(run, PROBE)
+    assert findings(run, PROBE) == []
+    assert run.output(PROBE).code_sha256 == code
+
+
+def test_a_change_of_the_app_is_made_ready_and_stays_to_be_released(run: Run, make_run: Callable[..., Run]) -> None:
     ensure_with_needs(run, APP)
-    assert findings(run) == []
-    assert run.output(APP).code_sha256 == code
+    larger = make_run(Settings(app=App(memory_mb=1024)))
+    assert "MemorySize" in findings(larger)[0]
+    assert ensure_with_needs(larger, APP).version == "1"
+    assert findings(larger) == []
+    assert not APP.is_live(larger, larger.output(APP))
+    assert APP.publish(larger) == "2"
 
 
 def test_a_run_that_died_before_the_alias_is_finished_by_the_next(run: Run, aws: Aws) -> None:

@@ -9,9 +9,10 @@ import pytest
 from drctl.aws.clients import Aws
 from drctl.engine.run import Run
 from drctl.errors import Refused
-from drctl.settings import Database, Settings
+from drctl.settings import Database, Regions, Settings
+from drctl.steps.global_cluster import GlobalCluster
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.database import AWAY, HOME, WORLD, findings
+from tests.steps.database import AWAY, HOME, PRIMARY, WORLD, findings
 
 
 def test_it_is_encrypted_and_seen_from_both_regions(run: Run, aws: Aws) -> None:
@@ -36,10 +37,29 @@ def test_protection_follows_the_configuration(make_run: Callable[..., Run]) -> N
     assert findings(protected, WORLD) == []
 
 
-def test_another_engine_version_in_the_configuration_is_explained_not_applied(make_run: Callable[..., Run]) -> None:
+@pytest.mark.parametrize(("version", "words", "way"), [
+    ("16.4", "Aurora takes no version back", "set database.engine_version to 16.6"),
+    ("17.5", "another major version", "AllowMajorVersionUpgrade"),
+    ("16.7", "which AWS does not upgrade to 16.7", "or to one of 16.8, 16.9, 16.10"),
+])
+def test_a_version_that_no_minor_upgrade_leads_to_is_refused_with_the_way(
+        make_run: Callable[..., Run], version: str, words: str, way: str) -> None:
     ensure_with_needs(make_run(), WORLD)
-    upgraded = make_run(Settings(database=Database(engine_version="15.10")))
-    assert "does not upgrade" in findings(upgraded, WORLD)[0]
+    wanted = make_run(Settings(database=Database(engine_version=version)))
+    assert words in findings(wanted, WORLD)[0]
+    with pytest.raises(Refused, match=words) as refused:
+        WORLD.ensure(wanted)
+    assert way in refused.value.next_step
+    assert changes(wanted, WORLD) == 0
+
+
+def test_regions_are_not_changed_under_a_database_that_stands(make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(make_run(), PRIMARY)
+    moved = make_run(Settings(regions=Regions(primary="us-west-2", standby="us-east-2")))
+    step = GlobalCluster(moved.settings.primary)
+    with pytest.raises(Refused, match=r"its database is in us-east-1, .* does not leave us-east-1") as refused:
+        step.ensure(moved)
+    assert "put regions back" in refused.value.next_step
 
 
 def test_somebody_elses_global_cluster_of_that_name_is_left_alone(run: Run, aws: Aws) -> None:

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from moto.rds.models import rds_backends
 
 from drctl.aws.clients import Aws
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.errors import Refused, WaitFailed
 from drctl.lab import aurora_states
-from drctl.settings import Database, Settings
+from drctl.settings import LAB_ACCOUNT, Database, Settings, Site
 from tests.conftest import changes, ensure_with_needs
-from tests.steps.database import HOME, PRIMARY, SECRET, WORLD, WRITERS, findings
+from tests.steps.database import (
+    AWAY,
+    HOME,
+    PRIMARY,
+    SECRET,
+    STANDBY,
+    WORLD,
+    WRITERS,
+    changed,
+    ensure_all,
+    findings,
+)
 
 
 def modify(aws: Aws, run: Run, **changes: object) -> None:
@@ -144,3 +156,26 @@ def test_somebody_elses_cluster_of_that_name_is_left_alone(run: Run, aws: Aws) -
     with pytest.raises(Refused, match="does not belong"):
         PRIMARY.destroy(run)
     assert len(rds.describe_db_clusters()["DBClusters"]) == 1
+
+
+@pytest.mark.parametrize("writer", [HOME, AWAY], ids=["at home", "after a switchover"])
+def test_a_rotated_password_is_set_where_the_database_writes(
+        run: Run, make_run: Callable[..., Run], aws: Aws, records: list[Record], writer: Site) -> None:
+    ensure_all(run)
+    if writer == AWAY:
+        aws[HOME.region].rds.switchover_global_cluster(
+            GlobalClusterIdentifier=WORLD.name(run), TargetDbClusterIdentifier=run.output(STANDBY).arn)
+        run.wait_until("roles have changed", lambda: run.refresh(WORLD), lambda seen: (
+            seen is not None and seen.writer == AWAY.region and seen.at_rest), within=3600)
+    rotating = Settings(database=Database(password_generation=2))
+    records.clear()
+    assert changed(make_run, rotating) == {PRIMARY.key: 2}
+    assert {str(one["to"]) for one in records if one.get("operation") == "ModifyDBCluster"} == {writer.region}
+    again = make_run(rotating)
+    ensure_with_needs(again, PRIMARY)
+    assert findings(again, PRIMARY) == []
+    name = run.name("aurora", "cluster", writer)
+    password = SECRET.credentials(again).password
+    assert rds_backends[LAB_ACCOUNT][writer.region].clusters[name]._master_user_password == password
+    assert password not in repr(records)
+    assert changed(make_run, rotating) == {}

@@ -89,12 +89,36 @@ def test_a_boundary_that_is_missing_or_another_is_told_and_put(
     assert ensure_with_needs(run, ROLE).boundary == BOUNDARY
 
 
-def test_a_boundary_that_the_configuration_does_not_ask_for_is_somebody_elses_and_stays(
+def test_a_boundary_that_drctl_did_not_put_is_somebody_elses_and_stays(
+        run: Run, make_run: Callable[..., Run], aws: Aws) -> None:
+    name = ensure_with_needs(run, ROLE).name
+    aws["us-east-1"].iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=BOUNDARY)
+    again = make_run()
+    assert ensure_with_needs(again, ROLE).boundary == BOUNDARY
+    assert changes(again, ROLE) == 0
+
+
+def test_a_boundary_that_drctl_has_put_goes_when_the_configuration_names_none_any_more(
         make_run: Callable[..., Run]) -> None:
     ensure_with_needs(make_run(bound(BOUNDARY)), ROLE)
-    run = make_run(bound(None))
-    assert ensure_with_needs(run, ROLE).boundary == BOUNDARY
-    assert changes(run, ROLE) == 0
+    run = make_run()
+    seen = run.refresh(ROLE)
+    assert seen is not None
+    assert [one.text for one in ROLE.verify(run, seen)] == [
+        f"role {seen.name} has the boundary {BOUNDARY} of former settings"]
+    out = ensure_with_needs(run, ROLE)
+    assert (out.boundary, out.put, changes(run, ROLE)) == (None, None, 2)
+    again = make_run()
+    ensure_with_needs(again, ROLE)
+    assert changes(again, ROLE) == 0
+
+
+def test_a_boundary_that_somebody_has_put_in_place_of_ours_stays_and_our_note_goes(
+        make_run: Callable[..., Run], aws: Aws) -> None:
+    name = ensure_with_needs(make_run(bound(BOUNDARY)), ROLE).name
+    aws["us-east-1"].iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=f"{BOUNDARY}-of-theirs")
+    out = ensure_with_needs(make_run(), ROLE)
+    assert (out.boundary, out.put) == (f"{BOUNDARY}-of-theirs", None)
 
 
 def test_a_role_for_lambda_has_the_trust_that_lambda_documents(run: Run) -> None:

@@ -11,9 +11,9 @@ from drctl.aws.clients import Aws
 from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.errors import Refused
-from drctl.settings import Settings
+from drctl.settings import Database, Settings
 from drctl.steps.key import Key
-from drctl.steps.secret import DatabaseSecret
+from drctl.steps.secret import GENERATION_TAG, DatabaseSecret
 from tests.conftest import changes, ensure_with_needs
 from tests.steps.lifecycle import lagging
 
@@ -115,3 +115,47 @@ def test_a_secret_of_somebody_else_that_reads_miss_is_refused(run: Run, aws: Aws
         aws[HOME.region].secrets.create_secret(Name=NAME, SecretString="theirs")
         with pytest.raises(Refused, match=NAME):
             SECRET.ensure(run)
+
+
+def rotated(make_run: Callable[..., Run], generation: int) -> Run:
+    """A run with settings that ask for this password."""
+    run: Run = make_run(Settings(database=Database(password_generation=generation)))
+    ensure_with_needs(run, SECRET)
+    return run
+
+
+def test_a_new_generation_is_a_new_password_in_both_regions_once(
+        run: Run, make_run: Callable[..., Run], aws: Aws, records: list[Record]) -> None:
+    ensure_with_needs(run, SECRET)
+    old = SECRET.credentials(run).password
+    wanted = make_run(Settings(database=Database(password_generation=2)))
+    assert [one.text for one in SECRET.verify(wanted, run.output(SECRET))] == [
+        f"the password in secret {NAME} is of generation 1, not 2"]
+    again = rotated(make_run, 2)
+    new = SECRET.credentials(again).password
+    assert new != old
+    values = {aws[site.region].secrets.get_secret_value(SecretId=NAME)["SecretString"] for site in (HOME, AWAY)}
+    assert values == {json.dumps({"username": "dradmin", "password": new})}
+    assert new not in repr(records)
+    assert changes(rotated(make_run, 2), SECRET) == 0
+
+
+def test_a_rotation_whose_run_was_killed_before_it_was_noted_makes_no_second_password(
+        run: Run, make_run: Callable[..., Run], aws: Aws) -> None:
+    ensure_with_needs(run, SECRET)
+    new = SECRET.credentials(rotated(make_run, 2)).password
+    aws[HOME.region].secrets.tag_resource(SecretId=NAME, Tags=[{"Key": GENERATION_TAG, "Value": "1"}])
+    again = rotated(make_run, 2)
+    assert SECRET.credentials(again).password == new
+    assert again.output(SECRET).password_generation == 2
+
+
+def test_an_earlier_password_does_not_come_back(make_run: Callable[..., Run]) -> None:
+    rotated(make_run, 2)
+    with pytest.raises(Refused, match="of generation 2, the configuration says 1") as refused:
+        rotated(make_run, 1)
+    assert "set database.password_generation to 2, or to 3 for a new password" in refused.value.next_step
+
+
+def test_a_secret_that_is_made_anew_begins_with_the_generation_that_is_configured(make_run: Callable[..., Run]) -> None:
+    assert rotated(make_run, 4).output(SECRET).password_generation == 4

@@ -166,3 +166,10 @@ def test_records_of_others_keep_the_zone_and_are_named(run: Run, aws: Aws) -> No
     with pytest.raises(Refused, match=r"mail\.dr\.example\.com A"):
         ZONE.destroy(run)
     assert len(zones(aws)) == 1
+
+
+def test_a_zone_of_another_stack_says_that_an_environment_is_not_renamed(make_run: Callable[..., Run]) -> None:
+    ensure_with_needs(make_run(), ZONE)
+    with pytest.raises(Refused, match="belongs to the stack lab: an environment that stands cannot be renamed") as no:
+        ZONE.ensure(make_run(Settings(environment="renamed")))
+    assert "set environment back to lab" in no.value.next_step

@@ -140,14 +140,24 @@ class Database:
             self.close()
         if self._link is None:
             try:
-                self._link = self._open()
+                self._link = self._open(self._secret.credentials())
             except LoginRefused:
                 self._secret.forget()
-                self._link = self._open()
+                self._link = self._open_while_rotated()
         return self._link
 
-    def _open(self) -> Link:
-        credentials = self._secret.credentials()
+    def _open_while_rotated(self) -> Link:
+        """The secret has a new password some seconds before the database does: until then the one before is right."""
+        try:
+            return self._open(self._secret.credentials())
+        except LoginRefused as refused:
+            try:
+                before = self._secret.before()
+            except Unreachable:
+                raise refused from None
+            return self._open(before)
+
+    def _open(self, credentials: Credentials) -> Link:
         problem: Unreachable | None = None
         for host in self.place.hosts:
             try:

@@ -109,7 +109,32 @@ def test_refused_credentials_are_read_again_once() -> None:
 
 def test_credentials_that_stay_refused_are_an_unreachable_database() -> None:
     with pytest.raises(LoginRefused):
-        database(FakeServer(LoginRefused(), LoginRefused()), "old", "old").run("SELECT")
+        database(FakeServer(*[LoginRefused()] * 3), "old", "old", "older").run("SELECT")
+
+
+def test_while_a_password_is_rotated_the_one_before_is_tried_too() -> None:
+    server = FakeServer(LoginRefused(), LoginRefused(), FakeLink([[1]]))
+    stages = []
+
+    def read(arn: str, region: str, stage: str) -> str:
+        stages.append(stage)
+        return json.dumps({"username": "u", "password": stage})
+
+    rotating = Database(Place(CLUSTER, 5432, "app"), Secret("arn", "here", read), server.connect)
+    assert rotating.run("SELECT") == [{"n": 1}]
+    assert stages == ["AWSCURRENT", "AWSCURRENT", "AWSPREVIOUS"]
+    assert [password for _, password in server.asked][-1] == "AWSPREVIOUS"
+
+
+def test_a_secret_that_was_never_rotated_has_none_before_and_the_login_stays_refused() -> None:
+    def read(arn: str, region: str, stage: str) -> str:
+        if stage == "AWSPREVIOUS":
+            raise Unreachable("the database secret cannot be read: ResourceNotFoundException")
+        return json.dumps({"username": "u", "password": "p"})
+
+    server = FakeServer(LoginRefused(), LoginRefused())
+    with pytest.raises(LoginRefused):
+        Database(Place(CLUSTER, 5432, "app"), Secret("arn", "here", read), server.connect).run("SELECT")
 
 
 def test_the_reader_endpoint_is_taken_where_the_cluster_endpoint_does_not_answer() -> None:
