@@ -31,7 +31,7 @@ import pg8000.native
 from drctl.aws.clients import Aws, Credentials, Door
 from drctl.engine.clock import Clock
 from drctl.engine.events import Events
-from drctl.lab import outages
+from drctl.lab import extensions, outages
 from drctl.lab.databases import DATABASES
 from drctl.lab.lag import LAG, USUAL_MS
 from drctl.settings import Settings
@@ -274,6 +274,7 @@ def place(speed: float = SPEED) -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="truth-") as folder:
         lab = Lab(speed=speed)
         lab.start()
+        extensions.reset()  # what another lab of this process has left
         try:
             made = Place(lab, Path(folder), speed)
             made.drctl("provision", "--json")

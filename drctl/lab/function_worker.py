@@ -22,6 +22,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -208,9 +209,13 @@ class Forks:
 
     def _bury(self) -> None:
         while self._alive:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
                 return
+            pid = ended.si_pid
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what its code has left behind; the number is its own until the wait
+            _, status = os.waitpid(pid, 0)
             self._alive.discard(pid)
             self._tell({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 

@@ -42,7 +42,7 @@ REGIONS = ("us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1",
 NEEDED = 0.18
 ENDPOINT_TYPES = frozenset({"HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP"})
 #: Shortest pause between two looks at one check, and the longest, in real seconds; and the one in a quiet lab.
-SHORTEST_S, LONGEST_S, QUIET_S = 0.1, 1.0, 2.0
+SHORTEST_S, LONGEST_S, QUIET_S = 0.1, 1.0, 5.0
 
 
 @dataclass

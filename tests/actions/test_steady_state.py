@@ -157,7 +157,7 @@ def test_a_lost_region_shows_as_growth_since_about_when_it_was_lost(run: Run) ->
         assert lag is not None
         assert lag.growth is not None
         assert lag.seconds == pytest.approx(240, abs=61)
-        assert lag.growth.seconds <= 60.1
+        assert lag.growth.seconds <= 62  # and what passes meanwhile
     finally:
         aurora.restore(HOME.region)
         CLOCK.set_speed(SPEED)

@@ -63,7 +63,7 @@ def test_a_target_that_is_not_available_yet_is_waited_for_and_asked_again(run: R
     ensure_all(run)
     CLOCK.set_speed(SLOW)
     try:
-        passes_through(run.output(STANDBY).arn, [(seconds("failover"), "modifying")])
+        passes_through(run.output(STANDBY).arn, [(5 * seconds("failover"), "modifying")])
         records.clear()
         perform(run, THERE)
     finally:

@@ -21,7 +21,7 @@ from drctl.engine.clock import Clock
 from drctl.engine.events import Events
 from drctl.lab import cleaner
 from drctl.lab.kept_folders import KeptFolder
-from drctl.lab.postgres_server import until
+from drctl.lab.postgres_server import PostgresFailed, until
 from drctl.processes import lives
 from tests.cli.conftest import Cli, cli_in
 
@@ -100,7 +100,12 @@ class Started:
         return [pid for pid, command in self.processes().items() if text in command]
 
     def leaves_nothing(self, processes: dict[int, str]) -> None:
-        until(lambda: not [one for pid, one in processes.items() if lives(pid)], "the end of all processes")
+        def left() -> list[str]:
+            return [f"{pid} {command}" for pid, command in processes.items() if lives(pid)]
+
+        with suppress(PostgresFailed):
+            until(lambda: not left(), "the end of all processes")
+        assert left() == []
         until(lambda: not any(self.temporary.iterdir()), "the end of all temporary files")
 
 
