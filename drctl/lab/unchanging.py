@@ -18,7 +18,7 @@ def keep() -> None:
     responses.method_names_from_class = cache(responses.method_names_from_class)
     if BackendDict.__getitem__.__module__ != __name__:
         setattr(BackendDict, "__getitem__", _once_known(BackendDict.__getitem__))  # noqa: B010  # mypy refuses the rest
-        setattr(BackendDict, "reset", classmethod(_also_next_time(BackendDict.reset)))  # noqa: B010
+        setattr(BackendDict, "reset", classmethod(_also_next_time(BackendDict.reset)))  # noqa: B010  # as above
 
 
 def _once_known(before: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
