@@ -111,10 +111,10 @@ class Lease:
         Refused with who holds it, where, since and until when; NoControlBucket.
         """
         for _ in range(RACES):
-            if etag := self._put(terms, IfNoneMatch="*"):
-                return etag, None
             seen = self.look()
             if seen is None:
+                if etag := self._put(terms, IfNoneMatch="*"):
+                    return etag, None
                 continue
             if is_same(seen.terms, terms):
                 return seen.etag, None  # our own write, whose answer was lost

@@ -32,7 +32,9 @@ class FakeS3:
     changed: datetime = datetime(2031, 5, 1, tzinfo=UTC)
     version: int = 0
     there: bool = True
-    #: Called before each write, and what it raises is the answer; `after` the same once it was done.
+    #: Called before each look, and what it raises is the answer; `before` the same for each write, `after` once it was
+    #: done.
+    before_a_look: Callable[[], object] = lambda: None
     before: Callable[[], object] = lambda: None
     after: Callable[[], object] = lambda: None
     writes: list[dict[str, Any]] = field(default_factory=list)
@@ -51,6 +53,7 @@ class FakeS3:
         return {"ETag": self.etag}
 
     def get_object(self, **_: Any) -> dict[str, Any]:
+        self.before_a_look()
         if not self.there or self.content is None:
             raise refusal("NoSuchKey" if self.there else "NoSuchBucket", operation="GetObject")
         return {"Body": BytesIO(self.content), "ETag": self.etag, "LastModified": self.changed,
@@ -131,6 +134,15 @@ def test_a_given_back_lease_is_free_at_once(lease: Lease) -> None:
     etag, _ = lease.take(terms())
     lease.renew(terms(released=True, beat=1), etag)
     assert lease.take(terms(BOB, "run-2"))[0] == '"3"'
+
+
+def test_taking_a_lease_is_one_write_whether_there_was_one_before_or_not(s3: FakeS3, lease: Lease) -> None:
+    tries = list[str]()
+    s3.before = lambda: tries.append("write")
+    etag, _ = lease.take(terms())
+    lease.renew(terms(released=True), etag)
+    lease.take(terms(BOB, "run-2"))
+    assert len(tries) == 3
 
 
 @pytest.mark.parametrize(("name", "free"), [
