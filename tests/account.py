@@ -259,8 +259,8 @@ def _roles(at: Any) -> Things:
 
 
 def _buckets(at: Any) -> Things:
-    """Buckets and the keys of their objects, but for leases, copies of journals and what a latch remembers: those tell
-    of what happened."""
+    """Buckets and the keys of their objects, but for leases, copies of journals, access logs and what a latch
+    remembers: those tell of what happened."""
     for bucket in at.s3.list_buckets()["Buckets"]:
         named = {"Bucket": bucket["Name"]}
         settings = {one: _or_nothing(partial(getattr(at.s3, f"get_{one}"), **named)) for one in (
@@ -269,7 +269,7 @@ def _buckets(at: Any) -> Things:
             "bucket_ownership_controls")}
         policy = _document(_or_nothing(partial(at.s3.get_bucket_policy, **named)), "Policy")
         yield "bucket", {**named, **settings, "policy": policy}
-        if not bucket["Name"].startswith("s3-control-"):
+        if not bucket["Name"].startswith(("s3-control-", "s3-access-logs-")):
             objects = at.s3.list_objects_v2(**named).get("Contents", ())
             yield from (("object", f"{bucket['Name']}/{one['Key']}") for one in objects
                         if not one["Key"].startswith("latch/"))

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from drctl.actions.ownership import UNTAGGED, carries_our_tag, is_log_of_our_cluster, is_stack_name
 from drctl.aws.errors import code_of, is_gone, or_none
-from drctl.aws.tags import as_map, is_ours, ours
+from drctl.aws.tags import STACK_TAG, as_map, is_ours, ours
 from drctl.engine.run import Run
 from drctl.engine.runbook import Action
 from drctl.engine.step import Resource
@@ -64,7 +64,7 @@ def _plain_state(item: Any) -> str:
     return str(item["State"]).lower()
 
 
-REGIONAL = (
+EC2 = (
     _ec2("vpc", "describe_vpcs", "Vpcs", "VpcId"),
     _ec2("subnet", "describe_subnets", "Subnets", "SubnetId"),
     _ec2("internet-gateway", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
@@ -76,6 +76,8 @@ REGIONAL = (
     _ec2("vpc-peering-connection", "describe_vpc_peering_connections", "VpcPeeringConnections",
          "VpcPeeringConnectionId", lambda item: str(item["Status"]["Code"])),
     _ec2("vpc-flow-log", "describe_flow_logs", "FlowLogs", "FlowLogId"),
+)
+REGIONAL = (
     Listing("elbv2:loadbalancer", "elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn",
             name="LoadBalancerName"),
     Listing("elbv2:targetgroup", "elbv2", "describe_target_groups", "TargetGroups", "TargetGroupArn",
@@ -126,7 +128,8 @@ def inventory(run: Run, known: Known = nothing) -> list[Resource]:
     """
     looks = _listings(run, known=known)
     for site in run.settings.sites:
-        looks += [(site.region, partial(keys, run, site.region, known)),
+        looks += [(site.region, partial(networks, run, site.region, known)),
+                  (site.region, partial(keys, run, site.region, known)),
                   (site.region, partial(certificates, run, site.region, known)),
                   (site.region, partial(parameters, run, site.region))]
     return [one for one in _asked([*looks, (GLOBAL, partial(route53, run, known))]) if not known(one.kind, one.id)]
@@ -134,12 +137,13 @@ def inventory(run: Run, known: Known = nothing) -> list[Resource]:
 
 def copy_inventory(run: Run, label: str) -> list[Resource]:
     """What stands in both regions of a temporary copy that is called `label`, known by tag and name as the rest is."""
-    return _asked(_listings(run, label))
+    return _asked(_listings(run, label, also=EC2))
 
 
-def _listings(run: Run, label: str = "", known: Known = nothing) -> list[tuple[str, Look]]:
+def _listings(run: Run, label: str = "", known: Known = nothing, also: tuple[Listing, ...] = ()) -> list[
+        tuple[str, Look]]:
     regions = [site.region for site in run.settings.sites]
-    places = [*((region, region, one) for region in regions for one in REGIONAL),
+    places = [*((region, region, one) for region in regions for one in (*also, *REGIONAL)),
               *((GLOBAL, regions[0], one) for one in ONCE)]
     return [(place, partial(_listed, run, one, region, label, known)) for place, region, one in places]
 
@@ -192,6 +196,18 @@ def _is_owned(run: Run, listing: Listing, client: Any, item: Any) -> bool:
         return True
     return is_stack_name(run, name) and (
         listing.kind in UNTAGGED or carries_our_tag(run, listing.service, client, item_id))
+
+
+def networks(run: Run, region: str, known: Known) -> Iterator[tuple[str, str]]:
+    """What EC2 holds. Where all that it knows by our tag is known already, one call has told so; what else there is,
+    and whether it is still alive, tell only the listings of each kind."""
+    tagged = [{"Name": "key", "Values": [STACK_TAG]}, {"Name": "value", "Values": [run.settings.environment]}]
+    if known is not nothing and all(
+            any(known(one.kind, tag["ResourceId"]) for one in EC2)
+            for page in _pages(run.at(region).ec2, "describe_tags", {"Filters": tagged}) for tag in page["Tags"]):
+        return
+    for one in EC2:
+        yield from _listed(run, one, region, "", known)
 
 
 def keys(run: Run, region: str, known: Known = nothing) -> Iterator[tuple[str, str]]:

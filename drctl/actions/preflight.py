@@ -50,7 +50,7 @@ class Preflight(Action):
                      for ask in questions for site in run.settings.sites]
         findings = tuple(finding for answer in asked for finding in answer.result())
         if findings:
-            raise Refused("AWS would refuse this stack; nothing was made", findings=findings,
+            raise Refused("AWS would refuse this stack; no part of it was made", findings=findings,
                           next_step="mend the lines above, then: drctl provision")
 
 

@@ -9,6 +9,7 @@ from drctl.readiness.rule import Asks, Found, Note, Owns, Rule, Saw, Unseen
 from drctl.settings import Site
 from drctl.steps.database_groups import DatabaseGroups
 from drctl.steps.database_instances import DatabaseInstances
+from drctl.steps.engine_version import EngineVersion
 from drctl.steps.global_cluster import GlobalCluster
 from drctl.steps.key import Key
 from drctl.steps.primary_cluster import PrimaryCluster
@@ -116,6 +117,8 @@ RULES: tuple[Rule, ...] = (
     Owns(id="DB-19", of=(DatabaseGroups,), words=r"can block commits", blocks=True,
          must="rds.global_db_rpo is set only where the configuration says so",
          why="after a failover there is no copy, and with a limit on its lag commits wait for it"),
+    Owns(id="DB-20", of=(EngineVersion,), blocks=True, must="no upgrade of the engine has stopped on its way",
+         why="Aurora refuses a switchover between versions: neither a drill nor the way home begins"),
     Owns(id="SEC-01", of=(DatabaseSecret,), blocks=True, must="the database's secret stands",
          why="without it no app can log in, in either region"),
     Owns(id="SEC-02", of=(DatabaseSecret,), words=r"is not in sync", blocks=True,

@@ -11,6 +11,8 @@ from drctl.steps.function import Function
 from drctl.steps.latch import LABEL, Latch
 from drctl.steps.latch_schedule import LatchSchedule
 from drctl.steps.parameters import Parameters
+from drctl.steps.probe_schedule import ProbeSchedule
+from drctl.steps.release import Release
 from drctl.steps.role import Role
 
 #: Lambda takes a function's interfaces away, or its code out of the cache, after some weeks without an invocation.
@@ -39,9 +41,9 @@ def _inactive(read: Read, site: Site) -> Iterator[Note]:
 RULES: tuple[Rule, ...] = (
     Owns(id="FN-01", of=(Function,), purposes=("app",), blocks=True, must="the app stands in each region, and works",
          why="it is what users are sent to"),
-    Owns(id="FN-02", of=(Function,), purposes=("app",), words=r"does not run this code", blocks=True,
+    Owns(id="FN-02", of=(Release,), words=r"is not as configured: .*code", blocks=True,
          must="the app runs the configured package", why="an older app may not know today's schema"),
-    Owns(id="FN-03", of=(Function,), purposes=("app",), words=r"is not as configured", blocks=True,
+    Owns(id="FN-03", of=(Release,), blocks=True,
          must="the app's memory, time-out, environment, role and network are as configured",
          why="an app with another environment talks to another database, or to none"),
     Owns(id="FN-04", of=(Function,), purposes=("app",), words=r"the log group of", must="the app's log is kept",
@@ -50,7 +52,7 @@ RULES: tuple[Rule, ...] = (
          why="without secret and key of its region the app cannot log in"),
     Owns(id="FN-06", of=(Function,), purposes=("probe",), blocks=True, must="the probe stands in each region",
          why="a failover is proven by a write that the probe makes"),
-    Owns(id="FN-07", of=(Function,), purposes=("probe",), words=r"does not run this code|is not as configured",
+    Owns(id="FN-07", of=(Function,), purposes=("probe",), words=r"is not as configured",
          blocks=True, must="the probe is drctl's, as configured", why="a probe that writes elsewhere proves nothing"),
     Owns(id="FN-08", of=(Function,), purposes=("probe",), words=r"the log group of", must="the probe's log is kept",
          why="it tells what the database said during a move"),
@@ -60,9 +62,16 @@ RULES: tuple[Rule, ...] = (
          why="a stopped app serves nobody, whoever is sent there", mend="drctl failback"),
     Asks(id="FN-11", judge=_inactive, must="no function has fallen asleep",
          why="the first users, or the first proof, of a failover meet errors until it is awake"),
+    Owns(id="FN-12", of=(Function,), purposes=("app",), words=r"is not as configured",
+         must="the app as configured is ready to go live",
+         why="until it is, no release can put the live version right"),
+    Owns(id="FN-13", of=(Release,), words=r"is not proven", must="the app's live version has been proven",
+         why="a release that was cut off left a version to users that nobody has seen answer"),
+    Owns(id="FN-14", of=(ProbeSchedule,), must="the probe is called once a day",
+         why="a probe that nobody calls for two weeks falls asleep, and the first proof of a failover waits for it"),
     Owns(id="LAT-01", of=(Latch,), must="the latch stands in each region, with its log",
          why="users who have fled a dead region come back to it when it twitches"),
-    Owns(id="LAT-02", of=(Latch,), words=r"does not run this code|is not as configured",
+    Owns(id="LAT-02", of=(Latch,), words=r"is not as configured",
          must="the latch is drctl's, as configured", why="a latch that looks elsewhere turns nothing, or too much"),
     Owns(id="LAT-03", of=(Role,), purposes=(LABEL,), must="the latch's role may read and turn the switches",
          why="it looks every minute and could do nothing"),

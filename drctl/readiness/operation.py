@@ -14,6 +14,7 @@ from drctl.readiness.rule import Asks, Found, NotAsked, Note, Owns, Rule, Saw, U
 from drctl.settings import Site
 from drctl.steps.alarms import Alarms
 from drctl.steps.backup import Backup
+from drctl.steps.backup_vault import BackupVault
 from drctl.steps.control_bucket import ControlBucket
 from drctl.steps.dashboard import Dashboard
 from drctl.steps.health_alarms import HealthAlarms
@@ -21,8 +22,14 @@ from drctl.steps.primary_cluster import PrimaryCluster
 from drctl.steps.role import Role
 from drctl.steps.standby_cluster import StandbyCluster
 from drctl.steps.topic import Topic
+from drctl.steps.trail import Trail
+from drctl.steps.trail_alarms import TrailAlarms
+from drctl.steps.trail_bucket import TrailBucket
+from drctl.steps.trail_filters import TrailFilters
+from drctl.steps.trail_key import TrailKey
+from drctl.steps.trail_name import LABEL as TRAIL
 
-ALARM_SETS = (Alarms, HealthAlarms)
+ALARM_SETS = (Alarms, HealthAlarms, TrailAlarms)
 #: A drill is due every quarter (HIPAA 164.308(a)(7)(ii)(D) asks for periodic testing; this is drctl's period).
 QUARTER = timedelta(days=92)
 #: Point-in-time restore reaches to five minutes ago (Aurora User Guide, "Backing up and restoring an Aurora DB
@@ -177,7 +184,7 @@ RULES: tuple[Rule, ...] = (
          why="how far back a mistake can be undone"),
     Asks(id="BAK-02", judge=_restorable, must="each cluster can be restored up to an hour ago",
          why="replication copies a mistake within a second; only a backup does not"),
-    Owns(id="BAK-03", of=(Backup,), must="the backup plan and both vaults stand as configured",
+    Owns(id="BAK-03", of=(Backup, BackupVault), must="the backup plan and both vaults stand as configured",
          why="they are the second line when both copies are bad"),
     Owns(id="BAK-04", of=(Backup,), words=r"does not let AWS Backup", must="the account lets AWS Backup back up Aurora",
          why="without it Aurora is skipped silently"),
@@ -187,6 +194,16 @@ RULES: tuple[Rule, ...] = (
          why="an old one loses all that came later", mend="aws backup list-backup-jobs names the reason"),
     Asks(id="BAK-07", judge=_copied, everywhere=False, must="the newest recovery point has a copy in the other region",
          why="one that lies in the lost region is lost with it", mend="aws backup list-copy-jobs names the reason"),
+    Owns(id="AUD-01", of=(Trail,), must="the trail records all management events and every access to the data",
+         why="after an outage, or an intrusion, it is what tells who did what"),
+    Owns(id="AUD-02", of=(Trail,), words=r"is stopped", must="the trail is recording",
+         why="a trail that somebody has stopped tells nothing, and looks as if it did"),
+    Owns(id="AUD-03", of=(TrailBucket, TrailKey), must="the trail's bucket and key stand as configured",
+         why="the record lies there, closed to whoever it is about"),
+    Owns(id="AUD-04", of=(Role,), purposes=(TRAIL,), must="the trail's role may write to its log group",
+         why="filters and alarms see what arrives there"),
+    Owns(id="AUD-05", of=(TrailFilters,), must="the trail's log is filtered for what somebody must hear of",
+         why="an alarm whose filter is gone is silent for ever"),
     Owns(id="OPS-01", of=(ControlBucket,), must="the control bucket of each region stands as configured",
          why="leases, journals and the note of a failover lie there; a failover goes on without, and says so"),
     Asks(id="OPS-02", judge=_drilled, everywhere=False, must="the last drill is younger than a quarter",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -40,8 +40,8 @@ class ClusterOut:
     pending: frozenset[str]
     #: Where RDS writes the database's log.
     logs: LogGroup | None
-    #: Up to when it can be restored; None before its first backup.
-    restorable_to: datetime | None = None
+    #: Up to when it can be restored; None before its first backup. It goes on by itself: no difference of the cluster.
+    restorable_to: datetime | None = field(default=None, compare=False)
 
 
 def dead_end(status: str) -> str | None:

@@ -83,7 +83,7 @@ def changed(settings: Settings, parts: Mapping[str, Any]) -> Settings:
 #: What somebody may choose later; each can be taken back.
 CHOICES: tuple[Mapping[str, Any], ...] = (
     {"alarms": {"database_connections": 300, "error_percent": 7.5}}, {"alarms": {"email": "on-call@example.org"}},
-    {"app": {"memory_mb": 256, "timeout_s": 20}}, {"backup": {"enabled": True}},
+    {"app": {"memory_mb": 256, "timeout_s": 20}}, {"backup": {"enabled": True}}, {"trail": {"enabled": True}},
     {"database": {"backup_retention_days": 3, "max_acu": 8}}, {"database": {"rpo_limit_s": 60}},
     {"database": {"instances": 2}}, {"database": {"instance_class": "db.r6g.large"}},
     {"dns": {"health_threshold": 4}}, {"dns": {"health_interval_s": 30, "latch_minutes": 9}},

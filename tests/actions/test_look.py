@@ -113,7 +113,7 @@ def test_a_region_that_cannot_be_asked_hides_nothing_of_the_other(run: Run) -> N
 
 
 def test_readiness_is_what_was_published_last_and_its_age(run: Run) -> None:
-    assert seen(run, look.READY)["readiness"] == {"value": None, "age_s": None, "region": None,
+    assert seen(run, look.READY)["readiness"] == {"value": None, "score": None, "age_s": None, "region": None,
                                                   "why": "never published"}
     perform(run, PublishReadiness())
     told = seen(run, look.READY)["readiness"]

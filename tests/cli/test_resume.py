@@ -190,8 +190,9 @@ def test_without_any_copy_it_says_that_there_is_no_such_run(story: Story) -> Non
 
 def test_a_region_without_its_control_bucket_keeps_nobody_from_reading_the_other(story: Story) -> None:
     s3 = story.place.aws[EAST].s3
-    for one in s3.list_objects_v2(Bucket=bucket(EAST)).get("Contents", []):
-        s3.delete_object(Bucket=bucket(EAST), Key=one["Key"])
+    found = s3.list_object_versions(Bucket=bucket(EAST))
+    for one in (*found.get("Versions", []), *found.get("DeleteMarkers", [])):
+        s3.delete_object(Bucket=bucket(EAST), Key=one["Key"], VersionId=one["VersionId"])
     s3.delete_bucket(Bucket=bucket(EAST))
     report = story.on(story.machine(knows_the_lab=False), "report", story.killed, "--json")
     assert (report.code, report.json["outcome"]) == (0, "interrupted")

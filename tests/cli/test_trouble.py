@@ -28,6 +28,8 @@ from drctl.engine.journal import read
 from drctl.lab import extensions
 from drctl.lab.clock import CLOCK
 from drctl.lab.server import Lab
+from drctl.settings import Settings
+from drctl.stack import stack_of
 from drctl.steps.switch_bucket import SWITCH_KEY
 from tests.cli.between import Between, Reply, Request, between, refusal
 from tests.cli.conftest import Cli, Result, at, cli_in
@@ -245,7 +247,7 @@ def test_a_refusal_in_the_middle_names_step_region_call_code_and_request(mended:
     assert end.code == 1
     assert "balancer us-west-2: An error occurred (TooManyLoadBalancers)" in end.err
     assert "AWS call CreateLoadBalancer answered TooManyLoadBalancers, request id req-TooManyLoadBalancers" in end.err
-    assert "of 82 are done and stand as they are" in end.err
+    assert f"of {len(stack_of(Settings()).steps)} are done and stand as they are" in end.err
     assert "next: the same command again goes on from here" in end.err
     failure = end.json["error"]["failures"][0]
     assert (failure["step"], failure["region"], failure["call"], failure["code"], failure["request_id"]) == (

@@ -8,9 +8,11 @@ import zipfile
 from typing import Any
 
 from drctl.steps.dashboard import Dashboard
+from drctl.steps.function import Function
 from drctl.steps.health_alarms import HealthAlarms
 from drctl.steps.peering_routes import PeeringRoutes
 from drctl.steps.records import FailoverRecords
+from drctl.steps.release import UNPROVEN
 from drctl.steps.switch_bucket import SWITCH_KEY
 from tests.readiness.breakages import Breakage, Here, alias_of_changed
 from tests.readiness.data_breakages import lost_right
@@ -129,11 +131,20 @@ def _forbidden(here: Here, label: str) -> None:
         here.aws.lambda_.remove_permission(**name, Qualifier="live", StatementId=one["Sid"])
 
 
+def _unproven(here: Here) -> None:
+    """As a release leaves it whose process died before the proof."""
+    functions, name = here.aws.lambda_, here.function("app")
+    live = functions.get_alias(**name, Name="live")["FunctionVersion"]
+    functions.update_alias(**name, Name="live", FunctionVersion=live, Description=f"{UNPROVEN}{live}")
+
+
 FUNCTIONS = (
-    Breakage("the app runs other code", "FN-02", lambda here: _older_code(here, "app")),
-    Breakage("the app has less memory", "FN-03", lambda here: alias_of_changed(here, "app", MemorySize=128)),
-    Breakage("the app has another time-out", "FN-03", lambda here: alias_of_changed(here, "app", Timeout=3)),
-    Breakage("the app talks to another database", "FN-03", lambda here: _more_variables(here, "app")),
+    Breakage("the app runs other code", "FN-02", lambda here: _older_code(here, "app"), also=(Function,)),
+    Breakage("the app has less memory", "FN-03", lambda here: alias_of_changed(here, "app", MemorySize=128),
+             also=(Function,)),
+    Breakage("the app has another time-out", "FN-03", lambda here: alias_of_changed(here, "app", Timeout=3),
+             also=(Function,)),
+    Breakage("the app talks to another database", "FN-03", lambda here: _more_variables(here, "app"), also=(Function,)),
     Breakage("the app's log is kept for a day", "FN-04", lambda here: here.aws.logs.put_retention_policy(
         logGroupName=_log(here, "app"), retentionInDays=1)),
     Breakage("the app may do nothing", "FN-05", lambda here: lost_right(here, "app")),
@@ -144,6 +155,9 @@ FUNCTIONS = (
     Breakage("the probe's log is deleted", "FN-08", lambda here: here.aws.logs.delete_log_group(
         logGroupName=_log(here, "probe"))),
     Breakage("the probe may do nothing", "FN-09", lambda here: lost_right(here, "probe")),
+    Breakage("the app's live version was never proven", "FN-13", _unproven),
+    Breakage("nobody calls the probe", "FN-14", lambda here: here.aws.events.disable_rule(
+        Name=here.name("rule", "probe-awake"))),
     Breakage("the app is stopped", "FN-10", lambda here: _reserve(here, "app", 0), back=_release("app")),
     Breakage("the follower's app may run five times", "PAR-04", lambda here: _reserve(here, "app", 5), "follower",
              back=_release("app")),

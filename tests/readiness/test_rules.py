@@ -16,7 +16,8 @@ from drctl.settings import LAB_ACCOUNT, Settings
 from drctl.stack import stack_of
 
 #: Settings that choose every step there is.
-CHOICES = ({"backup": {"enabled": True}}, {"network": {"egress": "nat"}}, {"tls": {"mode": "off"}},
+CHOICES = ({"backup": {"enabled": True}, "trail": {"enabled": True}}, {"network": {"egress": "nat"}},
+           {"tls": {"mode": "off"}},
            {"tls": {"mode": "given", **{f"{role}_certificate_arn": f"arn:aws:acm:{region}:{LAB_ACCOUNT}:certificate/1"
                                         for role, region in (("primary", "us-east-1"), ("standby", "us-west-2"))}}})
 STEPS = {(type(step), step.purpose): step for choice in CHOICES

@@ -108,6 +108,16 @@ def _without(key: str) -> Any:
     return lambda here: here.aws.s3.delete_object(**here.bucket("control"), Key=key)
 
 
+def _trail(here: Here) -> str:
+    return here.name("trail", "account")
+
+
+def _unfiltered(here: Here) -> None:
+    group = here.name("logs", "trail")
+    filters = here.aws.logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+    here.aws.logs.delete_metric_filter(logGroupName=group, filterName=filters[0]["filterName"])
+
+
 WATCH = (
     Breakage("an alarm is deleted", "ALM-01", lambda here: here.aws.cloudwatch.delete_alarms(
         AlarmNames=[_alarm(here, "database-cpu")])),
@@ -134,6 +144,14 @@ WATCH = (
     Breakage("backup jobs may do nothing", "BAK-05", lambda here: lost_right(here, "backup"), "primary"),
     Breakage("the newest backup has no copy", "BAK-07", _no_points, "standby",
              back=lambda here: here.world.keep_recovery_point(here.site)),
+    Breakage("the trail records no access to data", "AUD-01", lambda here: here.aws.cloudtrail.put_event_selectors(
+        TrailName=_trail(here), EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}]), "primary"),
+    Breakage("the trail is stopped", "AUD-02", lambda here: here.aws.cloudtrail.stop_logging(Name=_trail(here)),
+             "primary"),
+    Breakage("the trail's bucket can be made public", "AUD-03", lambda here: here.aws.s3.delete_public_access_block(
+        **here.bucket("trail")), "standby"),
+    Breakage("the trail may write no log", "AUD-04", lambda here: lost_right(here, "trail"), "primary"),
+    Breakage("a filter of the trail's log is deleted", "AUD-05", _unfiltered, "primary"),
     Breakage("a control bucket can be made public", "OPS-01", lambda here: here.aws.s3.delete_public_access_block(
         **here.bucket("control"))),
     Breakage("the last drill was long ago", "OPS-02", _long_ago, "primary", back=_lately),

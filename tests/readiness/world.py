@@ -37,7 +37,7 @@ PATIENCE_S = 600.0
 #: Who hears the alarms.
 EMAIL = "on-call@example.org"
 #: The settings under which stacks are broken: everything that can be chosen beside the rest.
-BASE = Settings.model_validate({"backup": {"enabled": True}, "alarms": {"email": EMAIL}})
+BASE = Settings.model_validate({"backup": {"enabled": True}, "trail": {"enabled": True}, "alarms": {"email": EMAIL}})
 
 
 @dataclass
