@@ -126,6 +126,18 @@ def trail_delivers(proceed: Any, self: CloudTrailResponse) -> str:
     return json.dumps(status)
 
 
+@rule("trail-selectors", CloudTrailBackend, "put_event_selectors")
+def trail_selectors(proceed: Any, self: CloudTrailBackend, **given: Any) -> Any:
+    """A trail has basic event selectors or advanced ones: those that are put replace the others.
+
+    Source: CloudTrail API Reference, PutEventSelectors.
+    """
+    answer = proceed(**given)
+    if given["event_selectors"]:
+        self.get_trail(given["trail_name"]).advanced_event_selectors = []
+    return answer
+
+
 @operation("trail-delete", CloudTrailResponse, "delete_trail")
 def delete_trail(self: CloudTrailResponse) -> str:
     """A trail that is not there cannot be deleted. Refuses with TrailNotFoundException.

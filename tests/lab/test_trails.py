@@ -115,3 +115,16 @@ def test_a_trail_of_all_regions_is_read_by_its_arn_in_another_one(aws: Aws) -> N
     away = aws["us-west-2"].cloudtrail
     assert away.get_event_selectors(TrailName=ARN)["TrailARN"] == ARN
     assert refusal(lambda: away.get_event_selectors(TrailName=NAME)) == "TrailNotFoundException"
+
+
+@pytest.mark.rule("trail-selectors")
+def test_basic_selectors_take_the_place_of_advanced_ones(aws: Aws) -> None:
+    at = aws[REGION]
+    bucket(at, LOOK, DELIVER)
+    at.cloudtrail.create_trail(Name=NAME, S3BucketName=BUCKET)
+    at.cloudtrail.put_event_selectors(TrailName=NAME, AdvancedEventSelectors=[
+        {"Name": "management", "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}])
+    at.cloudtrail.put_event_selectors(TrailName=NAME, EventSelectors=[{"ReadWriteType": "WriteOnly"}])
+    told = at.cloudtrail.get_event_selectors(TrailName=NAME)
+    assert not told.get("AdvancedEventSelectors")
+    assert told["EventSelectors"][0]["ReadWriteType"] == "WriteOnly"
