@@ -14,7 +14,8 @@ CODE = Path(__file__).parents[2] / "drctl"
 #: Operations that drctl's code speaks of and never calls; the first is a socket's.
 SPOKEN_OF = {"events:CreateConnection", "s3:PutObjectLockConfiguration", "s3:SelectObjectContent",
              "s3:DeletePublicAccessBlock", "sts:AssumeRole", "kms:Decrypt", "kms:Encrypt",
-             "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"}
+             "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
+             "ec2:UnassignPrivateIpAddresses"}
 #: Where the operations are named that somebody must hear of, whoever calls them.
 HEARD_OF = "trail_filters.py"
 
