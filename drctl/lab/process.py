@@ -66,6 +66,16 @@ def answers(lab: LabState) -> bool:
     return False
 
 
+def needed() -> LabState:
+    """The lab of this home; DrctlError when none answers."""
+    lab = state()
+    if lab is None or not answers(lab):
+        where = f"at {lab.endpoint} " if lab else ""
+        raise DrctlError(f"no lab {where}answers" + ("; what was in it is gone" if lab else ""),
+                         next_step="drctl lab up")
+    return lab
+
+
 def ask(lab: LabState, path: str, method: str = "GET", **asked: Any) -> dict[str, Any]:
     """One of the lab's own pages (`status`, `clients`, `calls`, `rules`, `outages`, `faults`, `lag`).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,10 +11,7 @@ from drctl.cli import options
 from drctl.cli.commands.lab_scenario import scenario
 from drctl.cli.commands.lab_traffic import traffic
 from drctl.cli.render import emit
-from drctl.errors import DrctlError, Refused
-
-if TYPE_CHECKING:
-    from drctl.lab.process import LabState
+from drctl.errors import Refused
 
 
 @click.group("lab", epilog=options.examples(
@@ -70,25 +67,13 @@ def down(as_json: bool) -> None:
     emit({"stopped": lab.endpoint if lab else None}, as_json=as_json, text=lambda: click.echo(text))
 
 
-def running_lab() -> LabState:
-    """The lab of this home; DrctlError when none answers."""
-    from drctl.lab import process
-
-    lab = process.state()
-    if lab is None or not process.answers(lab):
-        where = f"at {lab.endpoint} " if lab else ""
-        raise DrctlError(f"no lab {where}answers" + ("; what was in it is gone" if lab else ""),
-                         next_step="drctl lab up")
-    return lab
-
-
 @command.command("status", epilog=options.examples(("drctl lab status --json", "for a script")))
 @options.as_json
 def status(as_json: bool) -> None:
     """Address, speed, AWS time, calls, lag, outages and faults of the lab of this home; exit 1 when none answers."""
     from drctl.lab import process
 
-    lab = running_lab()
+    lab = process.needed()
     told: dict[str, Any] = {"endpoint": lab.endpoint, "pid": lab.pid, **process.ask(lab, "status")}
     throttled = ", ".join(f"{service} {count}" for service, count in sorted(told["throttled"].items()))
     shown = {**told, "lag_ms": _lag(told["lag_ms"]), "throttled": throttled or "none",
@@ -136,7 +121,7 @@ def lag(lag: str | None, as_json: bool) -> None:
     from drctl.lab import process
 
     lag_ms = _milliseconds(lag) if lag and lag != "default" else None
-    lab = running_lab()
+    lab = process.needed()
     if lag_ms is not None:
         told = process.ask(lab, "lag", "POST", lag_ms=lag_ms)
     else:
@@ -203,7 +188,7 @@ def _start_gray(region: str, gray: str, delay: str | None, as_json: bool) -> Non
     from drctl.lab import process
 
     delay_s = _milliseconds(delay, "--delay") / 1000 if delay else None
-    told = process.ask(running_lab(), "outages", "POST", region=region, gray=gray, delay_s=delay_s)
+    told = process.ask(process.needed(), "outages", "POST", region=region, gray=gray, delay_s=delay_s)
     if delay_s is not None and told["delay_s"] != delay_s:
         raise Refused(f"{_place(told)} is there already, answers {told['delay_s']:g} s late",
                       next_step=f"drctl lab outage end --region {region} --gray {gray}")
@@ -218,7 +203,7 @@ def _late(outage: dict[str, Any]) -> str:
 def _start_outage(region: str, service: str, bucket: str, mode: str, as_json: bool) -> None:
     from drctl.lab import process
 
-    told = process.ask(running_lab(), "outages", "POST", region=region, service=service, bucket=bucket,
+    told = process.ask(process.needed(), "outages", "POST", region=region, service=service, bucket=bucket,
                        mode=mode)
     if told["mode"] != mode:
         raise Refused(f"{_place(told)} is out already, in mode {told['mode']}",
@@ -239,7 +224,7 @@ def end(region: str | None, service: str, gray: str | None, as_json: bool) -> No
     """End the outages of a region, of a service, or of a gray kind; without any, all."""
     from drctl.lab import process
 
-    told = process.ask(running_lab(), "outages", "DELETE", region=region or "", service=service, gray=gray or "")
+    told = process.ask(process.needed(), "outages", "DELETE", region=region or "", service=service, gray=gray or "")
     ended = ", ".join(map(_place, told["ended"]))
     emit(told, as_json=as_json, text=lambda: click.echo(
         f"lab: {ended} answers again" if ended else "lab: there was no such outage"))
@@ -251,7 +236,7 @@ def outages(as_json: bool) -> None:
     """The outages there are, and how many requests each has struck."""
     from drctl.lab import process
 
-    told = process.ask(running_lab(), "outages")
+    told = process.ask(process.needed(), "outages")
     lines = [f"{_place(one):32} {one['mode']:8} since {one['since']:g} s of AWS time{_struck(one)}"
              for one in told["outages"]]
     emit(told, as_json=as_json, text=lambda: click.echo("\n".join(lines) or "lab: no outages"))

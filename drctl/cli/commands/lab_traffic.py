@@ -46,13 +46,12 @@ def traffic() -> None:
 @options.as_json
 def start(config_path: Path | None, clients: int | None, rate: float | None, label: str, as_json: bool) -> None:
     """Start the traffic of this home's lab; one that runs already is told."""
-    from drctl.cli.commands.lab import running_lab
     from drctl.cli.traffic import target_of
     from drctl.configuration import load, packaged_lab
-    from drctl.lab import traffic_process
+    from drctl.lab import process, traffic_process
 
     target = target_of(load(config_path or packaged_lab()))
-    found, started = traffic_process.start(running_lab(), target, label, clients, rate)
+    found, started = traffic_process.start(process.needed(), target, label, clients, rate)
     word = "started" if started else "runs already"
     emit(found.shown(), as_json=as_json, text=lambda: click.echo(
         f"traffic {found.label}: {word}, {found.clients} clients, {found.rate:g} requests a second at {found.name}; "
@@ -95,7 +94,7 @@ def _running() -> TrafficState:
     """The traffic of this home; DrctlError when none runs, with the last words of one that came to a bad end."""
     from drctl.lab import traffic_process
 
-    found = traffic_process.running()
+    found = traffic_process.needed()
     if found is None:
         raise DrctlError("no traffic runs" + traffic_process.complaint(), next_step="drctl lab traffic start")
     return found
