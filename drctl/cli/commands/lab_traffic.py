@@ -94,7 +94,7 @@ def _running() -> TrafficState:
     """The traffic of this home; DrctlError when none runs, with the last words of one that came to a bad end."""
     from drctl.lab import traffic_process
 
-    found = traffic_process.needed()
+    found = traffic_process.running()
     if found is None:
         raise DrctlError("no traffic runs" + traffic_process.complaint(), next_step="drctl lab traffic start")
     return found
