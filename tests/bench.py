@@ -40,7 +40,7 @@ SPEED = 20
 PAIRS = 15
 #: Failovers from each kind of outage; and how slowly the one goes whose time is measured: a minute in twelve seconds.
 RUNS, SLOWLY = 3, 5.0
-#: What only looks at a stack that stands, by its name in the table and how it is called; `verify` belongs here too.
+#: What only looks at a stack that stands, by its name in the table and how it is called.
 LOOKS = {name: (name, "--json") for name in ("plan", "verify", "status")}
 #: What the machine is worth at a moment: a fresh Python that makes one client takes 0.58 s on the machine for which a
 #: start of less than a second is promised, and twice or five times that where others share the cores.
