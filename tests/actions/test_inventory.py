@@ -12,6 +12,7 @@ from drctl.actions.isolated import ProveRemoved
 from drctl.actions.ownership import is_stack_name
 from drctl.aws.clients import Aws
 from drctl.aws.tags import as_kms_list, as_list, specification
+from drctl.engine.events import Record
 from drctl.engine.run import Run
 from drctl.errors import ChecksFailed
 from drctl.settings import Settings
@@ -46,6 +47,23 @@ def test_what_is_left_turns_the_verdict_red_and_is_listed(run: Run, aws: Aws) ->
         ProveEmpty().do(run)
     assert left.value.exit_code == 4
     assert f"ec2:vpc {vpc} (us-west-2)" in left.value.findings
+
+
+def test_what_is_known_already_is_asked_for_once_and_what_is_not_is_told_all_the_same(
+        run: Run, aws: Aws, records: list[Record]) -> None:
+    at = aws[HOME.region].ec2
+    vpc = at.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=specification("vpc", run.tags(HOME)))["Vpc"]["VpcId"]
+
+    def left() -> tuple[set[str], set[str]]:
+        records.clear()
+        found = {one.id for one in inventory(run, lambda _, item_id: item_id == vpc)}
+        return found, {one["operation"] for one in records if one["event"] == "call" and one["service"] == "ec2"
+                       and one["to"] == HOME.region} & {"DescribeTags", "DescribeVpcs", "DescribeSubnets"}
+
+    assert left() == (set(), {"DescribeTags"})
+    subnet = at.create_subnet(VpcId=vpc, CidrBlock="10.1.1.0/24", TagSpecifications=specification(
+        "subnet", run.tags(HOME)))["Subnet"]["SubnetId"]
+    assert left() == ({subnet}, {"DescribeTags", "DescribeVpcs", "DescribeSubnets"})
 
 
 def test_other_peoples_things_are_not_ours(run: Run, aws: Aws) -> None:
