@@ -176,8 +176,8 @@ class Cluster(Step[ClusterOut]):
             yield Finding(f"cluster {out.id}: {problem}", mend="put the configuration back")
         for name in self._changes(run, out):
             yield Finding(f"cluster {out.id}: {name} is not as configured")
-        if not log_group.is_as_wanted(run, out.logs, run.output(self.encryption_key).arn):
-            yield Finding(f"the log group of cluster {out.id} lacks its retention or its key")
+        if wrong := log_group.difference(run, out.logs, run.output(self.encryption_key).arn):
+            yield Finding(f"the log group of cluster {out.id} {wrong}")
         members = run.output(self.global_cluster)
         if members.member(self.region) is None:  # it may have joined since: by a call whose answer was lost
             members = run.refresh(self.global_cluster) or members

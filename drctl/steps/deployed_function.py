@@ -237,8 +237,8 @@ class DeployedFunction(Step[FunctionOut]):
             yield Finding(f"function {out.name} in {self.region} is {out.state}")
         yield from (Finding(f"function {out.name} in {self.region}: {what} is not as configured")
                     for what in self._differences_left(run, out))
-        if not log_group.is_as_wanted(run, out.logs, run.output(self.encryption_key).arn):
-            yield Finding(f"the log group of {out.name} in {self.region} lacks its retention or its key")
+        if wrong := log_group.difference(run, out.logs, run.output(self.encryption_key).arn):
+            yield Finding(f"the log group of {out.name} in {self.region} {wrong}")
 
     def _differences_left(self, run: Run, out: FunctionOut) -> list[str]:
         """Of what another step makes live, what is not ready to go live yet."""

@@ -138,9 +138,8 @@ class FlowLogs(Step[FlowLogsOut]):
             yield Finding(f"flow log {out.id} in {self.region} is {out.status}: {out.error or 'no reason given'}")
         if out.role_arn != run.output(self.role).arn:
             yield Finding(f"flow log {out.id} in {self.region} delivers with the role {out.role_arn}", anew=True)
-        if not log_group.is_as_wanted(run, out.group, run.output(self.encryption_key).arn):
-            yield Finding(f"log group {out.log_group} in {self.region} has another key or retention than it should: "
-                          f"{out.group.key or 'no key'}, {out.group.retention_days or 'endless'} days")
+        if wrong := log_group.difference(run, out.group, run.output(self.encryption_key).arn):
+            yield Finding(f"log group {out.log_group} in {self.region} {wrong}")
 
     def destroy(self, run: Run) -> None:
         """The flow log first: delivery that goes on would complain for the rest of its life."""

@@ -37,7 +37,18 @@ def find(run: Run, site: Site, name: str) -> LogGroup | None:
 
 def is_as_wanted(run: Run, group: LogGroup | None, key_arn: str) -> bool:
     """Whether the group is there with the configured retention and this key."""
-    return group is not None and (group.retention_days, group.key) == (run.settings.logs.retention_days, key_arn)
+    return not difference(run, group, key_arn)
+
+
+def difference(run: Run, group: LogGroup | None, key_arn: str) -> str:
+    """What is wrong with the group, to follow its name in a finding; empty when nothing is."""
+    wanted = run.settings.logs.retention_days
+    if group is None:
+        return "is not there"
+    if group.retention_days != wanted:
+        kept = f"for {group.retention_days} days" if group.retention_days else "for ever"
+        return f"keeps its lines {kept}, not for {wanted} days"
+    return "" if group.key == key_arn else f"is encrypted with {group.key or 'no key of ours'}, not with {key_arn}"
 
 
 def ensure(run: Run, site: Site, name: str, key_arn: str, *, untagged_is_ours: bool = False) -> LogGroup:

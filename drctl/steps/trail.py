@@ -140,8 +140,8 @@ class Trail(Step[TrailOut]):
             yield Finding(f"trail {out.name} does not record all management events and every access to the data")
         if not out.logging:
             yield Finding(f"trail {out.name} is stopped: nothing that is done is recorded")
-        if not log_group.is_as_wanted(run, out.logs, run.output(self.logs_key).arn):
-            yield Finding(f"the log group of trail {out.name} lacks its retention or its key")
+        if wrong := log_group.difference(run, out.logs, run.output(self.logs_key).arn):
+            yield Finding(f"the log group of trail {out.name} {wrong}")
 
     def destroy(self, run: Run) -> None:
         """The trail first: what it still delivers would keep its bucket."""

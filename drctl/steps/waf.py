@@ -211,9 +211,8 @@ class Waf(Step[WafOut]):
             yield Finding(f"address set {name} does not hold the health checkers' addresses")
         if out.log is None or out.log_destinations != (out.log.arn,):
             yield Finding(f"web ACL {name} does not log to {self._log_name(run)}")
-        if out.log and (out.log.key, out.log.retention_days) != (
-                run.output(self.key_of_logs).arn, run.settings.logs.retention_days):
-            yield Finding(f"log group {out.log.name} has another key or retention than the stack's")
+        if out.log and (wrong := log_group.difference(run, out.log, run.output(self.key_of_logs).arn)):
+            yield Finding(f"log group {out.log.name} {wrong}")
 
     def _refuse_foreign(self, run: Run, arn: str) -> None:
         tags = as_map(run.at(self.region).wafv2.list_tags_for_resource(ResourceARN=arn)["TagInfoForResource"].get(

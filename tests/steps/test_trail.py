@@ -93,7 +93,8 @@ def test_damage_is_noticed_and_mended(run: Run, aws: Aws) -> None:
     assert_mended(run, TRAIL, lambda: trails.put_event_selectors(TrailName=NAME, AdvancedEventSelectors=[
         {"Name": "other", "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]),
         "does not record all management events")
-    assert_mended(run, TRAIL, lambda: logs.delete_retention_policy(logGroupName=group), "lacks its retention")
+    assert_mended(run, TRAIL, lambda: logs.delete_retention_policy(logGroupName=group),
+                  "keeps its lines for ever, not for 90 days")
 
 
 @pytest.mark.notices("TrailBucket")
