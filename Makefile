@@ -37,8 +37,9 @@ screenshot: $(VENV)/lab ## The picture of a drill's report in docs/, taken anew 
 docs: $(VENV)/dev ## The references in docs/, written anew from the configuration's models and the runbooks.
 	@$(BIN)/python -m tests.documents
 
+# Three processes on two cores: tests wait for processes and sockets as long as they compute.
 test: $(VENV)/dev ## The whole test suite.
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 contract: $(VENV)/dev ## Every step, killed at each of its calls and with each answer lost: all points, not a sample.
 	$(BIN)/pytest --all-points tests/contract

@@ -45,10 +45,12 @@ def difference(run: Run, group: LogGroup | None, key_arn: str) -> str:
     wanted = run.settings.logs.retention_days
     if group is None:
         return "is not there"
-    if group.retention_days != wanted:
-        kept = f"for {group.retention_days} days" if group.retention_days else "for ever"
-        return f"keeps its lines {kept}, not for {wanted} days"
-    return "" if group.key == key_arn else f"is encrypted with {group.key or 'no key of ours'}, not with {key_arn}"
+    wrong = []
+    if (days := group.retention_days) != wanted:
+        wrong.append(f"keeps its lines {'for ever' if days is None else f'for {days} d'}, not for {wanted} d")
+    if group.key != key_arn:
+        wrong.append(f"is encrypted with {group.key or 'no key of ours'}, not with {key_arn}")
+    return " and ".join(wrong)
 
 
 def ensure(run: Run, site: Site, name: str, key_arn: str, *, untagged_is_ours: bool = False) -> LogGroup:

@@ -83,7 +83,7 @@ def test_verify_notices_a_group_without_encryption_or_end_and_ensure_mends_it(ru
     group = ensure_with_needs(run, FLOW_LOGS).log_group
     aws[SITE.region].logs.disassociate_kms_key(logGroupName=group)
     aws[SITE.region].logs.delete_retention_policy(logGroupName=group)
-    assert ["no key, endless days" in text for text in findings(run)] == [True]
+    assert ["for ever, not for 90 d and is encrypted with no key of ours" in text for text in findings(run)] == [True]
     ensure_with_needs(run, FLOW_LOGS)
     assert findings(run) == []
 

@@ -94,7 +94,7 @@ def test_damage_is_noticed_and_mended(run: Run, aws: Aws) -> None:
         {"Name": "other", "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]),
         "does not record all management events")
     assert_mended(run, TRAIL, lambda: logs.delete_retention_policy(logGroupName=group),
-                  "keeps its lines for ever, not for 90 days")
+                  "keeps its lines for ever, not for 90 d")
 
 
 @pytest.mark.notices("TrailBucket")

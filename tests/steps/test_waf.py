@@ -131,8 +131,8 @@ def empty_ip_set(at: Any, run: Run, out: WafOut) -> None:
 DAMAGE: dict[str, Callable[[Any, Run, WafOut], Any]] = {
     "not in front": lambda at, run, out: at.wafv2.disassociate_web_acl(ResourceArn=run.output(EDGE.balancer).arn),
     "does not log": lambda at, run, out: at.wafv2.delete_logging_configuration(ResourceArn=out.arn),
-    "retention": lambda at, run, out: at.logs.put_retention_policy(logGroupName=out.log and out.log.name,
-                                                                   retentionInDays=1),
+    "for 1 d, not for 90 d": lambda at, run, out: at.logs.put_retention_policy(
+        logGroupName=out.log and out.log.name, retentionInDays=1),
     "checkers' addresses": empty_ip_set,
 }
 
