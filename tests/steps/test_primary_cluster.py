@@ -83,8 +83,8 @@ def test_a_log_that_rds_made_anew_is_taken_over_and_goes_with_the_cluster(run: R
     logs.delete_log_group(logGroupName=name)
     logs.create_log_group(logGroupName=name)
     key = run.output(PRIMARY.encryption_key).arn
-    assert findings(run, PRIMARY) == [f"the log group of cluster {out.id} keeps its lines for ever, not for 90 d and is "
-                                      f"encrypted with no key of ours, not with {key}"]
+    assert findings(run, PRIMARY) == [f"the log group of cluster {out.id} keeps its lines for ever, not for 90 d and "
+                                      f"is encrypted with no key of ours, not with {key}"]
     ensure_with_needs(run, PRIMARY)
     assert findings(run, PRIMARY) == []
     PRIMARY.destroy(run)
