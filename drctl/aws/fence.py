@@ -25,6 +25,8 @@ CONTROL_PLANES = dict.fromkeys((
     "account", "budgets", "cloudfront", "cost-explorer", "health", "iam", "organizations", "route-53",
     "route-53-domains", "shield", "waf"), GLOBAL) | dict.fromkeys((
         "global-accelerator", "networkmanager", "route53-recovery-control-config"), "us-west-2")
+#: Their names where the SDK spells these otherwise than their ids.
+_NAMES = {"route53": "route-53", "route53domains": "route-53-domains", "ce": "cost-explorer"}
 #: Services whom the SDK itself asks for credentials.
 CREDENTIALS = frozenset({"signin", "sso", "sso-oidc", "sts"})
 
@@ -32,6 +34,14 @@ _REGION = r"[a-z]{2,4}(?:-[a-z]+)+-\d+"
 #: One label of a host name: a region, or one of S3's older forms, `s3-us-west-2` and `s3-website-us-west-2`.
 _LABEL = re.compile(rf"(?:s3-(?:website-|fips-)?)?({_REGION})")
 _AWS_HOSTS = (".amazonaws.com", ".api.aws", ".on.aws", ".aws.amazon.com")
+
+
+def goes_to(service: str, region: str) -> str:
+    """The region that has to be there for a call: the one that a client names, or where its service's control plane is.
+
+    The service is told by its name or its id.
+    """
+    return CONTROL_PLANES.get(_NAMES.get(service, service), region)
 
 
 class Fenced(DrctlError):

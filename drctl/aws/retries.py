@@ -21,6 +21,7 @@ from botocore.exceptions import (
 from botocore.retries import standard
 
 from drctl.aws.calls import is_mutating, is_whole_value
+from drctl.aws.fence import goes_to
 
 #: Answers that say nothing about whether the call took effect (AWS General Reference, common errors).
 UNKNOWN_STATUS = frozenset({500, 502, 503, 504})
@@ -32,7 +33,7 @@ NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
 
 
 class NoAnswer(BotoCoreError):
-    """A call got no answer, as often as it was tried."""
+    """A call got no answer, as often as it was tried; `region` is the one that it needed."""
 
     fmt = "{operation_name} in {region}: {seen}"
 
@@ -59,6 +60,7 @@ def retry_with_care(client: Any, region: str, attempts: int, speed: float, *, wa
     With `waits_for_endpoint` false a refused connection is raised at once: a lab that has ended does not come back.
     """
     service = client.meta.service_model.service_id.hyphenize()
+    place = goes_to(service, region)
     sdk = standard.register_retry_handler(client, attempts)
     # Registered under its own name by the client already; here it is asked by `decide`, which may answer otherwise.
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
@@ -69,11 +71,11 @@ def retry_with_care(client: Any, region: str, attempts: int, speed: float, *, wa
             raise caught_exception
         if operation is not None and not may_be_repeated(operation) and (
                 seen := _unknown(response, caught_exception)):
-            raise AnswerLost(operation.name, region, seen) from caught_exception
+            raise AnswerLost(operation.name, place, seen) from caught_exception
         pause = sdk.needs_retry(response=response, caught_exception=caught_exception, operation=operation, **rest)
         if caught_exception is not None and operation is not None and (pause is None or pause is False):
             seen = f"no answer ({type(caught_exception).__name__}), tried {rest.get('attempts', 1)} times"
-            raise NoAnswer(operation.name, region, seen) from caught_exception
+            raise NoAnswer(operation.name, place, seen) from caught_exception
         return pause / speed if pause else pause
 
     client.meta.events.register_first(f"needs-retry.{service}", decide)

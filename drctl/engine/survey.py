@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from drctl.aws.errors import Refusal
+from drctl.aws.fence import goes_to
 from drctl.aws.hooks import Call
 from drctl.aws.retries import NoAnswer
 from drctl.engine.run import NotBuilt, Run
@@ -96,8 +97,8 @@ class Looking(Run):
     def _judge(self, call: Call) -> None:
         if call.mutating:
             raise WouldChange(call)
-        if call.region in self._silent:
-            raise Silent(f"{call.region} does not answer")
+        if (place := goes_to(call.service, call.region)) in self._silent:
+            raise Silent(f"{place} does not answer")
         if UNKNOWN in (told := repr(call.params)):
             raise NotKnownYet(f"once {told.partition(UNKNOWN)[2].partition(' is there')[0]} is there")
 

@@ -98,6 +98,20 @@ def test_junit_has_a_case_for_each_rule_and_a_failure_for_each_that_does_not_hol
     assert metrics == {"FailoverReadiness", "ReadinessScore"}
 
 
+def test_where_the_home_of_iam_and_route_53_hangs_nothing_of_it_is_waited_for(standing: Cli) -> None:
+    """Clients of the other region ask them too: each call would hang as long as it may."""
+    outages.start(EAST, "", "hang")
+    try:
+        end = standing("verify", "--json")
+    finally:
+        outages.end()
+    assert end.code == 1
+    whys = {one["why"] for rule in end.json["rules"] for one in rule["not_seen"]}
+    assert f"{EAST} does not answer" in whys
+    assert not [why for why in whys if "no answer within" in why]
+    assert next(rule for rule in end.json["rules"] if rule["id"] == "KEY-01")["looked_at"] == [f"key {WEST}"]
+
+
 def test_a_region_that_is_silent_is_not_asked_and_the_other_one_is_judged(standing: Cli) -> None:
     outages.start(WEST, "", "refuse")
     try:

@@ -135,6 +135,14 @@ def test_a_region_that_has_left_one_call_unanswered_is_not_asked_again() -> None
     run.events.sending(Call("us-west-2", "ec2", "DescribeVpcs", {}))
 
 
+@pytest.mark.parametrize("service", ["iam", "route53", "cloudfront"])
+def test_with_a_region_goes_what_lives_in_it_whatever_region_asks(service: str) -> None:
+    run = looking()
+    run.take_for_silent(["us-east-1"])
+    with pytest.raises(Silent, match="us-east-1 does not answer"):
+        run.events.sending(Call("us-west-2", service, "GetThing", {}))
+
+
 def test_a_wait_is_noted_and_taken_to_be_over() -> None:
     run = looking()
     values: list[Any] = ["creating"]
