@@ -112,15 +112,15 @@ class Databases:
     def resynchronised(self, arn: str) -> None:
         """What `aurora.ON_RESYNCHRONISED` calls: the server of an old primary holds from now on what the new one does.
 
-        It takes some real time, for which nobody waits but who needs the servers.
+        It takes some real time, for which nobody waits but who needs the servers; the lab may be emptied meanwhile.
         """
-        threading.Thread(target=self._rejoin, args=(arn,), name="rejoin", daemon=True).start()
+        if (cluster := aurora_store.cluster_of(arn)) is not None:
+            threading.Thread(target=self._rejoin, args=(label(cluster),), name="rejoin", daemon=True).start()
 
-    def _rejoin(self, arn: str) -> None:
+    def _rejoin(self, name: str) -> None:
         with self._lock:
-            cluster = aurora_store.cluster_of(arn)
-            if cluster is not None and (known := self._of(label(cluster))) is not None:
-                self._rejoin_what_was_left(known, label(cluster))
+            if (known := self._of(name)) is not None:
+                self._rejoin_what_was_left(known, name)
 
     def _rejoin_what_was_left(self, known: Known, name: str) -> None:
         """Nothing can be copied from or to a region that is lost: then it has to wait."""
