@@ -25,8 +25,8 @@ CONTROL_PLANES = dict.fromkeys((
     "account", "budgets", "cloudfront", "cost-explorer", "health", "iam", "organizations", "route-53",
     "route-53-domains", "shield", "waf"), GLOBAL) | dict.fromkeys((
         "global-accelerator", "networkmanager", "route53-recovery-control-config"), "us-west-2")
-#: Their names where the SDK spells these otherwise than their ids.
-_NAMES = {"route53": "route-53", "route53domains": "route-53-domains", "ce": "cost-explorer"}
+#: Names of those that the SDK spells otherwise than their ids, as far as drctl calls them.
+_NAMES = {"route53": "route-53"}
 #: Services whom the SDK itself asks for credentials.
 CREDENTIALS = frozenset({"signin", "sso", "sso-oidc", "sts"})
 

@@ -8,28 +8,18 @@ from typing import Any, ClassVar
 
 from drctl.engine.run import Run
 from drctl.engine.usage import Use
-from drctl.steps.bucket import Bucket, BucketOut
-from drctl.steps.key import Key
-from drctl.steps.log_bucket import LogBucket
+from drctl.steps.bucket import BucketOut
+from drctl.steps.logged_bucket import LoggedBucket
 
 #: Label of the role that replicates a region's bucket; the bucket at the other end admits it by name.
 REPLICATION = "replication"
 
 
 @dataclass(frozen=True, eq=False)
-class DataBucket(Bucket):
+class DataBucket(LoggedBucket):
     """Encrypted with the region's key; replicas are encrypted anew with the key of their own region."""
 
     label: ClassVar[str] = "data"
-
-    encryption_key: Key
-    logs: LogBucket
-
-    def encryption(self, run: Run) -> str:
-        return run.output(self.encryption_key).arn
-
-    def logging(self, run: Run) -> dict[str, str]:
-        return self.logs.of(run, self)
 
     def policy(self, run: Run) -> list[dict[str, Any]]:
         """The other region's replication role may write replicas (S3 User Guide, "Granting permissions to a destination

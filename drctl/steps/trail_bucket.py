@@ -11,28 +11,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drctl.engine.run import Run
-from drctl.steps.bucket import Bucket
-from drctl.steps.log_bucket import DELETED_DAYS, LogBucket
-from drctl.steps.trail_key import TrailKey
+from drctl.steps.log_bucket import DELETED_DAYS
+from drctl.steps.logged_bucket import LoggedBucket
 from drctl.steps.trail_name import LABEL, trail_arn
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
 
 
 @dataclass(frozen=True, eq=False)
-class TrailBucket(Bucket):
+class TrailBucket(LoggedBucket):
     """Versioned, so that a file that somebody overwrites is still there; kept as long as the settings say."""
 
     label: ClassVar[str] = LABEL
-
-    encryption_key: TrailKey
-    logs: LogBucket
-
-    def encryption(self, run: Run) -> str:
-        return run.output(self.encryption_key).arn
-
-    def logging(self, run: Run) -> dict[str, str]:
-        return self.logs.of(run, self)
 
     def policy(self, run: Run) -> list[dict[str, Any]]:
         """CloudTrail may deliver for this trail alone (CloudTrail User Guide, "Amazon S3 bucket policy for
